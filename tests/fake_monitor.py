@@ -1,0 +1,154 @@
+"""A small made-up monitor and engine: what the web needs, without sockets or files."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+ROW = {
+    "seq": 1,
+    "time": "2026-11-23T14:22:05.123456789Z",
+    "worker": 0,
+    "conn": 1,
+    "peer": "127.0.0.1:40000",
+    "kind": "open",
+    "bytes_in": 0,
+    "bytes_out": 0,
+    "queue_bytes": 0,
+    "queue_chunks": 0,
+    "emptied": False,
+    "reason": "",
+}
+
+
+def connection_item(conn: int, state: str = "open") -> dict[str, Any]:
+    """One connection as the monitor tells it."""
+    return {
+        "conn": conn,
+        "worker": 0,
+        "peer": f"127.0.0.1:{40_000 + conn}",
+        "state": state,
+        "opened": "2026-11-23T14:22:05.123456789Z",
+        "closed": "2026-11-23T14:23:05.123456789Z" if state == "closed" else None,
+        "idle_s": 0.5,
+        "bytes_in": 64,
+        "bytes_out": 91,
+        "echoes": 1,
+        "queue_bytes": 0,
+        "queue_chunks": 0,
+        "queue_peak_bytes": 0,
+        "reads": 1,
+        "fulls": 0,
+        "reason": "peer" if state == "closed" else "",
+    }
+
+
+class FakeTail:
+    """One row each time it is asked."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def take(self, limit: int = 100) -> dict[str, Any]:
+        self.taken += 1
+        return {"items": [{**ROW, "seq": self.taken}][:limit], "skipped": 0}
+
+
+@dataclass
+class FakeDownload:
+    """A download of any chunks."""
+
+    name: str
+    mimetype: str
+    chunks: Iterator[bytes]
+
+
+def rows(count: int) -> Iterator[bytes]:
+    """`count` short chunks."""
+    for number in range(count):
+        yield b'{"seq":%d}\n' % number
+
+
+def _check(q: str) -> None:
+    if "foo" in q:
+        raise ValueError(f'unknown field "foo" in "{q}"; known: seq, time')
+
+
+class FakeMonitor:
+    """Connections 1 and 2 are open, 3 is closed."""
+
+    def __init__(self) -> None:
+        self.viewers = 0
+        self.healthy = True
+        self.calls: list[tuple[Any, ...]] = []
+        self.closed: list[int] = []
+        self.chunks: Iterator[bytes] = rows(1000)
+
+    def status(self) -> dict[str, Any]:
+        self.calls.append(("status",))
+        return {"name": "echoscope", "version": "0", "viewers": self.viewers}
+
+    def overview(self) -> dict[str, Any]:
+        self.calls.append(("overview",))
+        return {**self.status(), "echoes_per_s": 12.5, "loop_busy": 0.25}
+
+    def connections(self, q: str, sort: str, limit: int, offset: int) -> dict[str, Any]:
+        _check(q)
+        if sort.lstrip("-") not in connection_item(1):
+            raise ValueError(f'cannot sort by "{sort}"')
+        self.calls.append(("connections", q, sort, limit, offset))
+        return {"total": 2, "matched": 2, "items": [connection_item(1), connection_item(2)][offset : offset + limit]}
+
+    def connection(self, conn: int) -> dict[str, Any] | None:
+        if conn > 3:
+            return None
+        return {**connection_item(conn, "closed" if conn == 3 else "open"), "history": {"time": []}}
+
+    def events(
+        self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str
+    ) -> dict[str, Any]:
+        _check(q)
+        self.calls.append(("events", q, since, until, limit, cursor, order))
+        return {"items": [ROW], "next": None}
+
+    def download(self, format: str, q: str, since: str | None, until: str | None) -> FakeDownload:
+        _check(q)
+        if format not in ("jsonl", "csv"):
+            raise ValueError(f'unknown format "{format}"; known: jsonl, csv')
+        return FakeDownload(f"echoscope-log.{format}", "application/x-ndjson", self.chunks)
+
+    def series(self, range_s: int) -> dict[str, Any]:
+        if not 60 <= range_s <= 86_400:
+            raise ValueError(f"range must be 60 to 86400 seconds, not {range_s}")
+        return {"range": range_s, "step": 1, "time": [], "open": []}
+
+    def tail(self, q: str) -> FakeTail:
+        _check(q)
+        return FakeTail()
+
+    def health(self) -> tuple[bool, str]:
+        return self.healthy, "" if self.healthy else "the loop has stalled for 3 s"
+
+    def close_connection(self, conn: int) -> bool:
+        self.closed.append(conn)
+        return conn != 2
+
+
+class FakeEngine:
+    """A listening socket that answers nobody."""
+
+    def __init__(self) -> None:
+        self.monitor = FakeMonitor()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+
+    @property
+    def echo_address(self) -> tuple[str, int]:
+        host, port = self._listener.getsockname()
+        return host, port
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Close the socket."""
+        self._listener.close()

@@ -1,0 +1,43 @@
+"""The dashboard's web application. It knows the monitor that it is handed, and nothing behind it."""
+
+from pathlib import Path
+
+from flask import Flask, Response, request
+
+from web import api, assets, pages, problems
+from web.downloads import Downloads
+from web.live import Live
+from web.monitor import Monitor
+from web.security import Guard
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_BODY_BYTES = 64_000
+
+
+def _no_store(response: Response) -> Response:
+    if request.path.startswith(problems.PROBLEM_PATHS):
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def create_app(
+    monitor: Monitor, *, host: str | None = "127.0.0.1", most_viewers: int = 48, most_downloads: int = 4
+) -> Flask:
+    """The application that shows `monitor`, bound to `host` (None: unknown, a Unix socket for instance).
+
+    `app.extensions["echoscope"]` holds its `Live` and `Downloads`: start the one, stop both.
+    """
+    app = Flask(__name__, root_path=str(ROOT))
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    downloads = Downloads(monitor, most_downloads)
+    problems.register(app)
+    app.register_blueprint(pages.blueprint(monitor))
+    app.register_blueprint(assets.vendor_blueprint(ROOT / "node_modules"))
+    app.register_blueprint(api.blueprint(monitor, downloads))
+    app.after_request(assets.compress)
+    app.after_request(_no_store)
+    live = Live(app, monitor, most_viewers)
+    app.wsgi_app = Guard(app.wsgi_app, host)  # type: ignore[method-assign]
+    app.extensions["echoscope"] = (live, downloads)
+    return app

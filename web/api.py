@@ -1,0 +1,90 @@
+"""The HTTP API under /api/v1, and /healthz."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, jsonify, request
+
+from web.downloads import Downloads
+from web.monitor import Json, Monitor
+from web.parameters import (
+    MAX_CONN,
+    ConnectionsParameters,
+    DownloadParameters,
+    EventsParameters,
+    NoParameters,
+    SeriesParameters,
+    parse,
+)
+from web.problems import Problem
+
+
+def _asked(question: Callable[[], Json]) -> Response:
+    """The monitor's answer as JSON; what it calls a bad value becomes a 400."""
+    try:
+        return jsonify(question())
+    except ValueError as error:
+        raise Problem(400, str(error)) from error
+
+
+def _known(monitor: Monitor, conn: int) -> Json:
+    item = monitor.connection(conn) if conn <= MAX_CONN else None
+    if item is None:
+        raise Problem(404, f"no connection {conn} is known")
+    return item
+
+
+def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
+    """The routes of the API, reading from `monitor`."""
+    api = Blueprint("api", __name__)
+
+    @api.get("/healthz")
+    def healthz() -> Response:
+        ok, reason = monitor.health()
+        response = jsonify({"status": "ok"} if ok else {"status": "failing", "reason": reason})
+        response.status_code = 200 if ok else 503
+        return response
+
+    @api.get("/api/v1/status")
+    def status() -> Response:
+        parse(NoParameters, request.args)
+        return jsonify(monitor.status())
+
+    @api.get("/api/v1/overview")
+    def overview() -> Response:
+        parse(NoParameters, request.args)
+        return jsonify(monitor.overview())
+
+    @api.get("/api/v1/connections")
+    def connections() -> Response:
+        asked = parse(ConnectionsParameters, request.args)
+        return _asked(lambda: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset))
+
+    @api.get("/api/v1/connections/<int:conn>")
+    def connection(conn: int) -> Response:
+        parse(NoParameters, request.args)
+        return jsonify(_known(monitor, conn))
+
+    @api.post("/api/v1/connections/<int:conn>/close")
+    def close(conn: int) -> Response:
+        parse(NoParameters, request.args)
+        if _known(monitor, conn)["state"] == "closed" or not monitor.close_connection(conn):
+            raise Problem(409, f"connection {conn} is closed already")
+        return jsonify({"closing": conn})
+
+    @api.get("/api/v1/events")
+    def events() -> Response:
+        asked = parse(EventsParameters, request.args)
+        return _asked(
+            lambda: monitor.events(asked.q, asked.since, asked.until, asked.limit, asked.cursor, asked.order)
+        )
+
+    @api.get("/api/v1/events/download")
+    def download() -> Response:
+        return downloads.respond(parse(DownloadParameters, request.args))
+
+    @api.get("/api/v1/series")
+    def series() -> Response:
+        asked = parse(SeriesParameters, request.args)
+        return _asked(lambda: monitor.series(asked.range))
+
+    return api

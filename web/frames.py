@@ -1,0 +1,185 @@
+"""Who watches what, and which frame is due to whom. No sockets and no clock of its own.
+
+A frame's acknowledgement is the credit for the next frame of that view, so a viewer never has more than one frame
+of a view under way, and what it gets then is the newest state. Equal requests share one computed and encoded
+answer in a tick.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from math import ceil
+from typing import Any, Final
+
+from web.parameters import Watch
+
+TICK_S: Final = 0.25
+SILENCE_S: Final = 30.0
+BUSY_SHARE: Final = 0.05
+"""Of one core, for computing frames: when they cost more, everyone gets them less often."""
+log = logging.getLogger("echoscope.live")
+
+
+class Frame:
+    """One frame on its way; `text` is its JSON."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, view: str, n: int, time: str, data: str) -> None:
+        self.text = f'{{"view":"{view}","n":{n},"time":"{time}","data":{data}}}'
+
+
+def encode(data: Any) -> str:
+    """Compact JSON; NaN is refused, since browsers can't read it."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False)
+
+
+@dataclass(slots=True)
+class _View:
+    request: Watch
+    take: Callable[[], Any] | None
+    n: int = 0
+    due: float = 0.0
+    unacknowledged: bool = False
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class _Viewer:
+    views: dict[str, _View] = field(default_factory=dict)
+    silent_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """What the hub does to the world: put one frame on its way (with whom to tell of its arrival), cut a viewer."""
+
+    send: Callable[[str, Frame, Callable[[], None]], None]
+    cut: Callable[[str], None]
+
+
+class Hub:
+    """All viewers. `tick` is called by one thread; the other methods by any."""
+
+    def __init__(
+        self,
+        compute: Callable[[Watch], Any],
+        outlets: Outlets,
+        clock: Callable[[], float],
+        cpu_clock: Callable[[], float],
+    ) -> None:
+        self._compute = compute
+        self._outlets = outlets
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._lock = threading.Lock()
+        self._viewers: dict[str, _Viewer] = {}
+        self._stretch = 1
+
+    def __len__(self) -> int:
+        return len(self._viewers)
+
+    def add(self, sid: str, most: int) -> bool:
+        """Take a viewer in, unless there are `most` already."""
+        with self._lock:
+            if len(self._viewers) >= most:
+                return False
+            self._viewers[sid] = _Viewer()
+            return True
+
+    def remove(self, sid: str) -> None:
+        """Forget a viewer that has gone."""
+        with self._lock:
+            self._viewers.pop(sid, None)
+
+    def sids(self) -> list[str]:
+        """Who is there."""
+        with self._lock:
+            return list(self._viewers)
+
+    def watch(self, sid: str, request: Watch, take: Callable[[], Any] | None = None) -> None:
+        """Begin a view, or replace it; `take` gives its data when they are this viewer's alone."""
+        with self._lock:
+            viewer = self._viewers.get(sid)
+            if viewer is None:
+                return
+            old = viewer.views.get(request.view, _View(request, take))
+            viewer.views[request.view] = _View(request, take, n=old.n, unacknowledged=old.unacknowledged)
+
+    def unwatch(self, sid: str, name: str) -> None:
+        """End a view. Its count goes on if it is watched again."""
+        with self._lock:
+            viewer = self._viewers.get(sid)
+            if viewer is not None and name in viewer.views:
+                viewer.views[name].ended = True
+
+    def acknowledge(self, sid: str, name: str, n: int) -> None:
+        """Frame `n` of a view has arrived: the credit for the next one."""
+        with self._lock:
+            viewer = self._viewers.get(sid)
+            if viewer is None or viewer.views[name].n != n:
+                return
+            viewer.views[name].unacknowledged = False
+            waiting = any(view.unacknowledged for view in viewer.views.values())
+            viewer.silent_since = self._clock() if waiting else None
+
+    def tick(self) -> float | None:
+        """Send what is due, cut who is silent; seconds until the next call, None while no one watches."""
+        now, cpu = self._clock(), self._cpu_clock()
+        for sid in self._silent(now):
+            self._outlets.cut(sid)
+        shared: dict[Watch, str] = {}
+        for sid, view in self._due(now):
+            try:
+                self._publish(sid, view, now, shared)
+            except Exception:
+                log.exception("no frame of %r", view.request)
+                view.due = now + SILENCE_S
+        self._stretch = max(1, ceil((self._cpu_clock() - cpu) / (BUSY_SHARE * TICK_S)))
+        after = self._clock()
+        watched = any(viewer.views for viewer in self._viewers.copy().values())
+        return TICK_S - after % TICK_S if watched else None
+
+    def _silent(self, now: float) -> list[str]:
+        with self._lock:
+            return [
+                sid
+                for sid, viewer in self._viewers.items()
+                if viewer.silent_since is not None and now - viewer.silent_since >= SILENCE_S
+            ]
+
+    def _due(self, now: float) -> Iterable[tuple[str, _View]]:
+        with self._lock:
+            return [
+                (sid, view)
+                for sid, viewer in self._viewers.items()
+                for view in viewer.views.values()
+                if not view.ended and not view.unacknowledged and view.due <= now
+            ]
+
+    def _publish(self, sid: str, view: _View, now: float, shared: dict[Watch, str]) -> None:
+        request = view.request
+        if view.take is not None:
+            data = encode(view.take())
+        elif request in shared:
+            data = shared[request]
+        else:
+            data = shared[request] = encode(self._compute(request))
+        period = request.period * self._stretch
+        with self._lock:
+            viewer = self._viewers.get(sid)
+            # Replaced or ended while its data were computed: they would answer a question no longer asked.
+            if viewer is None or viewer.views[request.view] is not view or view.ended:
+                return
+            view.n += 1
+            view.unacknowledged = True
+            view.due = (now // period + 1) * period
+            if viewer.silent_since is None:
+                viewer.silent_since = now
+        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        frame = Frame(request.view, view.n, time, data)
+        self._outlets.send(sid, frame, partial(self.acknowledge, sid, request.view, view.n))

@@ -1,0 +1,224 @@
+"""Live updates over Socket.IO: the hub's frames out, watch and unwatch in.
+
+One thread publishes all frames. Nothing here can grow without bound: a view has one frame under way, and a viewer
+that leaves its other messages unread is cut.
+"""
+
+import json
+import logging
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
+from flask import Flask, request
+from flask_socketio import ConnectionRefusedError, SocketIO
+
+from web import problems, sockets
+from web.frames import SILENCE_S, Frame, Hub, Outlets
+from web.monitor import Json, Monitor
+from web.parameters import Watch, WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_unwatch, parse_watch
+from web.security import App, Environ, StartResponse
+
+MAX_MESSAGE_BYTES: Final = 64_000
+MAX_UNREAD: Final = 64
+"""Messages waiting for one viewer (its frames are at most one a view)."""
+log = logging.getLogger("echoscope.live")
+
+
+class _Json:
+    """The JSON module of Socket.IO, for which a frame is text already."""
+
+    @staticmethod
+    def dumps(value: Any, **options: Any) -> str:
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[1], Frame):
+            return f'["{value[0]}",{value[1].text}]'
+        return json.dumps(value, **options)
+
+    @staticmethod
+    def loads(text: str, **options: Any) -> Any:
+        return json.loads(text, **options)
+
+
+class _Outbox(queue.Queue[Any]):
+    """What waits for one viewer. When it overflows, the viewer doesn't read, and `overflow` is told."""
+
+    def __init__(self, overflow: Callable[["_Outbox"], None]) -> None:
+        super().__init__()
+        self._overflow = overflow
+        self._broken = False
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if item is not None and self.qsize() >= MAX_UNREAD:
+            if not self._broken:
+                self._broken = True
+                self._overflow(self)
+            return
+        super().put(item, block, timeout)
+
+
+class _Gate:
+    """WSGI middleware in front of Socket.IO: knows each WebSocket's TCP socket, and bounds how many there are."""
+
+    def __init__(self, app: App, most: int, sessions: Callable[[], int]) -> None:
+        self._app = app
+        self._most = most
+        self._sessions = sessions
+        self.upgraded: dict[str, socket.socket] = {}
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if not environ.get("PATH_INFO", "").startswith("/socket.io"):
+            return self._app(environ, start_response)
+        sid = parse_qs(environ.get("QUERY_STRING", "")).get("sid", [""])[0]
+        if not sid and self._sessions() >= self._most:
+            content = problems.body(503, "too many viewers: close another dashboard tab and try again")
+            start_response("503 Service Unavailable", [("Content-Type", problems.MEDIA_TYPE), ("Retry-After", "5")])
+            return [content]
+        # Compressing every frame would cost more processor time than it saves on the wire.
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        sock = sockets.socket_of(environ)
+        if sock is None or environ.get("HTTP_UPGRADE", "").lower() != "websocket":
+            return self._app(environ, start_response)
+        sockets.give_up_after(sock, SILENCE_S)
+        if not sid:
+            return self._app(environ, start_response)
+        self.upgraded[sid] = sock
+        try:
+            return self._app(environ, start_response)
+        finally:
+            self.upgraded.pop(sid, None)
+
+
+def _web_socket(handler: Any, server: Any) -> Any:
+    return SimpleWebSocketWSGI(handler, server, max_message_size=MAX_MESSAGE_BYTES)
+
+
+class Live:
+    """The Socket.IO side of the dashboard. `start` before the first request, `stop` before the web server ends."""
+
+    def __init__(self, app: Flask, monitor: Monitor, most_viewers: int) -> None:
+        self._monitor = monitor
+        self._most = most_viewers
+        self._stopping = False
+        self._wake = threading.Event()
+        self._io = SocketIO(
+            app,
+            async_mode="threading",
+            async_handlers=False,
+            manage_session=False,
+            max_http_buffer_size=MAX_MESSAGE_BYTES,
+            json=_Json,
+        )
+        self._server = self._io.server
+        self._server.eio.create_queue = lambda: _Outbox(self._overflowed)
+        self._server.eio._async = {**self._server.eio._async, "websocket": _web_socket}
+        # Sessions that are connecting or just going count too, so there may be a few more of them than viewers.
+        self._gate = _Gate(app.wsgi_app, 2 * most_viewers, lambda: len(self._server.eio.sockets))
+        app.wsgi_app = self._gate  # type: ignore[method-assign]
+        self.hub = Hub(self._compute, Outlets(self._send, self.cut), time.monotonic, time.thread_time)
+        self._thread = threading.Thread(target=self._publish, name="live", daemon=True)
+        self._io.on_event("connect", self._on_connect)
+        self._io.on_event("disconnect", self._on_disconnect)
+        self._io.on_event("watch", self._on_watch)
+        self._io.on_event("unwatch", self._on_unwatch)
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cut every viewer and take no new ones. Cut, not told to go: so their pages reconnect to the next server."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        for session in list(self._server.eio.sockets):
+            self._cut_session(session)
+        self._server.shutdown()
+
+    def cut(self, sid: str) -> None:
+        """End one viewer's connection at once, however stuck it is."""
+        session = self._server.manager.eio_sid_from_sid(sid, "/")
+        if session is not None:
+            self._cut_session(session)
+
+    def _cut_session(self, session: str) -> None:
+        environ = self._server.environ.get(session, {})
+        sock = self._gate.upgraded.get(session) or sockets.socket_of(environ)
+        engine_socket = self._server.eio.sockets.get(session)
+        if engine_socket is None:
+            return
+        if engine_socket.upgraded and sock is not None:
+            sockets.cut(sock)
+        else:
+            engine_socket.close(wait=False, abort=True)
+
+    def _overflowed(self, outbox: _Outbox) -> None:
+        for session, engine_socket in list(self._server.eio.sockets.items()):
+            if engine_socket.queue is outbox:
+                log.warning("a viewer left %d messages unread and was cut", MAX_UNREAD)
+                self._cut_session(session)
+
+    def _publish(self) -> None:
+        while not self._stopping:
+            pause = self.hub.tick()
+            self._wake.wait(pause)
+            self._wake.clear()
+
+    def _send(self, sid: str, frame: Frame, arrived: Callable[[], None]) -> None:
+        self._server.emit("frame", frame, to=sid, callback=lambda *_: arrived())
+
+    def _compute(self, asked: Watch) -> Any:
+        match asked:
+            case WatchOverview():
+                return self._monitor.overview()
+            case WatchConnections():
+                return self._monitor.connections(asked.q, asked.sort, asked.limit, asked.offset)
+            case WatchConnection():
+                return self._monitor.connection(asked.conn)
+            case WatchEvents():
+                return self._monitor.tail(asked.q).take()
+
+    def _on_connect(self, _auth: Any = None) -> None:
+        if self._stopping:
+            raise ConnectionRefusedError("the server is stopping")
+        if not self.hub.add(request.sid, self._most):  # type: ignore[attr-defined]
+            raise ConnectionRefusedError(f"too many viewers ({self._most}): close another dashboard tab and try again")
+        self._monitor.viewers = len(self.hub)
+
+    def _on_disconnect(self, *_reason: Any) -> None:
+        self.hub.remove(request.sid)  # type: ignore[attr-defined]
+        self._monitor.viewers = len(self.hub)
+
+    def _on_watch(self, *message: Any) -> Json:
+        try:
+            asked = parse_watch(message[0] if message else None)
+            take = self._check(asked)
+        except ValueError as error:
+            return {"ok": False, "error": str(error)}
+        self.hub.watch(request.sid, asked, take)  # type: ignore[attr-defined]
+        self._wake.set()
+        return {"ok": True}
+
+    def _check(self, asked: Watch) -> Callable[[], Any] | None:
+        """Ask once what will be asked often, so that a bad value is told at once. Events get a tail of their own."""
+        match asked:
+            case WatchEvents():
+                return self._monitor.tail(asked.q).take
+            case WatchConnections():
+                self._monitor.connections(asked.q, asked.sort, 1, 0)
+            case WatchConnection() if self._monitor.connection(asked.conn) is None:
+                raise ValueError(f"no connection {asked.conn} is known")
+        return None
+
+    def _on_unwatch(self, *message: Any) -> Json:
+        try:
+            asked = parse_unwatch(message[0] if message else None)
+        except ValueError as error:
+            return {"ok": False, "error": str(error)}
+        self.hub.unwatch(request.sid, asked.view)  # type: ignore[attr-defined]
+        return {"ok": True}

@@ -1,0 +1,171 @@
+"""Query parameters and live messages: which there are, and what they may be."""
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from werkzeug.datastructures import MultiDict
+
+from web.problems import Problem
+
+MAX_LIMIT = 1000
+MAX_CONN = 2**63 - 1
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _whole_number(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,19}", value):
+        raise ValueError("should be a whole number")
+    return value
+
+
+def _seconds(value: Any) -> Any:
+    match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("should be seconds, or a number with s, m, h or d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_LIMIT)]
+Offset = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=MAX_CONN)]
+Seconds = Annotated[int, BeforeValidator(_seconds)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoParameters(_Strict):
+    """A request that takes none."""
+
+
+class ConnectionsParameters(_Strict):
+    """A page of the connection list."""
+
+    q: str = ""
+    sort: str = "conn"
+    limit: Limit = 100
+    offset: Offset = 0
+
+
+class EventsParameters(_Strict):
+    """A page of the log."""
+
+    q: str = ""
+    since: str | None = None
+    until: str | None = None
+    limit: Limit = 100
+    cursor: str | None = None
+    order: Literal["asc", "desc"] = "asc"
+
+
+class DownloadParameters(_Strict):
+    """A set of the log to download."""
+
+    format: str = "jsonl"
+    q: str = ""
+    since: str | None = None
+    until: str | None = None
+
+
+class SeriesParameters(_Strict):
+    """A range of the charts' history."""
+
+    range: Seconds = 600
+
+
+class _Message(_Strict):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class WatchOverview(_Message):
+    """Watch the figures of the whole server."""
+
+    period: ClassVar[float] = 0.5
+    view: Literal["overview"]
+
+
+class WatchConnections(_Message):
+    """Watch a page of the connection list."""
+
+    period: ClassVar[float] = 0.25
+    view: Literal["connections"]
+    q: str = ""
+    sort: str = "conn"
+    limit: int = Field(100, ge=1, le=MAX_LIMIT)
+    offset: int = Field(0, ge=0, le=MAX_CONN)
+
+
+class WatchConnection(_Message):
+    """Watch one connection."""
+
+    period: ClassVar[float] = 0.25
+    view: Literal["connection"]
+    conn: int = Field(ge=1, le=MAX_CONN)
+
+
+class WatchEvents(_Message):
+    """Watch events as they happen."""
+
+    period: ClassVar[float] = 0.25
+    view: Literal["events"]
+    q: str = ""
+
+
+class Unwatch(_Message):
+    """End a view."""
+
+    view: Literal["overview", "connections", "connection", "events"]
+
+
+Watch = WatchOverview | WatchConnections | WatchConnection | WatchEvents
+_WATCHES: dict[str, type[Watch]] = {
+    "overview": WatchOverview,
+    "connections": WatchConnections,
+    "connection": WatchConnection,
+    "events": WatchEvents,
+}
+M = TypeVar("M", bound=_Strict)
+
+
+def explain(error: ValidationError, model: type[BaseModel], noun: str) -> str:
+    """One line that names what is wrong: `parameter "limit": Input should be …`."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"]) or "message"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(model.model_fields) or "none"
+        return f'unknown {noun} "{name}"; known: {known}'
+    return f'{noun} "{name}": {first["msg"].removeprefix("Value error, ")}'
+
+
+def parse(model: type[M], arguments: "MultiDict[str, str]") -> M:
+    """The parameters of a request, or a 400 that names the wrong one."""
+    repeated = next((name for name, values in arguments.lists() if len(values) > 1), None)
+    if repeated is not None:
+        raise Problem(400, f'parameter "{repeated}" is given more than once', parameter=repeated)
+    try:
+        return model.model_validate(arguments.to_dict())
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise Problem(400, explain(error, model, "parameter"), parameter=name) from None
+
+
+def parse_watch(message: Any) -> Watch:
+    """What a viewer asks to watch; ValueError with one clear line when it makes no sense."""
+    view = message.get("view") if isinstance(message, dict) else None
+    model = _WATCHES.get(view) if isinstance(view, str) else None
+    if model is None:
+        raise ValueError(f"unknown view {view!r:.60}; known: {', '.join(_WATCHES)}")
+    return _message(model, message)
+
+
+def parse_unwatch(message: Any) -> Unwatch:
+    """Which view a viewer wants to end; ValueError with one clear line when it makes no sense."""
+    return _message(Unwatch, message)
+
+
+def _message(model: type[M], message: Any) -> M:
+    try:
+        return model.model_validate(message)
+    except ValidationError as error:
+        raise ValueError(explain(error, model, "field")) from None

@@ -1,0 +1,65 @@
+"""Errors as RFC 9457 problem details."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+PROBLEM_PATHS = ("/api/", "/healthz")
+log = logging.getLogger("echoscope.web")
+
+
+class Problem(Exception):
+    """An error to be told to the client: `status`, and `detail` that says what is wrong and where."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **members: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+        self.members = members
+
+
+def body(status: int, detail: str, **members: Any) -> bytes:
+    """The JSON text of a problem."""
+    title = HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
+    return json.dumps(problem).encode() + b"\n"
+
+
+def _respond(problem: Problem) -> Response:
+    content = body(problem.status, problem.detail, **problem.members)
+    return Response(content, problem.status, problem.headers, mimetype=MEDIA_TYPE)
+
+
+def _respond_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    detail = error.description or HTTPStatus(status).phrase
+    if status == 404:
+        detail = f"there is nothing at {request.path}"
+    elif status == 405:
+        detail = f"{request.method} is not allowed at {request.path}"
+    response = Response(error.get_response().response, status, error.get_headers())  # type: ignore[arg-type]
+    if request.path.startswith(PROBLEM_PATHS):
+        response.data = body(status, detail)
+        response.content_type = MEDIA_TYPE
+    else:
+        response.data = f"{status} {HTTPStatus(status).phrase}: {detail}\n".encode()
+        response.content_type = "text/plain; charset=utf-8"
+    return response
+
+
+def _respond_error(error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _respond(Problem(500, "the server failed to answer this request; its log says why"))
+
+
+def register(app: Flask) -> None:
+    """Answer every error of `app` as a problem under /api, as a line of text elsewhere."""
+    app.register_error_handler(Problem, _respond)
+    app.register_error_handler(HTTPException, _respond_http)
+    app.register_error_handler(Exception, _respond_error)

@@ -1,0 +1,102 @@
+"""What every request must pass and every answer carries, Socket.IO's included."""
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from web import problems
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS: Final = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+)
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address stands for this machine alone."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_name(host_header: str) -> str:
+    try:
+        return urlsplit(f"//{host_header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+class Guard:
+    """WSGI middleware against other sites in the same browser.
+
+    Bound to loopback, only requests for a loopback name are answered: a foreign name that was made to resolve to
+    127.0.0.1 (DNS rebinding) is turned away. Requests that change something must come from our own pages or from
+    a program that is no browser.
+    """
+
+    def __init__(self, app: App, bound_host: str | None) -> None:
+        self._app = app
+        self._bound_host = bound_host.lower() if bound_host and is_loopback(bound_host) else None
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            present = {name.lower() for name, _ in headers}
+            return start_response(status, headers + [h for h in HEADERS if h[0].lower() not in present], *rest)
+
+        refusal = self._host_refusal(environ) or self._origin_refusal(environ)
+        if refusal is None:
+            return self._app(environ, start)
+        content = problems.body(403, refusal)
+        start(
+            "403 Forbidden", [("Content-Type", problems.MEDIA_TYPE), ("Content-Length", str(len(content)))]
+        )
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
+
+    def _host_refusal(self, environ: Environ) -> str | None:
+        # Browsers always send a Host; an old HTTP/1.0 client that sends none cannot have been rebound.
+        if self._bound_host is None or "HTTP_HOST" not in environ:
+            return None
+        name = _host_name(environ["HTTP_HOST"])
+        if is_loopback(name) or name == self._bound_host:
+            return None
+        return f"this server is bound to {self._bound_host} and does not answer for the host {name!r:.100}"
+
+    @staticmethod
+    def _origin_refusal(environ: Environ) -> str | None:
+        if environ["REQUEST_METHOD"] in _SAFE_METHODS:
+            return None
+        site = environ.get("HTTP_SEC_FETCH_SITE")
+        origin = environ.get("HTTP_ORIGIN")
+        if site is not None:
+            allowed = site in ("same-origin", "none")
+        else:
+            allowed = origin is None or origin == f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+        return None if allowed else f"{environ['REQUEST_METHOD']} is allowed from this server's own pages only"

@@ -1,0 +1,197 @@
+"""gunicorn around the dashboard: one process, many threads, an engine behind it.
+
+`app.py serve` and `gunicorn -c gunicorn.conf.py` run the same `Deployment` with the same settings. The engine is made
+before gunicorn forks, so that a taken port or directory ends the start with one line, and started in the worker,
+whose threads don't survive a fork.
+"""
+
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
+
+from web import create_app
+from web.monitor import Monitor
+from web.security import Environ, StartResponse
+
+THREADS = 64
+"""Of the web server: a viewer holds one for as long as it watches, a download while it lasts."""
+LEAST_THREADS = 8
+STOP_S = 5.0
+_BOOT_FAILED = 3
+
+
+class Engine(Protocol):
+    """What serves the echo and is watched: made before the fork, started after it."""
+
+    @property
+    def echo_address(self) -> tuple[str, int]: ...
+    @property
+    def monitor(self) -> Monitor: ...
+    def start(self) -> None: ...
+    def stop(self, timeout: float = ...) -> None: ...
+
+
+def url_host(host: str) -> str:
+    """A host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def fail(reason: object, status: int = 1) -> "SystemExit":
+    """Say in one line why it ends; to be raised."""
+    print(f"echoscope: {reason}", file=sys.stderr, flush=True)
+    return SystemExit(status)
+
+
+def starting(_environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """What gunicorn loads: the real application takes its place as soon as the engine runs."""
+    start_response("503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "1")])
+    return [b"echoscope is starting\n"]
+
+
+class Deployment:
+    """gunicorn's settings and hooks. `failure` is the exception type of the engine's own one-line errors."""
+
+    def __init__(self, make_engine: Callable[[], Engine], failure: type[Exception]) -> None:
+        self._make_engine = make_engine
+        self._failure = failure
+        self._engine: Engine | None = None
+        self._stop_asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._stopper: threading.Thread | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """All that gunicorn is told, whichever way it is started, but for the address."""
+        return {
+            "wsgi_app": "web.serving:starting",
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "timeout": 0,  # a worker that was stopped for a while must not be killed: its connections are real
+            "graceful_timeout": int(STOP_S) + 2,
+            "keepalive": 15,
+            "control_socket_disable": True,
+            "limit_request_line": 8190,
+            "loglevel": "warning",
+            "proc_name": "echoscope",
+            "on_starting": self.on_starting,
+            "when_ready": self.when_ready,
+            "post_worker_init": self.post_worker_init,
+            "worker_exit": self.worker_exit,
+        }
+
+    def on_starting(self, arbiter: Any) -> None:
+        """Refuse what can't work, then take the echo port and the data directory."""
+        if arbiter.cfg.workers != 1:
+            raise fail(
+                f"{arbiter.cfg.workers} gunicorn workers asked for: the dashboard is one process; leave out -w and"
+                " WEB_CONCURRENCY, and set ECHOSCOPE_WORKERS for more echo processes"
+            )
+        if not issubclass(arbiter.worker_class, ThreadWorker):
+            raise fail(f"gunicorn worker class {arbiter.cfg.worker_class_str} can't be used: leave out -k (gthread)")
+        if arbiter.cfg.threads < LEAST_THREADS:
+            raise fail(f"{arbiter.cfg.threads} gunicorn threads are too few: at least {LEAST_THREADS} are needed")
+        arbiter.log.error_log.addFilter(_is_news)
+        try:
+            self._engine = self._make_engine()
+        except self._failure as error:
+            raise fail(error) from error
+
+    def when_ready(self, arbiter: Any) -> None:
+        """Replace the signals that would bring a second worker beside the first."""
+
+        def refuse(number: int, _frame: object) -> None:
+            name = signal.Signals(number).name
+            os.write(2, f"echoscope: {name} ignored: there is one worker process; restart it instead\n".encode())
+
+        signal.signal(signal.SIGTTIN, refuse)
+        signal.signal(signal.SIGUSR2, refuse)
+        signal.signal(signal.SIGHUP, lambda *_: arbiter.signal(signal.SIGTERM, None))
+
+    def post_worker_init(self, worker: Any) -> None:
+        """Start the engine and put the application in place; say where they are."""
+        engine = self._engine
+        assert engine is not None
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._stop_asked.put(None))
+        try:
+            engine.start()
+        except self._failure as error:
+            raise fail(error, _BOOT_FAILED) from error
+        bound = worker.sockets[0].getsockname()
+        host = bound[0] if isinstance(bound, tuple) else None
+        reserve = max(4, worker.cfg.threads // 4)
+        most_viewers = worker.cfg.threads - reserve
+        app = create_app(engine.monitor, host=host, most_viewers=most_viewers, most_downloads=max(1, reserve // 4))
+        app.extensions["echoscope"][0].start()
+        worker.wsgi = app
+        self._stopper = threading.Thread(target=self._stop, args=(worker, engine, app), name="stopper", daemon=True)
+        self._stopper.start()
+        if worker.age == 1:
+            self._announce(bound, engine.echo_address)
+
+    @staticmethod
+    def _announce(bound: Any, echo: tuple[str, int]) -> None:
+        url = f"http://{url_host(bound[0])}:{bound[1]}" if isinstance(bound, tuple) else f"unix:{bound}"
+        print(f"dashboard {url}\necho {url_host(echo[0])}:{echo[1]}", flush=True)
+
+    def _stop(self, worker: Any, engine: Engine, app: Any) -> None:
+        """Stop in order: viewers and downloads (each would keep its thread), the engine, then the worker's loop."""
+        self._stop_asked.get()
+        live, downloads = app.extensions["echoscope"]
+        live.stop()
+        downloads.stop()
+        engine.stop(STOP_S)
+        # The requests that were under way have had their time; idle kept-alive connections need none.
+        worker.cfg.set("graceful_timeout", 0)
+        worker.handle_exit(signal.SIGTERM, None)
+
+    def worker_exit(self, _arbiter: Any, worker: Any) -> None:
+        """Make sure that the engine has stopped, also when gunicorn's master was killed, then leave."""
+        if self._stopper is None or worker.pid != os.getpid():
+            return
+        self._stop_asked.put(None)
+        self._stopper.join()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The interpreter would wait for threads that sit on idle browser connections for up to five seconds.
+        os._exit(0)
+
+
+def _is_news(record: Any) -> bool:
+    """Whether gunicorn's line adds to the one line that says why a worker didn't start."""
+    return not str(record.msg).startswith(("Worker (pid:%s) exited with code", "Shutting down", "Reason: "))
+
+
+class _Embedded(BaseApplication):  # type: ignore[misc]
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        super().__init__(prog="echoscope")
+
+    def load_config(self) -> None:
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return starting
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The dashboard's listening socket; SystemExit with one clear line when it can't be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=1024)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise fail(f"the dashboard can't listen on {url_host(host)}:{port}: {why}") from error
+
+
+def serve(host: str, port: int, deployment: Deployment) -> None:
+    """Serve until a signal ends it (SystemExit with the status)."""
+    listener = _listen(host, port)
+    _Embedded({**deployment.settings(), "workers": 1, "bind": f"fd://{listener.detach()}"}).run()

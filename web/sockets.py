@@ -1,0 +1,24 @@
+"""The TCP socket behind a request: cutting it, and giving up on a peer that takes nothing."""
+
+import contextlib
+import socket
+from typing import Any
+
+
+def socket_of(environ: dict[str, Any]) -> socket.socket | None:
+    """The socket that `environ`'s request came over, where the web server tells."""
+    sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    return sock if isinstance(sock, socket.socket) else None
+
+
+def give_up_after(sock: socket.socket | None, seconds: float) -> None:
+    """Let the kernel end the connection when the peer has taken nothing for `seconds` (tcp(7), TCP_USER_TIMEOUT)."""
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def cut(sock: socket.socket) -> None:
+    """End the connection at once: threads that wait in its recv or send wake up."""
+    # It may be gone already; then there is nothing to cut.
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
