@@ -1,0 +1,1 @@
+"""Clients of the echo server: the load generator and the interactive one."""
