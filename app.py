@@ -1,0 +1,208 @@
+"""echoscope's command line, and the one place where core and web meet."""
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from web.serving import Deployment
+
+MODELS = ("epoll", "poll", "select")
+REPLIES = ("stamp", "echo")
+FORMATS = ("jsonl", "csv")
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: 65536, 64KiB, 1.5MiB, 10MB."""
+
+    name = "size"
+
+    def __init__(self, least: int, most: int) -> None:
+        self._least = least
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes as an integer; a value that is none, or out of range, ends in a clear line."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) *([a-z]*)", value.strip().lower())
+        if match is None or match[2] not in _UNITS:
+            self.fail(f"{value!r} is not a size such as 65536, 64KiB or 1MiB.", param, ctx)
+        size = int(float(match[1]) * _UNITS[match[2]]) if "." in match[1] else int(match[1]) * _UNITS[match[2]]
+        if not self._least <= size <= self._most:
+            self.fail(f"{value} is not in the range {self._least:,} to {self._most:,} bytes.", param, ctx)
+        return size
+
+
+def option(*names: str, **settings: Any) -> Any:
+    """A click option that also reads ECHOSCOPE_<OPTION>, and shows its default and its variable."""
+    long_name = next(name for name in names if name.startswith("--"))
+    variable = "ECHOSCOPE_" + long_name.removeprefix("--").replace("-", "_").upper()
+    settings.setdefault("show_default", settings.get("default") is not None)
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+class _ServeByDefault(click.Group):
+    """`serve` when no command is named, so that `app.py --port 7000` works."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from core.version import VERSION
+
+        click.echo(f"echoscope {VERSION}")
+        ctx.exit()
+
+
+@click.group(cls=_ServeByDefault, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it.")
+def cli() -> None:
+    """A real echo server and a live view into it. Without a command: serve."""
+
+
+PORT = click.IntRange(0, 65_535)
+COUNT = click.IntRange(0, 10_000_000)
+
+
+@cli.command()
+@option("--host", default="127.0.0.1", help="Address of the dashboard.")
+@option("--port", type=PORT, default=5000, help="Port of the dashboard; 0 picks a free one.")
+@option("--echo-host", default="127.0.0.1", help="Address of the echo server.")
+@option("--echo-port", type=PORT, default=21567, help="Port of the echo server; 0 picks a free one.")
+@option("--model", type=click.Choice(MODELS), default="epoll", help="How the echo loop waits for its sockets.")
+@option("--reply", type=click.Choice(REPLIES), default="stamp", help="stamp: `[time] ` before each chunk; echo: as is.")
+@option("--workers", type=click.IntRange(0, 64), default=0, help="0: the echo loop is a thread; N: N processes.")
+@option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default="data", help="Where the log is kept.")
+@option("--max-connections", type=COUNT, default=0, help="Refuse more connections than this; 0: no limit.")
+@option("--idle-timeout", type=click.FloatRange(0, 10**7), default=0.0, help="Close silent ones after, s; 0: never.")
+@option("--high-water", type=Size(1, 2**31), default="1MiB", help="Queued bytes above which reading pauses.")
+@option("--low-water", type=Size(0, 2**31), default="256KiB", help="Queued bytes below which reading resumes.")
+@option("--read-size", type=Size(1, 2**26), default="64KiB", help="Most bytes of one read.")
+@option("--backlog", type=click.IntRange(1, 2**20), default=4096, help="Connections that may wait to be accepted.")
+@option("--retain-bytes", type=Size(2**20, 2**62), default=None, help="Drop the oldest log above this size.")
+@option("--retain-age", type=click.FloatRange(1, 10**10), default=None, help="Drop log older than this, s.")
+def serve(**values: Any) -> None:
+    """Serve the dashboard and the echo server until SIGTERM or Ctrl-C."""
+    from web import serving
+
+    serving.serve(values["host"], values["port"], _deployment(values))
+
+
+def _deployment(values: dict[str, Any]) -> "Deployment":
+    from core.service import Service, ServiceError, Settings
+    from web.serving import Deployment
+
+    engine_values = {name: value for name, value in values.items() if name not in ("host", "port")}
+    try:
+        settings = Settings(**engine_values)
+    except ServiceError as error:
+        raise click.UsageError(str(error)) from error
+    return Deployment(lambda: Service(settings), ServiceError)
+
+
+def gunicorn_settings() -> dict[str, Any]:
+    """What gunicorn.conf.py tells gunicorn, from ECHOSCOPE_* in the environment."""
+    from web.serving import url_host
+
+    values = serve.make_context("gunicorn", []).params
+    bind = f"{url_host(values['host'])}:{values['port']}"
+    return {**_deployment(values).settings(), "bind": bind}
+
+
+@cli.command()
+@option("--host", default="127.0.0.1", help="Address of the echo server.")
+@option("--port", type=click.IntRange(1, 65_535), default=21567, help="Port of the echo server.")
+def client(host: str, port: int) -> None:
+    """Talk to the echo server: a prompt, a line sent, the reply printed."""
+    from core.clients import interactive
+
+    try:
+        interactive.run(host, port)
+    except interactive.ClientError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+@option("--host", default="127.0.0.1", help="Address of the echo server.")
+@option("--port", type=click.IntRange(1, 65_535), default=21567, help="Port of the echo server.")
+@option("--connections", type=click.IntRange(0, 1_000_000), default=100, help="Connections that send.")
+@option("--idle", type=click.IntRange(0, 1_000_000), default=0, help="Silent connections kept open besides.")
+@option("--size", type=Size(1, 2**26), default="64", help="Bytes of a message.")
+@option("--seconds", type=click.FloatRange(0.001, 10**7), default=5.0, help="How long to send.")
+@option("--depth", type=click.IntRange(1, 65_536), default=1, help="Messages in flight on each connection.")
+@option("--reply", type=click.Choice(REPLIES), default="stamp", help="What the server answers, to check each byte.")
+def load(**values: Any) -> None:
+    """Put load on an echo server, check every byte of every reply, and print one JSON object."""
+    import json
+
+    from core.clients.load import LoadError, LoadSettings, run
+
+    try:
+        click.echo(json.dumps(run(LoadSettings(**values))))
+    except LoadError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+@option("--data-dir", type=click.Path(path_type=Path), default="data", help="Data directory of a server, running or not.")
+@option("-q", "--query", default="", help="Filter, as in `kind:full bytes_in>1000 -peer:127.0.0.1`.")
+@option("--since", default=None, help="From this time: RFC 3339, or 10m, 2h, 1d ago.")
+@option("--until", default=None, help="Up to this time, likewise.")
+@option("--format", "format_name", type=click.Choice(FORMATS), default="jsonl", help="How rows are written.")
+@option("-o", "--output", type=click.Path(path_type=Path), default=None, help="Write to this file.")
+def log(**values: Any) -> None:
+    """Write the matching events of a log to standard output or a file."""
+    from core.record.log import JournalError
+
+    try:
+        _write_log(**values)
+    except JournalError as error:
+        raise click.ClickException(str(error)) from error
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except BrokenPipeError:
+        # The reader (`head`, say) has seen enough; what is still buffered must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_log(
+    data_dir: Path, query: str, since: str | None, until: str | None, format_name: str, output: Path | None
+) -> None:
+    from core.record.export import export
+    from core.record.log import Log
+    from core.record.query import EVENT_FIELDS, parse, parse_time
+
+    now = time.time_ns()
+    start, end = (parse_time(text, now) if text else None for text in (since, until))
+    chunks = export(Log(data_dir).batches(parse(query, EVENT_FIELDS), start, end), format_name)
+    with click.open_file(output or "-", "wb") as sink:
+        for chunk in chunks:
+            sink.write(chunk)
+        sink.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit status. Every expected error is one line on standard error."""
+    try:
+        status = cli.main(arguments, prog_name="app.py", standalone_mode=False)
+    except click.ClickException as error:
+        print(f"echoscope: {' '.join(error.format_message().split())}", file=sys.stderr)
+        return error.exit_code
+    except click.Abort:
+        return 130
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

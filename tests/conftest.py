@@ -1,0 +1,224 @@
+"""Fixtures: a real server in a process of its own, the web application in this one, and a leak detector."""
+
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from fake_monitor import FakeMonitor
+from werkzeug.serving import make_server
+
+from web import create_app
+
+ROOT = Path(__file__).resolve().parent.parent
+DEADLINE_S = 20.0
+
+
+def wait_until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """What `condition` answers once it is true; fails when it doesn't become so in time."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        answer = condition()
+        if answer:
+            return answer
+        time.sleep(0.01)
+    pytest.fail(f"not within {deadline_s:g} s: {what}")
+
+
+class Server:
+    """A server in a process of its own. `arguments` is the command line after the interpreter."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**clean_environment(), **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.url = ""
+        self.echo: tuple[str, int] = ("", 0)
+
+    def wait_ready(self) -> "Server":
+        """Read the two lines that say where it is."""
+        assert self.process.stdout is not None
+        watchdog = threading.Timer(DEADLINE_S, self.process.kill)
+        watchdog.start()
+        lines = [self.process.stdout.readline().strip() for _ in range(2)]
+        watchdog.cancel()
+        watchdog.join()
+        if not lines[1].startswith("echo "):
+            self.process.kill()
+            pytest.fail(f"no server: {lines} {self.process.communicate()[1]}")
+        self.url = lines[0].removeprefix("dashboard ")
+        host, port = lines[1].removeprefix("echo ").rsplit(":", 1)
+        self.echo = (host.strip("[]"), int(port))
+        return self
+
+    def get(self, path: str, **arguments: Any) -> requests.Response:
+        """GET a path of the dashboard."""
+        return requests.get(self.url + path, timeout=DEADLINE_S, **arguments)
+
+    def json(self, path: str, **parameters: Any) -> Any:
+        """The JSON that a path answers with status 200."""
+        response = self.get(path, params=parameters)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def connect(self) -> socket.socket:
+        """A connection to the echo server."""
+        return socket.create_connection(self.echo, timeout=DEADLINE_S)
+
+    def talk(self, message: bytes, reply_bytes: int) -> bytes:
+        """Send a message on a new connection and read that many bytes of reply."""
+        with self.connect() as sock:
+            sock.sendall(message)
+            reply = b""
+            while len(reply) < reply_bytes:
+                piece = sock.recv(65536)
+                assert piece, f"closed after {reply!r}"
+                reply += piece
+        return reply
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+        """Signal it and wait: exit status, the rest of standard output, standard error."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=DEADLINE_S)
+        return self.process.returncode, out, err
+
+    def close(self) -> None:
+        """End it however it is."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.communicate(timeout=DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.communicate()
+
+
+def clean_environment() -> dict[str, str]:
+    """This environment without what would change a server's options."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("ECHOSCOPE_") and k != "WEB_CONCURRENCY"}
+
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Start `app.py serve` on free ports and a fresh data directory, with more options if given."""
+    started: list[Server] = []
+
+    def start(*options: str, ready: bool = True, environment: dict[str, str] | None = None) -> Server:
+        fixed = ["app.py", "serve", "--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path / "data")]
+        server = Server([*fixed, *options], environment)
+        started.append(server)
+        return server.wait_ready() if ready else server
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> Server:
+    """A running server with default options."""
+    return start_server()
+
+
+class Site:
+    """The web application, with a made-up monitor behind it, served by threads of this process."""
+
+    def __init__(self, most_viewers: int = 8) -> None:
+        self.monitor = FakeMonitor()
+        app = create_app(self.monitor, most_viewers=most_viewers, most_downloads=2)
+        self.live, self.downloads = app.extensions["echoscope"]
+        self._http = make_server("127.0.0.1", 0, app, threaded=True)
+        self._http.daemon_threads = True  # type: ignore[attr-defined]
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self.live.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop it, viewers and downloads first."""
+        self.live.stop()
+        self.downloads.stop()
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """The web application over a real socket."""
+    running = Site()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def monitor() -> FakeMonitor:
+    """A made-up monitor."""
+    return FakeMonitor()
+
+
+@pytest.fixture
+def browser(monitor: FakeMonitor) -> Any:
+    """Flask's test client on the application that shows `monitor`."""
+    return create_app(monitor).test_client()
+
+
+def _descriptors() -> set[str]:
+    names = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            names.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")
+        except FileNotFoundError:
+            continue  # the descriptor of this very listing
+    return names
+
+
+@contextmanager
+def leak_check() -> Iterator[None]:
+    """Fails when more threads or descriptors are open at the end than at the start.
+
+    Timer-like daemon threads of Socket.IO that only sleep until their next ping end by themselves and don't count.
+    """
+    gc.collect()
+    threads, descriptors = set(threading.enumerate()), _descriptors()
+
+    def left() -> list[str]:
+        gc.collect()
+        new_threads = [
+            thread.name
+            for thread in set(threading.enumerate()) - threads
+            if not thread.name.endswith(("(_send_ping)", "(_service_task)"))
+        ]
+        return new_threads + sorted(_descriptors() - descriptors)
+
+    yield
+    end = time.monotonic() + DEADLINE_S
+    while left() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not left(), f"left behind: {left()}"
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """The leak detector around a whole test (name it before fixtures that must be torn down first)."""
+    with leak_check():
+        yield

@@ -1,0 +1,231 @@
+"""The hub: credit, sharing, skipping, silence. A clock of our own, no sockets."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from web.frames import SILENCE_S, TICK_S, Frame, Hub, Outlets
+from web.parameters import Watch, WatchConnection, WatchConnections, WatchEvents, WatchOverview
+
+OVERVIEW = WatchOverview(view="overview")
+TABLE = WatchConnections(view="connections")
+
+
+class World:
+    """A hub with a clock that is set by hand, and what it sent."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.cpu = 0.0
+        self.cost = 0.0
+        self.computed: list[Watch] = []
+        self.sent: list[tuple[str, Frame, Callable[[], None]]] = []
+        self.cut: list[str] = []
+        self.state: Any = "state"
+        self.hub = Hub(self._compute, Outlets(self._send, self.cut.append), lambda: self.now, lambda: self.cpu)
+
+    def _compute(self, asked: Watch) -> Any:
+        self.computed.append(asked)
+        self.cpu += self.cost
+        if isinstance(self.state, Exception):
+            raise self.state
+        return self.state
+
+    def _send(self, sid: str, frame: Frame, arrived: Callable[[], None]) -> None:
+        self.sent.append((sid, frame, arrived))
+
+    def viewer(self, sid: str, *views: Watch) -> None:
+        assert self.hub.add(sid, 100)
+        for view in views:
+            self.hub.watch(sid, view)
+
+    def tick(self, later: float = 0.0) -> list[str]:
+        """The frames of a tick, `later` seconds on."""
+        self.now += later
+        before = len(self.sent)
+        self.hub.tick()
+        return [frame.text for _, frame, _ in self.sent[before:]]
+
+    def acknowledge(self) -> None:
+        for _, _, arrived in self.sent:
+            arrived()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_first_frame_comes_at_once(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    (text,) = world.tick()
+    assert text.startswith('{"view":"overview","n":1,"time":"')
+    assert text.endswith('Z","data":"state"}')
+
+
+def test_no_second_frame_without_acknowledgement(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    assert world.tick(5.0) == []
+
+
+def test_acknowledged_view_gets_the_newest_state(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.state = "old"
+    world.tick(1.0)
+    world.state = "new"
+    world.acknowledge()
+    (text,) = world.tick(1.0)
+    assert '"n":2' in text and '"data":"new"' in text
+
+
+def test_credit_is_per_view(world: World) -> None:
+    world.viewer("a", OVERVIEW, TABLE)
+    world.tick()
+    table = next(arrived for _, frame, arrived in world.sent if "connections" in frame.text)
+    table()
+    assert ['"view":"connections"' in text for text in world.tick(1.0)] == [True]
+
+
+def test_frames_keep_their_period(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.acknowledge()
+    assert world.tick(TICK_S) == []
+    assert len(world.tick(TICK_S)) == 1
+
+
+def test_equal_requests_are_computed_once(world: World) -> None:
+    for number in range(20):
+        world.viewer(f"v{number}", WatchConnections(view="connections", q="kind:full"))
+    assert len(world.tick()) == 20
+    assert len(world.computed) == 1
+
+
+def test_different_requests_are_computed_each(world: World) -> None:
+    world.viewer("a", WatchConnection(view="connection", conn=1))
+    world.viewer("b", WatchConnection(view="connection", conn=2))
+    world.tick()
+    assert len(world.computed) == 2
+
+
+def test_own_source_is_taken_only_with_credit(world: World) -> None:
+    takes: list[int] = []
+    world.viewer("a")
+    world.hub.watch("a", WatchEvents(view="events"), lambda: takes.append(1) or {"items": []})  # type: ignore[func-returns-value]
+    world.tick()
+    world.tick(1.0)
+    assert len(takes) == 1
+
+
+def test_second_watch_replaces_and_goes_on_counting(world: World) -> None:
+    world.viewer("a", TABLE)
+    world.tick()
+    world.hub.watch("a", WatchConnections(view="connections", q="state:open"))
+    assert world.tick(1.0) == []
+    world.acknowledge()
+    (text,) = world.tick()
+    assert '"n":2' in text
+    assert world.computed[-1] == WatchConnections(view="connections", q="state:open")
+
+
+def test_stale_acknowledgement_gives_no_credit(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.acknowledge()
+    world.tick(1.0)
+    world.sent[0][2]()
+    assert world.tick(1.0) == []
+
+
+def test_unwatch_ends_the_frames(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.acknowledge()
+    world.hub.unwatch("a", "overview")
+    assert world.tick(5.0) == []
+
+
+def test_watching_again_after_unwatch_goes_on_counting(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.acknowledge()
+    world.hub.unwatch("a", "overview")
+    world.hub.watch("a", OVERVIEW)
+    assert '"n":2' in world.tick()[0]
+
+
+def test_silent_viewer_is_cut(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.tick(SILENCE_S - 1)
+    assert world.cut == []
+    world.tick(1.0)
+    assert world.cut == ["a"]
+
+
+def test_any_acknowledgement_breaks_the_silence(world: World) -> None:
+    world.viewer("a", OVERVIEW, TABLE)
+    world.tick()
+    world.now += SILENCE_S - 1
+    world.sent[0][2]()
+    world.tick(2.0)
+    assert world.cut == []
+    world.tick(SILENCE_S)
+    assert world.cut == ["a"]
+
+
+def test_viewer_that_watches_nothing_is_not_silent(world: World) -> None:
+    world.viewer("a")
+    world.tick(10 * SILENCE_S)
+    assert world.cut == []
+
+
+def test_acknowledgement_of_a_gone_viewer_is_harmless(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.hub.remove("a")
+    world.acknowledge()
+    assert len(world.hub) == 0
+
+
+def test_replaced_while_computing_sends_nothing_old(world: World) -> None:
+    world.viewer("a")
+    replacement = WatchEvents(view="events", q="kind:full")
+    world.hub.watch("a", WatchEvents(view="events"), lambda: world.hub.watch("a", replacement, lambda: "new"))
+    assert world.tick() == []
+    assert '"data":"new"' in world.tick()[0]
+
+
+def test_failing_monitor_leaves_the_others_alone(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.viewer("a", OVERVIEW)
+    world.viewer("b")
+    world.hub.watch("b", WatchEvents(view="events"), lambda: "rows")
+    world.state = RuntimeError("broken")
+    assert len(world.tick()) == 1
+    assert "broken" in caplog.text
+
+
+def test_dear_frames_come_less_often(world: World) -> None:
+    world.cost = 0.1
+    world.viewer("a", TABLE)
+    world.tick()
+    world.acknowledge()
+    world.tick(TICK_S)
+    world.acknowledge()
+    assert world.tick(TICK_S) == []
+    assert len(world.tick(10.0)) == 1
+
+
+def test_pause_until_the_next_tick(world: World) -> None:
+    assert world.hub.tick() is None
+    world.viewer("a", OVERVIEW)
+    world.now = 1000.1
+    assert world.hub.tick() == pytest.approx(0.15)
+
+
+def test_most_viewers(world: World) -> None:
+    assert world.hub.add("a", 1)
+    assert not world.hub.add("b", 1)
