@@ -1,0 +1,69 @@
+# echoscope: `make run` serves it, `make test` tests it; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check format bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: setup ## set up, then serve: make run ARGS="--echo-port 7000"
+	@exec $(BIN)/python app.py serve $(ARGS)
+
+setup: $(STAMPS)/python $(STAMPS)/browser ## virtual environment and browser libraries
+
+test: setup $(STAMPS)/tests ## every test, those in a real browser included
+	$(BIN)/python -m pytest $(ARGS)
+	PATH="$$PATH:$(CURDIR)/$(BIN)" node --test tests/js/*.test.mjs
+
+check: setup $(STAMPS)/dev ## formatter, linter, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMPS)/dev ## let the formatter decide
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup $(STAMPS)/dev ## the benchmarks: make bench ARGS="--quick"
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(STAMPS)/dev ## compile the requirements anew, with hashes
+	$(BIN)/pip install --quiet uv
+	for name in requirements requirements-dev requirements-node; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links --upgrade $$name.in -o $$name.txt || exit 1; \
+	done
+
+clean: ## remove all that was set up or built; data/ stays
+	rm -rf $(VENV) node_modules bench/build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(STAMPS)/python: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "echoscope needs Python 3.11 or newer, not " + sys.version.split()[0])'
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: requirements-dev.txt $(STAMPS)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# npm comes with the machine or, where it does not, as a wheel into the virtual environment.
+$(STAMPS)/npm: requirements-node.txt $(STAMPS)/python
+	@command -v npm >/dev/null && command -v node >/dev/null \
+	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.txt
+	@touch $@
+
+$(STAMPS)/browser: package.json package-lock.json $(STAMPS)/npm
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --omit=dev --ignore-scripts --silent --no-fund --no-audit
+	@touch $@
+
+$(STAMPS)/tests: $(STAMPS)/dev $(STAMPS)/browser
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --ignore-scripts --silent --no-fund --no-audit
+	@sh tests/browser/setup.sh
+	@touch $@

@@ -1,0 +1,141 @@
+"""One connection without I/O: what waits to be sent, the marks, the state. Bytes in, bytes out.
+
+A chunk that was read is answered by a reply; what the kernel did not take of it waits here. Above the
+high-water mark reading stops, below the low-water mark it goes on. When the peer has ended its side, what waits
+is still delivered (half-close).
+"""
+
+from collections import deque
+from enum import Enum
+from itertools import islice
+from typing import Final, NamedTuple
+
+from core.engine.poller import READ, WRITE
+
+MAX_CHUNKS: Final = 64
+"""Replies handed to one sendmsg(2) at most."""
+
+
+class State(Enum):
+    """OPEN: reads and writes. DRAINING: only delivers what is queued. CLOSED: nothing more."""
+
+    OPEN = "open"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class Step(Enum):
+    """What can happen to the state of a connection."""
+
+    EOF = "eof"
+    SHUTDOWN = "shutdown"
+    CLOSE = "close"
+
+
+TRANSITIONS: Final = {
+    (State.OPEN, Step.EOF): State.DRAINING,
+    (State.OPEN, Step.SHUTDOWN): State.DRAINING,
+    (State.DRAINING, Step.SHUTDOWN): State.DRAINING,
+    (State.OPEN, Step.CLOSE): State.CLOSED,
+    (State.DRAINING, Step.CLOSE): State.CLOSED,
+}
+
+
+class Marks(NamedTuple):
+    """Bytes of queued reply: reading stops above `high` and is taken up again at `low` or below."""
+
+    high: int
+    low: int
+
+
+class Connection:
+    """The sans-I/O half of a connection; the server does the reading and writing."""
+
+    __slots__ = ("_head", "_marks", "_queue", "full", "id", "paused", "queue_bytes", "reason", "state")
+
+    def __init__(self, id: int, marks: Marks) -> None:
+        self.id = id
+        self.state = State.OPEN
+        self.full = False  # the last send took less than it was offered
+        self.paused = False
+        self.queue_bytes = 0
+        self.reason = 0  # why it will close once drained
+        self._marks = marks
+        # Few connections ever queue anything: the deque is made when one does.
+        self._queue: deque[bytes] | None = None
+        self._head = 0  # bytes of the first chunk that are sent
+
+    @property
+    def queue_chunks(self) -> int:
+        """Replies that wait, a partly sent one included."""
+        return len(self._queue) if self._queue else 0
+
+    @property
+    def wants(self) -> int:
+        """READ and WRITE, as the state asks for."""
+        reading = READ if self.state is State.OPEN and not self.paused else 0
+        return reading | (WRITE if self._queue else 0)
+
+    @property
+    def drained(self) -> bool:
+        """Whether there is nothing left to do but to close."""
+        return self.state is State.DRAINING and not self._queue
+
+    def step(self, step: Step) -> None:
+        """Change the state. Raises ValueError for a move that the table does not know."""
+        try:
+            self.state = TRANSITIONS[self.state, step]
+        except KeyError:
+            raise ValueError(f"connection {self.id} is {self.state.value}: no {step.value} from there") from None
+
+    def receive(self, reply: bytes) -> None:
+        """Queue the reply (or what is left of it) to a chunk that was read."""
+        if self.state is not State.OPEN:
+            raise ValueError(f"connection {self.id} is {self.state.value}: it reads nothing more")
+        if not reply:
+            return
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(reply)
+        self.queue_bytes += len(reply)
+
+    def receive_eof(self) -> None:
+        """The peer ended its side: deliver what is queued, then close."""
+        self.step(Step.EOF)
+
+    def pending(self, limit: int) -> list[bytes | memoryview]:
+        """The next chunks to send: at most MAX_CHUNKS, and not more after `limit` bytes are reached."""
+        chunks: list[bytes | memoryview] = []
+        total = 0
+        for chunk in islice(self._queue or (), MAX_CHUNKS):
+            part = chunk if chunks or not self._head else memoryview(chunk)[self._head :]
+            chunks.append(part if total + len(part) <= limit else memoryview(part)[: limit - total])
+            total += len(chunks[-1])
+            if total >= limit:
+                break
+        return chunks
+
+    def sent(self, count: int) -> None:
+        """The kernel took the first `count` bytes of what is pending. Raises ValueError for more than waits."""
+        if count > self.queue_bytes:
+            raise ValueError(f"connection {self.id}: {count} bytes sent of {self.queue_bytes} queued")
+        self.queue_bytes -= count
+        count += self._head
+        queue = self._queue
+        while queue and count >= len(queue[0]):
+            count -= len(queue.popleft())
+        self._head = count
+        if not queue:
+            self._queue = None
+
+    def throttle(self) -> bool | None:
+        """Stop or take up reading by the marks: True when it just paused, False when it just resumed, else None."""
+        if self.state is not State.OPEN:
+            return None
+        if not self.paused and self.queue_bytes > self._marks.high:
+            self.paused = True
+        elif self.paused and self.queue_bytes <= self._marks.low:
+            self.paused = False
+        else:
+            return None
+        return self.paused

@@ -1,0 +1,38 @@
+"""The listening socket."""
+
+import socket
+from typing import Final
+
+BACKLOG: Final = 4096
+
+
+def listen(host: str, port: int, backlog: int = BACKLOG) -> socket.socket:
+    """A non-blocking TCP listener on `host` (a name, an IPv4 or an IPv6 address) and `port` (0: a free one).
+
+    Raises OSError (socket.gaierror included) when it can't be had.
+    """
+    family, kind, proto, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+    )[0]
+    listener = socket.socket(family, kind, proto)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and address[0] == "::":
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # Accepted sockets inherit it (tcp(7)): one system call less for each.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(address)
+        listener.listen(backlog)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def packed(address: tuple[str, int] | tuple[str, int, int, int]) -> tuple[bytes, int]:
+    """A peer's address as 16 bytes (IPv4 mapped into IPv6) and its port."""
+    host, port = address[:2]
+    if ":" in host:
+        return socket.inet_pton(socket.AF_INET6, host.partition("%")[0]), port
+    return b"\0\0\0\0\0\0\0\0\0\0\xff\xff" + socket.inet_aton(host), port

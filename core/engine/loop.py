@@ -1,0 +1,141 @@
+"""The event loop: registrations, timers, dispatch. What a visit does is its callback's business."""
+
+import heapq
+import itertools
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from core.engine.poller import READ, Poller
+
+Visit = Callable[[int], None]
+"""What is called with the mask when a descriptor is ready."""
+
+_MAX_WAIT: Final = 3600.0
+
+
+class Timer:
+    """A callback at a time, until it is cancelled."""
+
+    __slots__ = ("callback", "due")
+
+    def __init__(self, due: float, callback: Callable[[], None]) -> None:
+        self.due = due
+        self.callback: Callable[[], None] | None = callback
+
+
+class Loop:
+    """Waits for readiness and calls the visits, until `stop`.
+
+    `visits` is the live table, descriptor to visit: whoever owns a registration may exchange the visit in it, which
+    costs the loop nothing. `before_wait(turns, waited)` and `after_wait()` are called once a turn; `waited` is the
+    total of ns spent waiting. Only `call_soon` may be used from other threads.
+    """
+
+    def __init__(
+        self,
+        poller: Poller,
+        before_wait: Callable[[int, int], None] = lambda turns, waited: None,
+        after_wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.visits: dict[int, Visit] = {}
+        self._poller = poller
+        self._before_wait = before_wait
+        self._after_wait = after_wait
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._cancelled = 0
+        self._timer_order = itertools.count()
+        self._soon: deque[Callable[[], None]] = deque()
+        self._running = False
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.add(self._wake, READ, self._woken)
+
+    @property
+    def poller(self) -> Poller:
+        """The backend in use."""
+        return self._poller
+
+    def add(self, fd: int, mask: int, visit: Visit) -> None:
+        """Watch `fd`. Raises what the poller's `register` raises."""
+        self._poller.register(fd, mask)
+        self.visits[fd] = visit
+
+    def change(self, fd: int, mask: int) -> None:
+        """Watch `fd` for something else."""
+        self._poller.modify(fd, mask)
+
+    def remove(self, fd: int) -> None:
+        """Forget `fd`, which must still be open."""
+        del self.visits[fd]
+        self._poller.unregister(fd)
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Call back in `delay` seconds."""
+        timer = Timer(time.monotonic() + delay, callback)
+        heapq.heappush(self._timers, (timer.due, next(self._timer_order), timer))
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Never call back; harmless when it already did."""
+        if timer.callback is None:
+            return
+        timer.callback = None
+        self._cancelled += 1
+        if self._cancelled > 64 and self._cancelled * 2 > len(self._timers):
+            self._timers = [entry for entry in self._timers if entry[2].callback is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call back in the loop's thread, in the next turn; from any thread."""
+        self._soon.append(callback)
+        os.eventfd_write(self._wake, 1)
+
+    def stop(self) -> None:
+        """End `run` after this turn."""
+        self._running = False
+
+    def run(self) -> None:
+        """Turn until stopped. What a visit raises ends the loop."""
+        self._running = True
+        wait, visits, clock = self._poller.wait, self.visits, time.monotonic_ns
+        before_wait, after_wait = self._before_wait, self._after_wait
+        turns = waited = 0
+        while self._running:
+            timeout = self._run_timers()
+            before_wait(turns, waited)
+            began = clock()
+            ready = wait(timeout)
+            waited += clock() - began
+            turns += 1
+            after_wait()
+            for fd, mask in ready:
+                # An earlier visit of this turn may have closed it.
+                visit = visits.get(fd)
+                if visit is not None:
+                    visit(mask)
+        before_wait(turns, waited)
+
+    def _run_timers(self) -> float:
+        """Call what is due; seconds until the next."""
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            if timer.callback is None:
+                self._cancelled -= 1
+                continue
+            callback, timer.callback = timer.callback, None
+            callback()
+        return min(max(self._timers[0][0] - now, 0.0), _MAX_WAIT) if self._timers else _MAX_WAIT
+
+    def _woken(self, mask: int) -> None:
+        os.eventfd_read(self._wake)
+        for _ in range(len(self._soon)):
+            self._soon.popleft()()
+
+    def close(self) -> None:
+        """Give the descriptors back; the visits' own are their owners' business."""
+        self._poller.close()
+        os.close(self._wake)

@@ -1,0 +1,150 @@
+"""Readiness: one small interface, one backend a system call.
+
+A backend owns the kernel handle and nothing else: no callbacks, no timers, no table. `wait` answers pairs
+`(descriptor, mask)`. READ and WRITE are the kernel's own POLLIN and POLLOUT, so that nothing is translated
+a descriptor; an error or hang-up sets further bits, without READ or WRITE being certain (a reset connection
+may show POLLHUP alone). A visit therefore treats every bit that it does not know as "both": the next read or
+write finds the real errno.
+"""
+
+import select
+from typing import Final, Protocol
+
+READ: Final = select.POLLIN
+WRITE: Final = select.POLLOUT
+
+MAX_READY: Final = 1024
+"""Descriptors handled in one turn at most, so that timers and other threads get theirs."""
+
+
+class Poller(Protocol):
+    """What a backend answers. Descriptors are ints, timeouts seconds (None: for ever)."""
+
+    name: str
+    descriptor_limit: int | None
+    """Descriptors of this number and above can't be watched; None: no limit of its own."""
+
+    def register(self, fd: int, mask: int) -> None:
+        """Watch `fd`. Raises ValueError above `descriptor_limit`, FileExistsError when it is watched already."""
+
+    def modify(self, fd: int, mask: int) -> None:
+        """Change what is watched for; mask 0 leaves errors and hang-ups only. Raises KeyError or FileNotFoundError."""
+
+    def unregister(self, fd: int) -> None:
+        """Forget `fd`, which must still be open. Raises KeyError or FileNotFoundError when it is not watched."""
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        """Up to MAX_READY ready pairs; empty after `timeout`."""
+
+    def close(self) -> None:
+        """Give the kernel handle back."""
+
+
+class EpollPoller:
+    """Level-triggered epoll(7): the kernel keeps the table, a wait costs what is ready."""
+
+    name = "epoll"
+    descriptor_limit: int | None = None
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self.register = self._epoll.register
+        self.modify = self._epoll.modify
+        self.unregister = self._epoll.unregister
+        self.close = self._epoll.close
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        return self._epoll.poll(timeout, MAX_READY)
+
+
+class PollPoller:
+    """poll(2): the table crosses into the kernel at every wait, which looks at each entry."""
+
+    name = "poll"
+    descriptor_limit: int | None = None
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._watched: set[int] = set()
+        self._from = 0
+
+    def register(self, fd: int, mask: int) -> None:
+        if fd in self._watched:
+            raise FileExistsError(f"descriptor {fd} is already watched")
+        self._watched.add(fd)
+        self._poll.register(fd, mask)
+
+    def modify(self, fd: int, mask: int) -> None:
+        if fd not in self._watched:
+            raise KeyError(fd)
+        self._poll.modify(fd, mask)
+
+    def unregister(self, fd: int) -> None:
+        self._watched.remove(fd)
+        self._poll.unregister(fd)
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        return _fair(self._poll.poll(None if timeout is None else timeout * 1000), self)
+
+    def close(self) -> None:
+        self._watched.clear()
+
+
+class SelectPoller:
+    """select(2): three bit sets of FD_SETSIZE bits; a descriptor of 1024 or more can't be named in them."""
+
+    name = "select"
+    descriptor_limit: int | None = 1024
+
+    def __init__(self) -> None:
+        self._readers: set[int] = set()
+        self._writers: set[int] = set()
+        self._watched: set[int] = set()
+        self._from = 0
+
+    def register(self, fd: int, mask: int) -> None:
+        if fd >= 1024:
+            raise ValueError(f"select() cannot watch descriptor {fd}: its limit is 1024")
+        if fd in self._watched:
+            raise FileExistsError(f"descriptor {fd} is already watched")
+        self._watched.add(fd)
+        self.modify(fd, mask)
+
+    def modify(self, fd: int, mask: int) -> None:
+        if fd not in self._watched:
+            raise KeyError(fd)
+        (self._readers.add if mask & READ else self._readers.discard)(fd)
+        (self._writers.add if mask & WRITE else self._writers.discard)(fd)
+
+    def unregister(self, fd: int) -> None:
+        self._watched.remove(fd)
+        self._readers.discard(fd)
+        self._writers.discard(fd)
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        readable, writable, _ = select.select(self._readers, self._writers, (), timeout)
+        masks = dict.fromkeys(readable, READ)
+        for fd in writable:
+            masks[fd] = masks.get(fd, 0) | WRITE
+        return _fair(list(masks.items()), self)
+
+    def close(self) -> None:
+        self._watched.clear()
+        self._readers.clear()
+        self._writers.clear()
+
+
+def _fair(ready: list[tuple[int, int]], poller: PollPoller | SelectPoller) -> list[tuple[int, int]]:
+    """At most MAX_READY of `ready`, beginning where the last turn's ended, as epoll's ready list does by itself."""
+    if len(ready) <= MAX_READY:
+        return ready
+    start = poller._from % len(ready)
+    poller._from = start + MAX_READY
+    return (ready[start:] + ready[:start])[:MAX_READY]
+
+
+POLLERS: Final[dict[str, type[EpollPoller] | type[PollPoller] | type[SelectPoller]]] = {
+    "epoll": EpollPoller,
+    "poll": PollPoller,
+    "select": SelectPoller,
+}

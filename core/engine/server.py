@@ -1,0 +1,347 @@
+"""The echo server: accepts, reads, answers, and records one event a visit.
+
+A *quiet* connection has nothing queued: its visit reads a chunk and offers the reply to the kernel at once, and
+as long as the kernel takes it whole the connection object is never touched. Any remainder makes it *busy*:
+the loop's table then holds another visit, which flushes, reads and obeys the marks, until the queue is empty.
+So the hot path holds no branch for states that it can't be in.
+
+The echo's record is written before the send, and revised if the kernel took less: a reply that a peer has
+received is in the ring, even if this process was killed the moment after.
+"""
+
+import errno
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+
+from core.engine.connection import Connection, Marks, State, Step
+from core.engine.listener import packed
+from core.engine.loop import Loop, Timer, Visit
+from core.engine.poller import POLLERS, READ
+from core.record.events import ERRNO_BASE, Kind, Reason
+
+STAMP_SIZE: Final = 27
+"""Bytes of `[` + ctime + `] `."""
+
+_ACCEPTS_A_TURN: Final = 64
+_FLUSH_SIZE: Final = 256 * 1024
+_RETRY_ACCEPT: Final = 0.1
+_HEARTBEAT: Final = 1.0
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_RESET: Final = (errno.ECONNRESET, errno.EPIPE)
+_ECHO: Final = int(Kind.ECHO)
+_ECHO_EMPTIED: Final = Kind.ECHO | 1 << 8
+# struct tcp_info (linux/tcp.h): tcpi_last_data_sent and tcpi_last_data_recv, ms.
+_LAST_DATA: Final = struct.Struct("44xI4xI")
+
+
+class Recorder(Protocol):
+    """Where events go: what core.record.ring.RingWriter offers."""
+
+    echo: Callable[[int, int, int, int], None]
+    emit: Callable[..., None]
+    emit_peer: Callable[[int, int, bytes, int, int], None]
+    revise: Callable[[int, int, int, int, int, int, int], None]
+    publish: Callable[[int, int], None]
+    room: Callable[[], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """How the server behaves; sizes in bytes, times in seconds."""
+
+    model: str = "epoll"
+    reply: str = "stamp"
+    read_size: int = 65536
+    marks: Marks = Marks(256 * 1024, 64 * 1024)
+    max_connections: int
+    idle_timeout: float = 0.0
+
+
+class Link:
+    """A connection with its socket, its registration and its timer."""
+
+    __slots__ = ("conn", "mask", "quiet", "sock", "timer")
+
+    def __init__(self, sock: socket.socket, conn: Connection) -> None:
+        self.sock = sock
+        self.conn = conn
+        self.mask = READ
+        self.timer: Timer | None = None
+        self.quiet: Visit
+
+
+class Server:
+    """One listener, one loop, one thread. Only `stop` and `close_connection` may be called from others."""
+
+    def __init__(
+        self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, *, first_conn: int = 1
+    ) -> None:
+        """`listener` is non-blocking and becomes the server's. `first_conn` is the id of the first connection."""
+        self._listener = listener
+        self._recorder = recorder
+        self._settings = settings
+        self._next_conn = first_conn
+        self._links: dict[int, Link] = {}
+        self._stopping = False
+        self._loop = Loop(POLLERS[settings.model](), recorder.publish, self._stamp)
+        self._descriptor_limit = self._loop.poller.descriptor_limit
+        # The stamp stands before the place where chunks are read to, so that a reply is one piece of memory.
+        self._second = 0
+        self._prefix = STAMP_SIZE if settings.reply == "stamp" else 0
+        self._buffer = bytearray(self._prefix + settings.read_size)
+        self._whole = memoryview(self._buffer)
+        self._body = self._whole[self._prefix :]
+
+    def run(self) -> None:
+        """Serve until stopped; every event but START and STOP comes from a visit."""
+        self._loop.add(self._listener.fileno(), READ, self._accept)
+        self._recorder.emit(Kind.START)
+        self._beat()
+        try:
+            self._loop.run()
+        finally:
+            for link in list(self._links.values()):
+                self._close(link, Reason.SHUTDOWN)
+            self._recorder.emit(Kind.STOP)
+            self._recorder.publish(0, 0)
+            self._listener.close()
+            self._loop.close()
+
+    def stop(self, timeout: float) -> None:
+        """Stop accepting, deliver what is queued for at most `timeout` seconds, end `run`. Does not wait."""
+        self._loop.call_soon(partial(self._begin_stop, timeout))
+
+    def close_connection(self, conn: int) -> None:
+        """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
+        self._loop.call_soon(partial(self._close_by_id, conn))
+
+    def _stamp(self) -> None:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            if self._prefix:
+                self._buffer[:STAMP_SIZE] = f"[{time.ctime(second)}] ".encode("ascii")
+
+    def _beat(self) -> None:
+        """Turn at least once a second, so that a stalled loop can be told from an idle one."""
+        self._loop.call_later(_HEARTBEAT, self._beat)
+
+    # -- accepting
+
+    def _accept(self, mask: int) -> None:
+        for _ in range(_ACCEPTS_A_TURN):
+            # Each open connection must still be able to record its end.
+            if self._recorder.room() < 4 * len(self._links) + _ACCEPTS_A_TURN:
+                return self._pause_accepting()
+            try:
+                sock, address = self._listener.accept()
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._recorder.emit(Kind.REFUSE, reason=ERRNO_BASE + error.errno)
+                    return self._pause_accepting()
+                continue  # accept(2) also reports errors of the connection that was to be accepted
+            self._admit(sock, address)
+        return None
+
+    def _pause_accepting(self) -> None:
+        """Leave the queue of connections alone for a while: it would stay ready and spin the loop."""
+        self._loop.change(self._listener.fileno(), 0)
+        self._loop.call_later(_RETRY_ACCEPT, self._resume_accepting)
+
+    def _resume_accepting(self) -> None:
+        if not self._stopping:
+            self._loop.change(self._listener.fileno(), READ)
+
+    def _admit(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        peer, port = packed(address)
+        reason = self._refusal(sock.fileno())
+        if not reason:
+            link = Link(sock, Connection(self._next_conn, self._settings.marks))
+            link.quiet = self._quiet_visit(link)
+            sock.setblocking(False)
+            try:
+                self._loop.add(sock.fileno(), READ, link.quiet)
+            except OSError as error:  # ENOSPC: /proc/sys/fs/epoll/max_user_watches
+                reason = ERRNO_BASE + (error.errno or 0)
+        if reason:
+            sock.close()
+            return self._recorder.emit_peer(Kind.REFUSE, 0, peer, port, reason)
+        self._next_conn += 1
+        self._links[link.conn.id] = link
+        self._recorder.emit_peer(Kind.OPEN, link.conn.id, peer, port, 0)
+        if self._settings.idle_timeout:
+            self._watch_idle(link, self._settings.idle_timeout)
+        return None
+
+    def _refusal(self, fd: int) -> int:
+        if len(self._links) >= self._settings.max_connections:
+            return Reason.LIMIT
+        if self._descriptor_limit is not None and fd >= self._descriptor_limit:
+            return Reason.SELECT_LIMIT
+        return 0
+
+    # -- the visits
+
+    def _quiet_visit(self, link: Link) -> Visit:
+        """The hot path, made for one connection: every name in it is a local of this function."""
+        recv_into, send, conn = link.sock.recv_into, link.sock.send, link.conn.id
+        whole, body, prefix, read_size = self._whole, self._body, self._prefix, self._settings.read_size
+        record = self._recorder.echo
+
+        def visit(mask: int) -> None:
+            try:
+                received = recv_into(body)
+            except OSError as error:
+                return self._failed(link, error)
+            if not received:
+                return self._ended(link)
+            size = prefix + received
+            record(conn, received, size, _ECHO_EMPTIED if received < read_size else _ECHO)
+            try:
+                sent = send(whole[:size])
+            except OSError as error:
+                return self._unsent(link, received, size, error)
+            if sent < size:
+                self._keep(link, received, size, sent)
+            return None
+
+        return visit
+
+    def _keep(self, link: Link, received: int, size: int, sent: int) -> None:
+        """The kernel took `sent` of the reply's `size` bytes: queue the rest."""
+        conn = link.conn
+        conn.receive(bytes(self._whole[sent:size]))
+        conn.full = True
+        emptied = received < self._settings.read_size
+        self._recorder.revise(Kind.FULL, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
+        self._settle(link)
+
+    def _unsent(self, link: Link, received: int, size: int, error: OSError) -> None:
+        if isinstance(error, BlockingIOError):
+            return self._keep(link, received, size, 0)
+        link.conn.receive(bytes(self._whole[:size]))
+        self._recorder.revise(Kind.READ, link.conn.id, received, 0, size, 1, received < self._settings.read_size)
+        return self._failed(link, error)
+
+    def _busy_visit(self, link: Link, mask: int) -> None:
+        """A connection with a queue: flush if it may be writable (or broken), else read."""
+        if mask != READ and link.conn.queue_bytes:
+            self._flush(link)
+        elif link.conn.wants & READ:
+            self._read(link)
+
+    def _flush(self, link: Link) -> None:
+        conn = link.conn
+        chunks = conn.pending(_FLUSH_SIZE)
+        offered = sum(map(len, chunks))
+        try:
+            sent = link.sock.sendmsg(chunks)
+        except OSError as error:
+            return self._failed(link, error)
+        conn.sent(sent)
+        kind = Kind.FULL if sent < offered else Kind.NOT_FULL if conn.full else Kind.WRITE
+        conn.full = sent < offered
+        self._recorder.emit(kind, conn.id, 0, sent, conn.queue_bytes, conn.queue_chunks)
+        return self._settle(link)
+
+    def _read(self, link: Link) -> None:
+        conn = link.conn
+        try:
+            received = link.sock.recv_into(self._body)
+        except OSError as error:
+            return self._failed(link, error)
+        if not received:
+            return self._ended(link)
+        conn.receive(bytes(self._whole[: self._prefix + received]))
+        emptied = received < self._settings.read_size
+        self._recorder.emit(Kind.READ, conn.id, received, 0, conn.queue_bytes, conn.queue_chunks, emptied)
+        return self._settle(link)
+
+    # -- after a visit
+
+    def _settle(self, link: Link) -> None:
+        """Bring marks, interest and visit in line with the connection's state; close it when it is done."""
+        conn = link.conn
+        paused = conn.throttle()
+        if paused is not None:
+            kind, reason = (Kind.PAUSE, Reason.HIGH_WATER) if paused else (Kind.RESUME, Reason.NONE)
+            self._recorder.emit(kind, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
+        if conn.drained:
+            return self._close(link, conn.reason)
+        wants = conn.wants
+        fd = link.sock.fileno()
+        if wants != link.mask:
+            link.mask = wants
+            self._loop.change(fd, wants)
+        self._loop.visits[fd] = link.quiet if wants == READ else partial(self._busy_visit, link)
+        return None
+
+    def _ended(self, link: Link) -> None:
+        conn = link.conn
+        conn.receive_eof()
+        conn.reason = Reason.PEER
+        self._recorder.emit(Kind.EOF, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks)
+        self._settle(link)
+
+    def _failed(self, link: Link, error: OSError) -> None:
+        if not isinstance(error, BlockingIOError):  # readiness is a hint: select(2), BUGS
+            code = error.errno or 0
+            self._close(link, Reason.RESET if code in _RESET else ERRNO_BASE + code)
+
+    def _close(self, link: Link, reason: int) -> None:
+        conn = link.conn
+        if link.timer is not None:
+            self._loop.cancel(link.timer)
+        self._loop.remove(link.sock.fileno())
+        link.sock.close()
+        del self._links[conn.id]
+        conn.step(Step.CLOSE)
+        self._recorder.emit(Kind.CLOSE, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
+        if self._stopping and not self._links:
+            self._loop.stop()
+
+    # -- time and orders from outside
+
+    def _watch_idle(self, link: Link, delay: float) -> None:
+        link.timer = self._loop.call_later(delay, partial(self._check_idle, link))
+
+    def _check_idle(self, link: Link) -> None:
+        """The kernel knows when data last went either way: the hot path need not keep the time."""
+        sent, received = _LAST_DATA.unpack(link.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA.size))
+        remaining = self._settings.idle_timeout - min(sent, received) / 1000
+        if remaining <= 0:
+            self._close(link, Reason.IDLE)
+        else:
+            self._watch_idle(link, remaining)
+
+    def _close_by_id(self, conn: int) -> None:
+        link = self._links.get(conn)
+        if link is not None:
+            self._close(link, Reason.OPERATOR)
+
+    def _begin_stop(self, timeout: float) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        self._loop.remove(self._listener.fileno())
+        for link in list(self._links.values()):
+            self._drain(link)
+        if self._links:
+            self._loop.call_later(timeout, self._loop.stop)
+        else:
+            self._loop.stop()
+
+    def _drain(self, link: Link) -> None:
+        """Answer what has already arrived, then only deliver what is queued."""
+        self._loop.visits[link.sock.fileno()](READ)
+        if link.conn.state is not State.CLOSED:
+            link.conn.step(Step.SHUTDOWN)
+            link.conn.reason = link.conn.reason or Reason.SHUTDOWN
+            self._settle(link)

@@ -1,0 +1,156 @@
+"""The catalogue of events: every kind, reason and field, in one place.
+
+An event leaves the loop as one fixed-size *record* (:data:`RECORD`) in a ring and reaches people as one
+*row* (:data:`SCHEMA`) of the log, the API and the downloads. A record holds numbers only; names, the peer's
+address and the wall-clock time are added when it is read.
+"""
+
+import errno
+import struct
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+
+class Kind(IntEnum):
+    """What one visit of the loop to a connection came to."""
+
+    START = 0
+    STOP = 1
+    OPEN = 2
+    ECHO = 3
+    READ = 4
+    WRITE = 5
+    FULL = 6
+    NOT_FULL = 7
+    PAUSE = 8
+    RESUME = 9
+    EOF = 10
+    CLOSE = 11
+    REFUSE = 12
+    LOST = 13
+
+
+KIND_MEANING: Final = {
+    Kind.START: "the server began to listen",
+    Kind.STOP: "the server stopped",
+    Kind.OPEN: "a connection was accepted",
+    Kind.ECHO: "read and answered in one visit",
+    Kind.READ: "read, the reply waits in the connection's queue",
+    Kind.WRITE: "queued reply flushed to the kernel",
+    Kind.FULL: "the send buffer took less than it was offered",
+    Kind.NOT_FULL: "the send buffer has room again and took what it was offered",
+    Kind.PAUSE: "reading stopped: the queue is above high water",
+    Kind.RESUME: "reading taken up again: the queue is below low water",
+    Kind.EOF: "the peer ended its side (half-close)",
+    Kind.CLOSE: "the connection is gone",
+    Kind.REFUSE: "a connection was not accepted",
+    Kind.LOST: "events that could not be recorded; bytes_in and bytes_out are their sums",
+}
+
+KINDS: Final = tuple(kind.name.lower() for kind in Kind)
+
+
+class Reason(IntEnum):
+    """Why, for `close`, `refuse`, `lost` and `pause`; an errno is ``ERRNO_BASE + errno``."""
+
+    NONE = 0
+    PEER = 1
+    RESET = 2
+    IDLE = 3
+    OPERATOR = 4
+    SHUTDOWN = 5
+    LIMIT = 6
+    HIGH_WATER = 7
+    RING_FULL = 8
+    DISK = 9
+    SELECT_LIMIT = 10
+    CRASH = 11
+
+
+REASON_MEANING: Final = {
+    Reason.PEER: "the peer ended its side and was sent all that was queued",
+    Reason.RESET: "the peer reset the connection",
+    Reason.IDLE: "nothing was read or written for the idle timeout",
+    Reason.OPERATOR: "someone closed it from outside",
+    Reason.SHUTDOWN: "the server stopped",
+    Reason.LIMIT: "the limit of open connections was reached",
+    Reason.HIGH_WATER: "the queue passed its high-water mark",
+    Reason.RING_FULL: "the recorder was behind and the ring had no room",
+    Reason.DISK: "the log could not be written",
+    Reason.SELECT_LIMIT: "select() cannot watch a descriptor of 1024 or more",
+    Reason.CRASH: "the server was killed; closed in the record at the next start",
+}
+
+# Linux errno values end at 133 (include/uapi/asm-generic/errno.h), so a reason fits one byte.
+ERRNO_BASE: Final = 100
+
+
+def _reason_text(code: int) -> str:
+    if code >= ERRNO_BASE:
+        return f"error:{errno.errorcode.get(code - ERRNO_BASE, code - ERRNO_BASE)}"
+    return Reason(code).name.lower() if 0 < code < len(Reason) else ""
+
+
+REASONS: Final = tuple(_reason_text(code) for code in range(256))
+"""Text of every reason code."""
+
+# `open` and `refuse` records carry the peer instead of counts: the 16 bytes from bytes_in to queue_chunks are
+# its IPv6 address (IPv4 is mapped, ::ffff:a.b.c.d), `port` its port. A `lost` record carries in queue_chunks
+# how many events were lost. `seq` comes last: struct writes fields in order, so a record whose seq is
+# right is whole, even when the process was killed while writing.
+RECORD: Final = np.dtype(
+    [
+        ("time", "<u8"),  # CLOCK_MONOTONIC, ns
+        ("conn", "<u8"),
+        ("bytes_in", "<u4"),
+        ("bytes_out", "<u4"),
+        ("queue_bytes", "<u4"),
+        ("queue_chunks", "<u4"),
+        ("kind", "u1"),
+        ("emptied", "u1"),
+        ("port", "<u2"),
+        ("reason", "u1"),
+        ("pad", "V3"),
+        ("seq", "<u8"),
+    ]
+)
+RECORD_STRUCT: Final = struct.Struct("<QQIIIIBBHB3xQ")
+ECHO_STRUCT: Final = struct.Struct("<QQII8xH6xQ")
+"""A record of the hot path: the queue is empty; kind and emptied are one 16-bit value."""
+PEER_STRUCT: Final = struct.Struct("<QQ16sBBHB3xQ")
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("seq", pa.int64(), nullable=False),
+        pa.field("time", pa.timestamp("ns", tz="UTC"), nullable=False),
+        pa.field("worker", pa.int16(), nullable=False),
+        pa.field("conn", pa.int64(), nullable=False),
+        pa.field("peer", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("kind", pa.dictionary(pa.int8(), pa.string()), nullable=False),
+        pa.field("bytes_in", pa.uint32(), nullable=False),
+        pa.field("bytes_out", pa.uint32(), nullable=False),
+        pa.field("queue_bytes", pa.uint32(), nullable=False),
+        pa.field("queue_chunks", pa.uint32(), nullable=False),
+        pa.field("emptied", pa.bool_(), nullable=False),
+        pa.field("reason", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+    ]
+)
+"""One row of the log: names, order and types (contract of every format)."""
+
+FIELD_MEANING: Final = {
+    "seq": "number of the event of its worker, from 1, without a gap",
+    "time": "when the visit took place, UTC, in nanoseconds",
+    "worker": "0: the loop's thread; 1..N: a worker process",
+    "conn": "identity of the connection, never reused; 0: the server itself",
+    "peer": "address:port of the peer, [v6]:port; empty for the server's own rows",
+    "kind": "what the visit came to",
+    "bytes_in": "bytes read from the socket in this visit",
+    "bytes_out": "bytes that the kernel took from us in this visit",
+    "queue_bytes": "bytes waiting in the connection's own queue after this visit",
+    "queue_chunks": "replies waiting in the connection's own queue after this visit",
+    "emptied": "the read left the kernel's receive buffer empty",
+    "reason": "why, for close, refuse, lost and pause; else empty",
+}

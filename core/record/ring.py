@@ -1,0 +1,230 @@
+"""A ring of event records in a memory-mapped file: one writer, one reader, no lock.
+
+The writer fills slots and publishes its position once a turn; the reader copies whole runs of records out and
+gives slots back when they are safe in the journal. Neither ever waits for the other. The pages belong to the
+kernel's page cache, so all that was written survives the death of the process, SIGKILL included: every
+record ends with its sequence number, and :func:`leftover` finds those that were written but not yet published.
+
+Layout, little-endian: a header of one page, then `capacity` records of :data:`~core.record.events.RECORD`;
+the record with sequence number `s` is in slot `s % capacity`.
+"""
+
+import contextlib
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from core.record.events import ECHO_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
+
+VERSION: Final = 1
+CAPACITY: Final = 1 << 19
+_MAGIC: Final = b"echoring"
+_HEADER_SIZE: Final = mmap.PAGESIZE
+_IDENTITY: Final = struct.Struct("<8sIIQQq")  # magic, version, record size, capacity, worker, wall offset
+_PROGRESS: Final = struct.Struct("<QQQQ")  # head, beat (monotonic ns), turns, ns waited
+_TAIL: Final = struct.Struct("<Q")
+# The writer's and the reader's words are on cache lines of their own.
+_PROGRESS_AT: Final = 128
+_TAIL_AT: Final = 256
+_U32: Final = 0xFFFF_FFFF
+
+
+class RingError(Exception):
+    """A ring file that is not ours to read; the message names the file."""
+
+
+class Progress(NamedTuple):
+    """What the writer said last: `beat` and `waited` in monotonic ns."""
+
+    head: int
+    beat: int
+    turns: int
+    waited: int
+
+
+class RingWriter:
+    """The loop's end. Its methods are closures over local variables: attribute access is what costs here.
+
+    `echo(conn, received, sent, code)` writes the hot path's record; `emit(kind, conn, ...)` any other;
+    `emit_peer(kind, conn, address, port, reason)` those that carry a peer; `revise(kind, conn, received, sent,
+    queue_bytes, queue_chunks, emptied)` replaces the record just written, before it is published;
+    `publish(turns, waited)` shows everything to the reader and learns how much room there is.
+    `room()` is how many records fit before lifecycle events (open, close, ...) would be lost.
+    """
+
+    echo: Callable[[int, int, int, int], None]
+    emit: Callable[..., None]
+    emit_peer: Callable[[int, int, bytes, int, int], None]
+    revise: Callable[[int, int, int, int, int, int, int], None]
+    publish: Callable[[int, int], None]
+    room: Callable[[], int]
+
+    def __init__(self, path: Path, *, worker: int = 0, after: int = 0, capacity: int = CAPACITY) -> None:
+        """Make a new ring at `path` whose first record will be number `after` + 1.
+
+        The file appears under its name only when it is whole. Raises OSError.
+        """
+        if capacity & (capacity - 1) or capacity < 16:
+            raise ValueError(f"a ring's capacity is a power of two of at least 16, not {capacity}")
+        fresh = path.with_suffix(".new")
+        size = _HEADER_SIZE + capacity * RECORD.itemsize
+        with open(fresh, "wb+") as file:
+            # Allocated, not sparse: a store into a hole of a full disk is a SIGBUS.
+            os.posix_fallocate(file.fileno(), 0, size)
+            self._map = mmap.mmap(file.fileno(), size)
+        offset = time.time_ns() - time.monotonic_ns()
+        _IDENTITY.pack_into(self._map, 0, _MAGIC, VERSION, RECORD.itemsize, capacity, worker, offset)
+        _PROGRESS.pack_into(self._map, _PROGRESS_AT, after, time.monotonic_ns(), 0, 0)
+        _TAIL.pack_into(self._map, _TAIL_AT, after)
+        # Touched now, so that the first lap takes no page faults.
+        for at in range(_HEADER_SIZE, size, mmap.PAGESIZE):
+            self._map[at] = 0
+        fresh.rename(path)
+        self._bind(after, capacity)
+
+    def _bind(self, seq: int, capacity: int) -> None:
+        view, size, mask, start = self._map, RECORD.itemsize, capacity - 1, _HEADER_SIZE
+        pack_echo, pack, pack_peer = ECHO_STRUCT.pack_into, RECORD_STRUCT.pack_into, PEER_STRUCT.pack_into
+        clock = time.monotonic_ns
+        # A quarter is kept for the events that open and close connections, so that a reader which falls behind
+        # costs detail and never a connection's beginning or end.
+        limit = seq + capacity - capacity // 4
+        last = seq + capacity
+        lost_events = lost_in = lost_out = assumed = 0
+        losing = False  # once true, every data record is lost until the next publish
+
+        def lose(received: int, sent: int) -> None:
+            nonlocal lost_events, lost_in, lost_out, assumed, losing
+            lost_events, lost_in, lost_out = lost_events + 1, lost_in + received, lost_out + sent
+            assumed, losing = sent, True
+
+        def echo(conn: int, received: int, sent: int, code: int) -> None:
+            nonlocal seq
+            if seq >= limit:
+                return lose(received, sent)
+            seq += 1
+            pack_echo(view, start + (seq & mask) * size, clock(), conn, received, sent, code, seq)
+            return None
+
+        def emit(
+            kind: int,
+            conn: int = 0,
+            received: int = 0,
+            sent: int = 0,
+            queue_bytes: int = 0,
+            queue_chunks: int = 0,
+            emptied: int = 0,
+            reason: int = 0,
+        ) -> None:
+            nonlocal seq
+            if seq >= (limit if Kind.ECHO <= kind <= Kind.RESUME else last):
+                return lose(received, sent)
+            seq += 1
+            at = start + (seq & mask) * size
+            pack(view, at, clock(), conn, received, sent, queue_bytes, queue_chunks, kind, emptied, 0, reason, seq)
+            return None
+
+        def emit_peer(kind: int, conn: int, address: bytes, port: int, reason: int = 0) -> None:
+            nonlocal seq
+            if seq >= last:
+                return lose(0, 0)
+            seq += 1
+            pack_peer(view, start + (seq & mask) * size, clock(), conn, address, kind, 0, port, reason, seq)
+            return None
+
+        def revise(
+            kind: int, conn: int, received: int, sent: int, queue_bytes: int, queue_chunks: int, emptied: int
+        ) -> None:
+            nonlocal seq, lost_out
+            if losing:
+                lost_out += sent - assumed
+                return None
+            seq -= 1
+            return emit(kind, conn, received, sent, queue_bytes, queue_chunks, emptied)
+
+        def publish(turns: int = 0, waited: int = 0) -> None:
+            nonlocal limit, last, losing, lost_events, lost_in, lost_out
+            last = _TAIL.unpack_from(view, _TAIL_AT)[0] + capacity
+            limit, losing = last - capacity // 4, False
+            while (lost_events or lost_in or lost_out) and seq < limit:
+                events, received, sent = min(lost_events, _U32), min(lost_in, _U32), min(lost_out, _U32)
+                emit(Kind.LOST, 0, received, sent, 0, events, 0, Reason.RING_FULL)
+                lost_events, lost_in, lost_out = lost_events - events, lost_in - received, lost_out - sent
+            _PROGRESS.pack_into(view, _PROGRESS_AT, seq, clock(), turns, waited)
+
+        def room() -> int:
+            return last - seq
+
+        self.echo, self.emit, self.emit_peer = echo, emit, emit_peer
+        self.revise, self.publish, self.room = revise, publish, room
+
+    def close(self) -> None:
+        """Give the map back; the file stays for the reader."""
+        self._map.close()
+
+
+class RingReader:
+    """The monitor's end, in the same or another process."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the ring at `path`. Raises OSError, and RingError when it is foreign or of another version."""
+        self.path = path
+        with open(path, "rb+") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < _HEADER_SIZE:
+                raise RingError(f"{path}: not a ring of echoscope (too short)")
+            self._map = mmap.mmap(file.fileno(), size)
+        magic, version, record_size, self.capacity, self.worker, self.wall_offset = _IDENTITY.unpack_from(self._map)
+        if magic != _MAGIC:
+            self._refuse("not a ring of echoscope")
+        if version != VERSION or record_size != RECORD.itemsize:
+            self._refuse(f"a ring of version {version} with {record_size}-byte records; this is version {VERSION}")
+        if size != _HEADER_SIZE + self.capacity * RECORD.itemsize:
+            self._refuse(f"a ring of {size} bytes, cut short")
+        self._slots = np.frombuffer(self._map, RECORD, self.capacity, _HEADER_SIZE)
+
+    def _refuse(self, why: str) -> None:
+        self._map.close()
+        raise RingError(f"{self.path}: {why}")
+
+    @property
+    def tail(self) -> int:
+        """Number of the last record that the reader has given back."""
+        return int(_TAIL.unpack_from(self._map, _TAIL_AT)[0])
+
+    def progress(self) -> Progress:
+        """What the writer published last."""
+        return Progress(*_PROGRESS.unpack_from(self._map, _PROGRESS_AT))
+
+    def read(self, after: int, upto: int) -> np.ndarray:
+        """Copy of the records numbered `after` + 1 to `upto`, a RECORD array."""
+        first, last = (after + 1) % self.capacity, (upto + 1) % self.capacity
+        if upto <= after:
+            return self._slots[:0].copy()
+        if first < last:
+            return self._slots[first:last].copy()
+        return np.concatenate([self._slots[first:], self._slots[:last]])
+
+    def release(self, upto: int) -> None:
+        """Give the slots of all records up to number `upto` back to the writer."""
+        _TAIL.pack_into(self._map, _TAIL_AT, upto)
+
+    def leftover(self, after: int) -> np.ndarray:
+        """Copy of every whole record after number `after`, published or not; for a ring whose writer is dead."""
+        records = self.read(after, after + self.capacity)
+        expected = np.arange(after + 1, after + 1 + self.capacity, dtype=np.uint64)
+        wrong = np.flatnonzero(records["seq"] != expected)
+        return records[: wrong[0]] if len(wrong) else records
+
+    def close(self) -> None:
+        """Give the map back."""
+        del self._slots
+        # A copy made by a caller never keeps the map; a view held by one in error would.
+        with contextlib.suppress(BufferError):
+            self._map.close()

@@ -1,0 +1,178 @@
+"""The one face that the web sees: every question about the server, answered from the pump and the log."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from core.version import NAME, VERSION
+from core.record.export import FORMATS, download_name, export, to_dicts
+from core.record.log import Log
+from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, parse, parse_time
+from core.watch.clock import now_rfc3339
+from core.watch.listing import Listing
+from core.watch.pump import Pump
+from core.watch.recent import Tail, newest
+
+Json = dict[str, Any]
+
+_STALLED: Final = 3.0
+_ATTENTION: Final = 8
+_NOTABLE: Final = 20
+_HISTORY: Final = 200
+
+
+@dataclass(frozen=True)
+class About:
+    """What the server is, as the status shows it."""
+
+    model: str
+    reply: str
+    workers: int
+    echo_host: str
+    echo_port: int
+
+
+@dataclass(frozen=True)
+class Download:
+    """The rows that match, as a file: `chunks` streams it once."""
+
+    name: str
+    mimetype: str
+    chunks: Iterator[bytes]
+
+
+class Monitor:
+    """Answers as plain dicts; every caller gets a copy. May be used from any thread.
+
+    Filters that can't be understood raise QueryError, other bad values ValueError, each with one clear line.
+    `failure()` says why the engine is not running (empty: it is); `close(conn)` asks it to close a connection.
+    """
+
+    def __init__(
+        self, pump: Pump, data_dir: Path, about: About, failure: Callable[[], str], close: Callable[[int], None]
+    ) -> None:
+        self.viewers = 0
+        self._pump = pump
+        self._log = Log(data_dir)
+        self._about = about
+        self._failure = failure
+        self._close = close
+        self._started = time.monotonic()
+
+    def health(self) -> tuple[bool, str]:
+        """Whether all is well, and if not why."""
+        reason = self._failure() or self._pump.failure or self._pump.log_error
+        age = self._pump.beat_age()
+        if not reason and age > _STALLED:
+            reason = f"the echo loop has not turned for {age:.1f} s"
+        return not reason, reason
+
+    def status(self) -> Json:
+        """The figures of now; contract of GET /api/v1/status."""
+        pump, about = self._pump, self._about
+        with pump.lock:
+            gauges, totals = pump.gauges(), pump.totals
+            return {
+                "name": NAME,
+                "version": VERSION,
+                "uptime_s": round(time.monotonic() - self._started, 3),
+                "model": about.model,
+                "reply": about.reply,
+                "workers": about.workers,
+                "echo": {"host": about.echo_host, "port": about.echo_port},
+                "connections": {
+                    "open": gauges["open"],
+                    "blocked": gauges["blocked"],
+                    "accepted": totals.accepted,
+                    "closed": totals.closed,
+                    "refused": totals.refused,
+                },
+                "bytes_in": totals.bytes_in,
+                "bytes_out": totals.bytes_out,
+                "echoes": totals.echoes,
+                "queue": {name: gauges[name] for name in ("bytes", "chunks", "max_bytes")},
+                "recorder": {
+                    "events": totals.events,
+                    "lost": totals.lost,
+                    "lag_ms": round(pump.lag_ms, 1),
+                    "log_bytes": pump.journal.log_bytes,
+                },
+                "viewers": self.viewers,
+            }
+
+    def overview(self) -> Json:
+        """The status with rates, the connections that need attention and the latest notable events."""
+        with self._pump.lock:
+            answer = self.status()
+            answer |= {name: round(value, 4) for name, value in asdict(self._pump.rates).items()}
+            answer["attention"] = self._listing().blocked(_ATTENTION)
+            notable = list(self._pump.notable)
+        rows = [row for batch in reversed(notable) for row in reversed(to_dicts(batch))]
+        ok, reason = self.health()
+        return answer | {"notable": rows[:_NOTABLE], "time": now_rfc3339(), "healthy": ok, "trouble": reason}
+
+    def connections(self, q: str, sort: str, limit: int, offset: int) -> Json:
+        """A page of connections: filtered, then sorted, then cut."""
+        query = parse(q, CONNECTION_FIELDS)
+        with self._pump.lock:
+            return self._listing().page(query, sort, limit, offset)
+
+    def connection(self, conn: int) -> Json | None:
+        """All that is known of one connection; None when it never was, or was too long ago."""
+        with self._pump.lock:
+            item = self._listing().find(conn)
+            batches = self._pump.recent.since(0)
+        if item is None:
+            return None
+        history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
+        return item | {"history": history, "events_in_memory": sum(batch.num_rows for batch in batches)}
+
+    def events(
+        self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str = "asc"
+    ) -> Json:
+        """A page of the log, everything published up to now included."""
+        query, low, high = self._selection(q, since, until)
+        self._pump.tick()
+        items, following = self._log.page(query, low, high, limit, cursor, order)  # type: ignore[arg-type]
+        return {"items": items, "next": following}
+
+    def download(self, format: str, q: str, since: str | None, until: str | None) -> Download:
+        """The whole matching set, as the log is now."""
+        if format not in FORMATS:
+            raise ValueError(f'unknown format "{format}"; known: {", ".join(FORMATS)}')
+        query, low, high = self._selection(q, since, until)
+        self._pump.tick()
+        chunks = export(self._log.batches(query, low, high), format)
+        return Download(download_name(format, query, low, high), FORMATS[format].mimetype, chunks)
+
+    def tail(self, q: str) -> Tail:
+        """A place in the live events."""
+        return Tail(self._pump.recent, parse(q, EVENT_FIELDS))
+
+    def series(self, range_s: int) -> Json:
+        """The charts' history of the last `range_s` seconds."""
+        with self._pump.lock:
+            return self._pump.series.columns(range_s, int(time.time()))
+
+    def close_connection(self, conn: int) -> bool:
+        """Ask for a connection to be closed; whether there is such an open one."""
+        with self._pump.lock:
+            item = self._listing().find(conn)
+        if item is None or item["state"] == "closed":
+            return False
+        self._close(conn)
+        return True
+
+    def _listing(self) -> Listing:
+        return Listing((feed.table for feed in self._pump.feeds), time.time_ns())
+
+    @staticmethod
+    def _selection(q: str, since: str | None, until: str | None) -> tuple[Query, int | None, int | None]:
+        now = time.time_ns()
+        low = parse_time(since, now) if since else None
+        high = parse_time(until, now) if until else None
+        return parse(q, EVENT_FIELDS), low, high

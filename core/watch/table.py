@@ -1,0 +1,221 @@
+"""The connections of one worker, in columns, folded from records a whole array at a time.
+
+Row 0 is the server itself (connection 0). Rows are sorted by connection id, which grows with time, so an id is
+found by binary search. Closed connections stay until newer ones push them out.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from core.record.events import Kind, Reason
+from core.record.rows import peers_of
+
+Numbers = npt.NDArray[Any]
+
+CLOSED_KEPT: Final = 10_000
+STATES: Final = ("open", "blocked", "paused", "closing", "closed")
+
+_COLUMNS: Final = {
+    "conn": np.int64,
+    "opened": np.int64,  # wall clock, ns, as are closed and last
+    "closed": np.int64,
+    "last": np.int64,
+    "bytes_in": np.int64,
+    "bytes_out": np.int64,
+    "echoes": np.int64,
+    "fulls": np.int64,
+    "queue_bytes": np.int64,
+    "queue_chunks": np.int64,
+    "queue_peak_bytes": np.int64,
+    "blocked": np.bool_,
+    "paused": np.bool_,
+    "eof": np.bool_,
+    "reason": np.uint8,
+}
+
+
+def _kinds(*kinds: Kind) -> Numbers:
+    """A look-up from kind to whether it is one of these."""
+    return np.isin(np.arange(256), kinds)
+
+
+_PAYLOAD: Final = ("bytes_in", "bytes_out", "queue_bytes", "queue_chunks")
+_CARRIES_PEER: Final = _kinds(Kind.OPEN, Kind.REFUSE)
+_SENDS: Final = _kinds(Kind.FULL, Kind.NOT_FULL, Kind.WRITE)
+_THROTTLES: Final = _kinds(Kind.PAUSE, Kind.RESUME)
+_CHANGES: Final = _kinds(
+    Kind.OPEN, Kind.FULL, Kind.NOT_FULL, Kind.WRITE, Kind.PAUSE, Kind.RESUME, Kind.EOF, Kind.CLOSE
+)
+
+
+class Table:
+    """Every open connection of a worker and the latest closed ones."""
+
+    def __init__(self, worker: int = 0, closed_kept: int = CLOSED_KEPT) -> None:
+        self.worker = worker
+        self.size = 1
+        self.closed_count = 0
+        self._closed_kept = closed_kept
+        self._columns: dict[str, Numbers] = {name: np.zeros(1024, dtype) for name, dtype in _COLUMNS.items()}
+        self._peers = pa.array([""], pa.string())
+
+    def __getitem__(self, name: str) -> Numbers:
+        """The column `name`, a view of length `size`."""
+        return self._columns[name][: self.size]
+
+    @property
+    def peers(self) -> pa.StringArray:
+        """The peer of each row."""
+        return self._peers
+
+    @property
+    def open_count(self) -> int:
+        """Connections that are open."""
+        return self.size - 1 - self.closed_count
+
+    def is_open(self) -> Numbers:
+        """Which rows are connections that are open."""
+        found = self["closed"] == 0
+        found[0] = False
+        return found
+
+    def states(self) -> Numbers:
+        """Index into STATES of each row; the strongest that holds."""
+        states = np.where(self["blocked"], 1, 0)
+        states[self["paused"]] = 2
+        states[self["eof"]] = 3
+        states[self["closed"] > 0] = 4
+        return states
+
+    def find(self, conn: int) -> int | None:
+        """The row of a connection."""
+        row = int(np.searchsorted(self["conn"], conn))
+        return row if 0 < row < self.size and self["conn"][row] == conn else None
+
+    def restore(self, peers: dict[int, str]) -> None:
+        """Take up connections that the log says are open, by id."""
+        conns = np.array(sorted(peers), np.int64)
+        self._insert(conns, [peers[conn] for conn in conns.tolist()])
+
+    def fold(self, records: Numbers, wall_offset: int) -> tuple[Numbers, pa.StringArray]:
+        """Bring the table up to date with `records` (dtype RECORD, in order), whose payload of peers is zeroed.
+
+        Returns for each record an index into the returned peers.
+        """
+        kind = records["kind"]
+        refused: list[str] = []
+        with_peer = np.flatnonzero(_CARRIES_PEER[kind])
+        if len(with_peer):
+            refused = self._admit(records, with_peer, wall_offset)
+        rows = self._rows(records["conn"].astype(np.int64))
+        times = records["time"].astype(np.int64) + wall_offset
+        self._count(records, rows, times)
+        changes = np.flatnonzero(_CHANGES[kind])
+        if len(changes):
+            self._change(records[changes], rows[changes], times[changes])
+        peers = self._peers
+        if refused:
+            rows[kind == Kind.REFUSE] = np.arange(len(peers), len(peers) + len(refused))
+            peers = pa.concat_arrays([peers, pa.array(refused, pa.string())])
+        return rows, peers
+
+    def compact(self) -> None:
+        """Forget the oldest closed connections once there are twice as many as are kept."""
+        if self.closed_count < 2 * self._closed_kept:
+            return
+        closed = self["closed"]
+        oldest = np.partition(closed[closed > 0], -self._closed_kept)[-self._closed_kept]
+        keep = (closed == 0) | (closed >= oldest)
+        size = int(keep.sum())
+        for name, column in self._columns.items():
+            self._columns[name][:size] = column[: self.size][keep]
+            self._columns[name][size:] = 0
+        self._peers = self._peers.filter(pa.array(keep))
+        self.size = size
+        self.closed_count = int(np.count_nonzero(self["closed"]))
+
+    def _admit(self, records: Numbers, with_peer: Numbers, wall_offset: int) -> list[str]:
+        """Add the opened connections; the peers of refused ones."""
+        carriers = records[with_peer]
+        peers = np.array(peers_of(carriers), object)
+        opened = carriers["kind"] == Kind.OPEN
+        for name in _PAYLOAD:
+            records[name][with_peer] = 0
+        if opened.any():
+            self._append(carriers[opened], peers[opened].tolist(), wall_offset)
+        addressed = np.any([carriers[name] for name in _PAYLOAD], axis=0)
+        peers[~addressed] = ""  # nothing was accepted: no descriptor was left
+        return list(peers[~opened])
+
+    def _append(self, opens: Numbers, peers: list[str], wall_offset: int) -> None:
+        conns = opens["conn"].astype(np.int64)
+        if conns[0] <= self["conn"][-1]:
+            return self._insert(conns, peers)  # after an event of it was lost, or a restart
+        self._grow(len(opens))
+        added = slice(self.size, self.size + len(opens))
+        self._columns["conn"][added] = conns
+        self._columns["opened"][added] = opens["time"].astype(np.int64) + wall_offset
+        self._peers = pa.concat_arrays([self._peers, pa.array(peers, pa.string())])
+        self.size += len(opens)
+        return None
+
+    def _insert(self, conns: Numbers, peers: list[str]) -> None:
+        """Add rows anywhere; those that exist stay."""
+        new = ~np.isin(conns, self["conn"])
+        if not new.any():
+            return
+        conns, names = conns[new], pa.array([peer for peer, is_new in zip(peers, new, strict=True) if is_new])
+        order = np.argsort(np.concatenate([self["conn"], conns]), kind="stable")
+        for name, dtype in _COLUMNS.items():
+            added = conns if name == "conn" else np.zeros(len(conns), dtype)
+            self._columns[name] = np.concatenate([self[name], added])[order]
+        self._peers = pa.concat_arrays([self._peers, names.cast(pa.string())]).take(pa.array(order))
+        self.size += len(conns)
+
+    def _grow(self, count: int) -> None:
+        capacity = len(self._columns["conn"])
+        if self.size + count > capacity:
+            for name, column in self._columns.items():
+                self._columns[name] = np.concatenate([column, np.zeros(max(capacity, count), column.dtype)])
+
+    def _rows(self, conns: Numbers) -> Numbers:
+        """The row of each connection; those never seen before (their `open` was lost) are added."""
+        rows = np.searchsorted(self["conn"], conns)
+        rows[rows == self.size] = 0
+        unknown = self["conn"][rows] != conns
+        if unknown.any():
+            missing = np.unique(conns[unknown])
+            self._insert(missing, [""] * len(missing))
+            rows = np.searchsorted(self["conn"], conns)
+        return rows
+
+    def _count(self, records: Numbers, rows: Numbers, times: Numbers) -> None:
+        bytes_in, queue_bytes = records["bytes_in"].astype(np.int64), records["queue_bytes"]
+        np.add.at(self["bytes_in"], rows, bytes_in)
+        np.add.at(self["bytes_out"], rows, records["bytes_out"].astype(np.int64))
+        np.add.at(self["echoes"], rows, np.minimum(bytes_in, 1))
+        # Of repeated indices the last one wins, which is the newest record.
+        self["last"][rows] = times
+        self["queue_bytes"][rows] = queue_bytes
+        self["queue_chunks"][rows] = records["queue_chunks"]
+        queued = np.flatnonzero(queue_bytes)
+        if len(queued):
+            np.maximum.at(self["queue_peak_bytes"], rows[queued], queue_bytes[queued].astype(np.int64))
+
+    def _change(self, records: Numbers, rows: Numbers, times: Numbers) -> None:
+        kind = records["kind"]
+        sends, throttles, closes = _SENDS[kind], _THROTTLES[kind], kind == Kind.CLOSE
+        self["blocked"][rows[sends]] = kind[sends] == Kind.FULL
+        np.add.at(self["fulls"], rows[kind == Kind.FULL], 1)
+        self["paused"][rows[throttles]] = kind[throttles] == Kind.PAUSE
+        self["eof"][rows[kind == Kind.EOF]] = True
+        fresh = closes & (self["closed"][rows] == 0)
+        self["closed"][rows[fresh]] = times[fresh]
+        self["reason"][rows[fresh]] = records["reason"][fresh]
+        self.closed_count += int(np.count_nonzero(fresh))
+        unset = self["opened"][rows] == 0
+        self["opened"][rows[unset]] = times[unset]
+
