@@ -1,0 +1,113 @@
+"""From the loop's records to the rows that people see, a whole array at a time."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from core.record.events import KINDS, REASONS, RECORD, SCHEMA, Kind
+from core.record.query import Column
+
+Numbers = npt.NDArray[Any]
+
+_IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
+_PAYLOAD: Final = slice(RECORD.fields["bytes_in"][1], RECORD.fields["kind"][1])  # type: ignore[index]
+
+# pandas refuses a dictionary that holds a value twice, and many reason codes have no text.
+REASON_TEXTS: Final = tuple(dict.fromkeys(REASONS))
+_REASON_INDEX: Final = np.array([REASON_TEXTS.index(text) for text in REASONS], np.int32)
+
+KIND_VALUES: Final = pa.array(KINDS, pa.string())
+"""The kind dictionary of every batch; the code of a kind is its `Kind` number."""
+REASON_VALUES: Final = pa.array(REASON_TEXTS, pa.string())
+"""The reason dictionary of every batch without a `lost` row."""
+
+_ADDRESS_KINDS: Final = np.isin(np.arange(256), (Kind.OPEN, Kind.REFUSE))
+_NO_QUEUE_KINDS: Final = _ADDRESS_KINDS | (np.arange(256) == Kind.LOST)
+
+
+def to_batch(
+    records: Numbers,
+    worker: int,
+    wall_offset_ns: int,
+    peer_index: Numbers,
+    peers: Sequence[str] | pa.StringArray,
+) -> pa.RecordBatch:
+    """Rows of SCHEMA for `records` (dtype RECORD) of one worker.
+
+    `wall_offset_ns` is added to the monotonic times; `peers[peer_index[i]]` is the peer of record i ("" for the
+    server's own). The peer dictionary of the batch holds only the peers that occur.
+    """
+    kind = records["kind"]
+    no_counts, no_queue = _ADDRESS_KINDS[kind], _NO_QUEUE_KINDS[kind]
+    columns = {
+        "seq": records["seq"].astype(np.int64),
+        "time": pa.array((records["time"].astype(np.int64) + wall_offset_ns).view("M8[ns]")).cast(
+            SCHEMA.field("time").type
+        ),
+        "worker": np.full(len(records), worker, np.int16),
+        "conn": records["conn"].astype(np.int64),
+        "peer": _peer_column(peer_index, peers),
+        "kind": _coded(kind.astype(np.int8), KIND_VALUES),
+        "bytes_in": np.where(no_counts, np.uint32(0), records["bytes_in"]),
+        "bytes_out": np.where(no_counts, np.uint32(0), records["bytes_out"]),
+        "queue_bytes": np.where(no_queue, np.uint32(0), records["queue_bytes"]),
+        "queue_chunks": np.where(no_queue, np.uint32(0), records["queue_chunks"]),
+        "emptied": records["emptied"].astype(np.bool_),
+        "reason": _reason_column(records),
+    }
+    return pa.RecordBatch.from_arrays([pa.array(columns[name]) for name in SCHEMA.names], schema=SCHEMA)
+
+
+def peers_of(records: Numbers) -> list[str]:
+    """`address:port` (`[v6]:port`) of each record; they must be `open` or `refuse` records."""
+    packed = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), RECORD.itemsize)[:, _PAYLOAD]
+    return [_peer(bytes(address), port) for address, port in zip(packed, records["port"].tolist(), strict=True)]
+
+
+def event_columns(batch: pa.RecordBatch, names: Iterable[str] = SCHEMA.names) -> dict[str, Column]:
+    """The columns of a batch as the filter language takes them; time as int64 nanoseconds."""
+    return {name: _column(batch.column(name)) for name in names}
+
+
+def _column(array: pa.Array) -> Column:
+    if pa.types.is_dictionary(array.type):
+        return array.indices.to_numpy(), array.dictionary
+    if pa.types.is_timestamp(array.type):
+        return array.view(pa.int64()).to_numpy()  # type: ignore[no-any-return]
+    return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _peer(address: bytes, port: int) -> str:
+    if address.startswith(_IPV4_MAPPED):
+        return f"{address[12]}.{address[13]}.{address[14]}.{address[15]}:{port}"
+    return f"[{ipaddress.IPv6Address(address)}]:{port}"
+
+
+def _coded(codes: Numbers, values: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), values, safe=False)
+
+
+def _peer_column(peer_index: Numbers, peers: Sequence[str] | pa.StringArray) -> pa.DictionaryArray:
+    values = peers if isinstance(peers, pa.Array) else pa.array(peers, pa.string())
+    used = np.zeros(len(values), np.bool_)
+    used[peer_index] = True
+    # Two connections may have had the same address and port, one after the other.
+    unique = values.filter(pa.array(used)).dictionary_encode()
+    position = np.cumsum(used) - 1
+    codes = unique.indices.to_numpy()[position[peer_index]] if len(peer_index) else np.empty(0)
+    return _coded(codes.astype(np.int32), unique.dictionary)
+
+
+def _reason_column(records: Numbers) -> pa.DictionaryArray:
+    codes = _REASON_INDEX[records["reason"]]
+    lost = np.flatnonzero((records["kind"] == Kind.LOST) & (codes != 0))
+    if not len(lost):
+        return _coded(codes, REASON_VALUES)
+    texts = [f"{REASON_TEXTS[codes[i]]}:{records['queue_chunks'][i]}" for i in lost]
+    values = list(dict.fromkeys((*REASON_TEXTS, *texts)))
+    codes[lost] = [values.index(text) for text in texts]
+    return _coded(codes, pa.array(values, pa.string()))

@@ -1,0 +1,84 @@
+"""Where the log stands: last numbers used, and the connections that are open in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.record.events import KINDS, Kind
+
+STATE_COLUMNS: Final = ("seq", "worker", "conn", "peer", "kind")
+"""What `State.fold` looks at."""
+
+
+@dataclass(slots=True)
+class State:
+    """The sum of all rows so far, as far as a restart needs it.
+
+    `last_seq` by worker; `max_conn` the greatest connection number; `open_conns` by worker {conn: peer}, the
+    connections that have an `open` row and no `close` row.
+    """
+
+    last_seq: dict[int, int] = field(default_factory=dict)
+    max_conn: int = 0
+    open_conns: dict[int, dict[int, str]] = field(default_factory=dict)
+
+    def fold(self, batch: pa.RecordBatch) -> None:
+        """Takes the rows of a batch in."""
+        worker, seq, conn = (batch.column(name).to_numpy() for name in ("worker", "seq", "conn"))
+        self.max_conn = max(self.max_conn, int(conn.max(initial=0)))
+        for one in pc.unique(batch.column("worker")).to_pylist():
+            last = int(seq[worker == one].max())
+            self.last_seq[one] = max(self.last_seq.get(one, 0), last)
+        opens, closes = (_is_kind(batch, kind) for kind in (Kind.OPEN, Kind.CLOSE))
+        rows = np.flatnonzero(opens | closes)
+        if len(rows):
+            peers = batch.column("peer").take(pa.array(rows)).cast(pa.string()).to_pylist()
+            places = zip(worker[rows].tolist(), conn[rows].tolist(), peers, opens[rows].tolist(), strict=True)
+            for one, number, peer, is_open in places:
+                self._note(one, number, peer if is_open else None)
+
+    def _note(self, worker: int, conn: int, peer: str | None) -> None:
+        """A connection opened (its peer) or closed (None)."""
+        conns = self.open_conns.setdefault(worker, {})
+        if peer is None:
+            conns.pop(conn, None)
+        else:
+            conns[conn] = peer
+
+    def to_metadata(self) -> dict[bytes, bytes]:
+        """As metadata of an Arrow schema: plain text, a line an entry.
+
+        Built by a Python loop on purpose: with 100,000 connections one C call would hold the interpreter, and
+        with it the echo loop, for tens of milliseconds.
+        """
+        conns = "".join(
+            f"{worker} {conn} {peer}\n" for worker, peers in self.open_conns.items() for conn, peer in peers.items()
+        )
+        return {
+            b"last_seq": "".join(f"{worker} {seq}\n" for worker, seq in self.last_seq.items()).encode(),
+            b"max_conn": str(self.max_conn).encode(),
+            b"open_conns": conns.encode(),
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[bytes, bytes]) -> Self:
+        """What `to_metadata` wrote; raises KeyError or ValueError when it did not."""
+        state = cls(max_conn=int(metadata[b"max_conn"]))
+        for line in metadata[b"last_seq"].decode().splitlines():
+            worker, seq = line.split()
+            state.last_seq[int(worker)] = int(seq)
+        for line in metadata[b"open_conns"].decode().splitlines():
+            worker, conn, peer = line.split(" ", 2)
+            state._note(int(worker), int(conn), peer)
+        return state
+
+
+def _is_kind(batch: pa.RecordBatch, kind: Kind) -> npt.NDArray[Any]:
+    column = batch.column("kind")
+    hits = pc.equal(column.dictionary, KINDS[kind]).to_numpy(zero_copy_only=False)
+    return hits[column.indices.to_numpy()]  # type: ignore[no-any-return]

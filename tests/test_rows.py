@@ -1,0 +1,100 @@
+"""Records become rows without a value lost or mixed up."""
+
+import ipaddress
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.record.events import KINDS, PEER_STRUCT, REASONS, RECORD, RECORD_STRUCT, SCHEMA, Kind, Reason
+from core.record.rows import REASON_TEXTS, peers_of, to_batch
+from tests.record_rows import PEERS, START_NS, make_records, plain_rows
+
+UINT32 = st.integers(0, 2**32 - 1)
+RECORDS = st.tuples(
+    st.integers(0, 2**40),
+    st.integers(0, 2**62),
+    UINT32,
+    UINT32,
+    UINT32,
+    UINT32,
+    st.sampled_from(list(Kind)),
+    st.integers(0, 1),
+    st.integers(0, 65535),
+    st.integers(0, 255),
+    st.integers(1, 2**62),
+)
+
+
+def peer_record(address: str, port: int, kind: Kind = Kind.OPEN) -> bytes:
+    ip = ipaddress.ip_address(address)
+    packed = ip.packed if ip.version == 6 else bytes(10) + b"\xff\xff" + ip.packed
+    return PEER_STRUCT.pack(7, 1, packed, kind, 0, port, 0, 1)
+
+
+@given(st.lists(RECORDS, max_size=30), st.data())
+def test_every_value_arrives(values, data):
+    records = np.frombuffer(b"".join(RECORD_STRUCT.pack(*value) for value in values), RECORD)
+    peers = data.draw(st.lists(st.integers(0, 3), min_size=len(values), max_size=len(values)))
+    batch = to_batch(records, 3, START_NS, np.array(peers, np.int32), PEERS)
+    assert batch.schema == SCHEMA
+    batch.validate(full=True)
+    for row, value, peer in zip(plain_rows(batch), values, peers, strict=True):
+        assert row == expected(value, PEERS[peer])
+
+
+def expected(value, peer):
+    time, conn, bytes_in, bytes_out, queue_bytes, queue_chunks, kind, emptied, _, reason, seq = value
+    text = REASONS[reason]
+    has_counts = kind not in (Kind.OPEN, Kind.REFUSE)
+    has_queue = has_counts and kind != Kind.LOST
+    return {
+        "seq": seq,
+        "time": time + START_NS,
+        "worker": 3,
+        "conn": conn,
+        "peer": peer,
+        "kind": KINDS[kind],
+        "bytes_in": bytes_in * has_counts,
+        "bytes_out": bytes_out * has_counts,
+        "queue_bytes": queue_bytes * has_queue,
+        "queue_chunks": queue_chunks * has_queue,
+        "emptied": bool(emptied),
+        "reason": f"{text}:{queue_chunks}" if kind == Kind.LOST and text else text,
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("127.0.0.1", "127.0.0.1:21567"), ("::1", "[::1]:21567"), ("2001:db8::2", "[2001:db8::2]:21567")],
+)
+def test_peers_are_written_as_address_and_port(address, shown):
+    records = np.frombuffer(peer_record(address, 21567) * 2, RECORD)
+    assert peers_of(records) == [shown, shown]
+
+
+def test_peers_of_a_selection():
+    records = np.frombuffer(b"".join(peer_record("10.0.0.1", port) for port in range(6)), RECORD)
+    assert peers_of(records[::2]) == ["10.0.0.1:0", "10.0.0.1:2", "10.0.0.1:4"]
+
+
+def test_only_peers_that_occur_are_in_the_batch_once():
+    peers = [*PEERS, *PEERS]
+    batch = to_batch(make_records(3), 0, 0, np.array([1, 5, 2]), peers)
+    assert batch.column("peer").dictionary.to_pylist() == [PEERS[1], PEERS[2]]
+
+
+def test_no_dictionary_holds_a_text_twice():
+    assert len(set(REASON_TEXTS)) == len(REASON_TEXTS)
+    records = make_records(4, kind=Kind.LOST)
+    records["reason"], records["queue_chunks"] = Reason.RING_FULL, [5, 6, 5, 7]
+    values = to_batch(records, 0, 0, np.zeros(4, np.int32), [""]).column("reason").dictionary.to_pylist()
+    assert len(set(values)) == len(values)
+
+
+def test_lost_says_how_many_and_keeps_their_sums():
+    records = make_records(1, kind=Kind.LOST)
+    records["reason"], records["queue_chunks"], records["bytes_in"] = Reason.DISK, 412, 99
+    row = plain_rows(to_batch(records, 0, 0, np.zeros(1, np.int32), [""]))[0]
+    assert (row["reason"], row["bytes_in"], row["queue_chunks"]) == ("disk:412", 99, 0)
