@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from reference_server import Client, Manners, echo, serving, stamp, stamp_every, stamp_in_bytes
 
 from core.clients import interactive
 from core.clients.interactive import ClientError, run
-from reference_server import Client, Manners, echo, serving, stamp, stamp_every, stamp_in_bytes
 
 PROGRAM = "import sys; from core.clients.interactive import run; run('127.0.0.1', int(sys.argv[1]))"
 

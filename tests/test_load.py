@@ -13,11 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from core.clients import connect, traffic
-from core.clients.connect import source_address
-from core.clients.latency import Latencies
-from core.clients.load import LoadError, LoadSettings, run
 from reference_server import (
     Client,
     Server,
@@ -30,6 +25,11 @@ from reference_server import (
     stamp_up_to,
     stamped,
 )
+
+from core.clients import connect, traffic
+from core.clients.connect import source_address
+from core.clients.latency import Latencies
+from core.clients.load import LoadError, LoadSettings, run
 
 QUICK = {"connections": 5, "seconds": 0.2}
 
@@ -200,7 +200,10 @@ def test_missing_replies_and_a_missing_end_are_errors(monkeypatch: pytest.Monkey
 
 
 def test_sigint_ends_early_with_the_result_so_far() -> None:
-    program = "import sys, json; from core.clients.load import *; print(json.dumps(run(LoadSettings(port=int(sys.argv[1]), seconds=600))))"
+    program = (
+        "import sys, json; from core.clients.load import *; "
+        "print(json.dumps(run(LoadSettings(port=int(sys.argv[1]), seconds=600))))"
+    )
     with serving(stamp) as server:
         command = [sys.executable, "-c", program, str(server.port)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -1,5 +1,6 @@
 """The checker of replies, fed with bytes alone."""
 
+import itertools
 import time
 
 import pytest
@@ -26,7 +27,7 @@ def stamp_of(second: int) -> bytes:
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def feed_all(verifier: Verifier, parts: list[bytes], sent: int) -> None:
