@@ -124,6 +124,8 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _lines(batch: pa.RecordBatch, form: Format) -> Iterator[bytes]:
     """The rows of a batch, a few thousand at a time."""
+    if not batch.num_rows:
+        return
     pieces = _pieces(batch, form)
     layout = [(str(i), f"S{len(piece)}" if isinstance(piece, bytes) else piece.dtype) for i, piece in enumerate(pieces)]
     table = np.zeros(min(_SLICE, batch.num_rows), np.dtype(layout))

@@ -1,0 +1,118 @@
+"""Downloads: what the standard parsers read back is what was in the rows."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.record.events import SCHEMA
+from core.record.export import FORMATS, download_name, export, to_dicts
+from core.record.query import EVENT_FIELDS, Query, parse
+from tests.record_rows import START_NS, make_batch, plain_rows, random_batch
+
+NUMBERS = ("seq", "worker", "conn", "bytes_in", "bytes_out", "queue_bytes", "queue_chunks")
+
+
+def shown(row):
+    """A row as JSONL is to give it."""
+    seconds, fraction = divmod(row["time"], 10**9)
+    return row | {"time": f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"}
+
+
+def read_csv(data):
+    lines = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
+    assert lines[0] == SCHEMA.names
+    return [dict(zip(SCHEMA.names, line, strict=True)) for line in lines[1:]]
+
+
+BATCHES = st.lists(
+    st.builds(random_batch, st.integers(0, 80), st.integers(1, 2**55), st.integers(0, 2**32)), max_size=4
+)
+
+
+@given(BATCHES)
+def test_jsonl_round_trip(batches):
+    data = b"".join(export(batches, "jsonl"))
+    rows = [shown(row) for batch in batches for row in plain_rows(batch)]
+    assert [json.loads(line) for line in data.splitlines()] == rows
+    assert all(list(json.loads(line)) == SCHEMA.names for line in data.splitlines())
+
+
+@given(BATCHES)
+def test_csv_round_trip(batches):
+    rows = [shown(row) for batch in batches for row in plain_rows(batch)]
+    texts = [
+        {name: str(value).lower() if name == "emptied" else str(value) for name, value in row.items()} for row in rows
+    ]
+    assert read_csv(b"".join(export(batches, "csv"))) == texts
+
+
+def with_peer(text):
+    """A row whose peer is that text."""
+    batch = make_batch(1)
+    peers = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array([text], pa.string()))
+    return batch.set_column(4, SCHEMA.field("peer"), peers)
+
+
+@given(st.text(max_size=20))
+def test_json_carries_any_text(text):
+    line = b"".join(export([with_peer(text)], "jsonl"))
+    assert line.count(b"\n") == 1
+    assert json.loads(line)["peer"] == text
+
+
+@given(st.text(max_size=20))
+def test_csv_carries_any_text_but_no_formula(text):
+    [row] = read_csv(b"".join(export([with_peer(text)], "csv")))
+    assert row["peer"].removeprefix("'") == text.replace("\0", "\ufffd").removeprefix("'")
+    assert not row["peer"].startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_large_batches_are_cut_into_small_chunks(name):
+    chunks = list(export([make_batch(50_000), make_batch(3, 50_001)], name))
+    assert max(map(len, chunks)) < 1_000_000
+    assert b"".join(chunks).count(b"\n") == 50_003 + (name == "csv")
+
+
+def test_a_selection_of_rows_keeps_only_the_texts_it_needs():
+    batch = random_batch(100, 1, seed=2)
+    assert to_dicts(batch.slice(40, 1)) == [shown(plain_rows(batch)[40])]
+
+
+def test_nothing_matches():
+    assert b"".join(export([], "jsonl")) == b""
+    assert b"".join(export([], "csv")).decode() == ",".join(SCHEMA.names) + "\r\n"
+    assert to_dicts(make_batch(0)) == []
+
+
+def test_unknown_format_is_refused_before_the_first_byte():
+    with pytest.raises(ValueError, match='unknown format "xml"; known: jsonl, csv'):
+        export([], "xml")
+
+
+@pytest.mark.parametrize(
+    ("text", "since", "until", "name"),
+    [
+        ("", None, None, "echoscope-events.csv"),
+        ("kind:full -conn:7", None, None, "echoscope-events-kind-full-not-conn-7.csv"),
+        ("bytes_in>=1MiB", START_NS, None, "echoscope-events-20261123T140000Z-now-bytes_in-ge-1MiB.csv"),
+        ("", None, START_NS, "echoscope-events-start-20261123T140000Z.csv"),
+        ('kind:"full"', None, None, "echoscope-events-kind-full.csv"),
+    ],
+)
+def test_download_name(text, since, until, name):
+    assert download_name("csv", parse(text, EVENT_FIELDS), since, until) == name
+
+
+@given(st.text(alphabet='kind:ful,-*"/\\. \u00e9<>=', max_size=90))
+def test_download_names_are_safe(text):
+    name = download_name("jsonl", Query(text))
+    assert name.removesuffix(".jsonl").replace("-", "").replace("_", "").replace(".", "").isascii()
+    assert not set(name) & set('/\\":*<> \r\n')
+    assert len(name) < 160
