@@ -1,0 +1,112 @@
+// @ts-check
+/** A chart of lines over time: uPlot in our colours, cursors in step, figures under the cursor in its caption. */
+
+import uPlot from "../../vendor/uPlot.esm.js";
+import { colour, onTheme, veil } from "./colours.js";
+import { el, refs, setText, show } from "./dom.js";
+import { clock } from "./format.js";
+
+/**
+ * @typedef {{column: string, label: string, colour: string, fill?: boolean, steps?: boolean}} Line
+ * @typedef {{lines: Line[], format: (value: number | null) => string, unit: "bytes" | "count" | "share"}} Design
+ */
+
+const KIBI = 1024;
+const BYTE_STEPS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+const INCREMENTS = {
+  bytes: [0, 1, 2, 3, 4, 5].flatMap((power) => BYTE_STEPS.map((step) => step * KIBI ** power)),
+  count: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power)),
+  share: [0.1, 0.25, 0.5],
+};
+/** The least upper end of an axis, so that a flat line at nothing does not fill the chart with noise. */
+const LEAST_TOP = { bytes: KIBI, count: 4, share: 1 };
+const HEIGHT = 150;
+const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
+
+/** @param {Design} design @param {() => [number, number]} range @param {(u: any) => void} onCursor */
+function options(design, range, onCursor) {
+  const axis = { stroke: () => colour("--muted"), font: FONT, ticks: { show: false } };
+  const grid = { stroke: () => colour("--line"), width: 1 };
+  const top = LEAST_TOP[design.unit];
+  return {
+    width: 300, height: HEIGHT, padding: [8, 6, 0, 0], legend: { show: false }, hooks: { setCursor: [onCursor] },
+    cursor: { sync: { key: "echoscope" }, drag: { x: false, y: false }, points: { size: 7 }, y: false },
+    scales: {
+      x: { time: true, range },
+      y: { range: (/** @type {any} */ _u, /** @type {number} */ _min, /** @type {number} */ max) => [0, roof(max, top)] },
+    },
+    axes: [
+      { ...axis, grid: { show: false }, space: 70, size: 24, values: timeLabels },
+      {
+        ...axis, grid, size: 64, gap: 8, space: 34, incrs: INCREMENTS[design.unit],
+        values: (/** @type {any} */ _u, /** @type {number[]} */ splits) => splits.map((value) => design.format(value)),
+      },
+    ],
+    series: [{}, ...design.lines.map(line)],
+  };
+}
+
+/** Upper end of the axis: some air above the highest value. @param {number | null} max @param {number} least */
+function roof(max, least) {
+  if (least === 1) return 1;
+  return Math.max(least, (max ?? 0) * 1.12);
+}
+
+/** @param {any} u @param {number[]} splits seconds @param {number} _axis @param {number} _space @param {number} step */
+function timeLabels(u, splits, _axis, _space, step) {
+  return splits.map((value) => clock(value).slice(0, step < 60 ? 8 : 5));
+}
+
+/** @param {Line} design */
+function line(design) {
+  return {
+    label: design.label, width: 1.6, spanGaps: false, points: { show: false },
+    stroke: () => colour(design.colour),
+    fill: design.fill ? () => veil(design.colour, 0.13) : undefined,
+    paths: design.steps ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
+  };
+}
+
+/** One figure of the caption for each line. @param {HTMLElement} host @param {Design} design */
+function captions(host, design) {
+  return design.lines.map((item) => {
+    const figure = el("b");
+    const key = el("span", { class: "key", "aria-hidden": "true" });
+    key.style.background = `var(${item.colour})`;
+    host.append(el("span", { class: "reading" }, key, `${item.label} `, figure));
+    return figure;
+  });
+}
+
+/**
+ * Mounts a chart in a `figure.chart` with `data-ref` plot, readings and nothing.
+ * @param {HTMLElement} figure @param {Design} design
+ */
+export function createChart(figure, design) {
+  const parts = refs(figure);
+  const figures = captions(parts.readings, design);
+  /** @type {[number, number]} */
+  let range = [0, 1];
+  /** @type {any[]} */
+  let data = [[], ...design.lines.map(() => [])];
+  const read = (/** @type {any} */ u) => {
+    const index = u.cursor.idx ?? data[0].length - 1;
+    figures.forEach((node, at) => setText(node, design.format(data[at + 1][index] ?? null)));
+  };
+  const plot = new uPlot(options(design, () => range, read), data, parts.plot);
+  new ResizeObserver(() => {
+    const width = parts.plot.clientWidth;
+    if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT });
+  }).observe(parts.plot);
+  onTheme(() => plot.redraw(false, true));
+  return {
+    /** @param {Record<string, any>} columns with `time` in seconds @param {[number, number]} span */
+    update: (columns, span) => {
+      range = span;
+      data = [columns.time, ...design.lines.map((item) => columns[item.column])];
+      plot.setData(data);
+      read(plot);
+      show(parts.nothing, columns.time.length === 0);
+    },
+  };
+}

@@ -1,0 +1,44 @@
+// @ts-check
+/** Small hands for the page. Text goes in as text, and only where it changed. */
+
+/** @param {Node} node @param {string} text */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** @param {Element} node @param {string} name @param {string | null} value null takes the attribute away */
+export function setAttr(node, name, value) {
+  if (node.getAttribute(name) === value) return;
+  if (value === null) node.removeAttribute(name);
+  else node.setAttribute(name, value);
+}
+
+/** @param {HTMLElement} node @param {boolean} visible */
+export function show(node, visible) {
+  if (node.hidden === visible) node.hidden = !visible;
+}
+
+/**
+ * A new element. @param {string} tag @param {Record<string, string>} [attributes] @param {...(Node | string)} children
+ */
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+/** The elements marked `data-ref`, by that name. @param {ParentNode} root @returns {Record<string, any>} */
+export function refs(root) {
+  const found = /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-ref]"));
+  return Object.fromEntries(Array.from(found, (node) => [node.dataset.ref, node]));
+}
+
+/** Calls `task` once nothing has asked for it for `wait` milliseconds. @param {() => void} task @param {number} wait */
+export function debounce(task, wait) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(task, wait);
+  };
+}

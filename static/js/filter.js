@@ -1,0 +1,35 @@
+// @ts-check
+/** Reading and changing single terms of a filter text, without touching the rest of what was typed. */
+
+/** The terms of a filter text; quoted values stay whole. @param {string} q @returns {string[]} */
+export function terms(q) {
+  return q.match(/(?:"[^"]*"|[^\s"])+/g) ?? [];
+}
+
+/** The value of the term `field:value`, or "" if there is none. @param {string} q @param {string} field */
+export function getTerm(q, field) {
+  const found = terms(q).find((term) => term.startsWith(`${field}:`));
+  return found === undefined ? "" : found.slice(field.length + 1);
+}
+
+/**
+ * The filter with its `field:` term set to `value`, or taken out when `value` is empty.
+ * @param {string} q @param {string} field @param {string} value
+ */
+export function setTerm(q, field, value) {
+  const kept = terms(q).filter((term) => !term.startsWith(`${field}:`));
+  return (value ? [...kept, `${field}:${value}`] : kept).join(" ");
+}
+
+/**
+ * Address of a download of exactly the rows that the filter and the range match.
+ * @param {string} format @param {{q?: string, since?: string, until?: string}} set
+ */
+export function downloadUrl(format, set) {
+  const params = new URLSearchParams({ format });
+  for (const name of /** @type {const} */ (["q", "since", "until"])) {
+    const value = set[name];
+    if (value) params.set(name, value);
+  }
+  return `/api/v1/events/download?${params}`;
+}

@@ -1,0 +1,84 @@
+// @ts-check
+/** One connection's charts: its rows in the log first, then what the live frames say. Pure. */
+
+import { num, toMillis } from "./format.js";
+
+/** @typedef {{time: number[], queue_bytes: (number | null)[]}} Queue */
+/** @typedef {{time: number[], bytes_in: (number | null)[], bytes_out: (number | null)[]}} Flow */
+/** @typedef {{queue: Queue, flow: Flow, last: {at: number, in: number, out: number} | null}} Pulse */
+
+/** Seconds that the charts of a live connection show. */
+export const WINDOW = 300;
+
+/** @returns {Pulse} */
+export const emptyPulse = () => ({
+  queue: { time: [], queue_bytes: [] }, flow: { time: [], bytes_in: [], bytes_out: [] }, last: null,
+});
+
+/** @param {unknown} time */
+const seconds = (time) => (toMillis(time) ?? 0) / 1000;
+
+/** The charts as the rows tell them. @param {any[]} rows oldest first @returns {Pulse} */
+export function fromRows(rows) {
+  const pulse = emptyPulse();
+  const { queue, flow } = pulse;
+  for (const row of rows) {
+    const at = seconds(row.time);
+    queue.time.push(at);
+    queue.queue_bytes.push(num(row.queue_bytes));
+    const second = Math.floor(at);
+    for (const value of missing(flow.time.at(-1), second)) (flow.time.push(value), flow.bytes_in.push(0), flow.bytes_out.push(0));
+    const index = flow.time.length - 1;
+    flow.bytes_in[index] = (flow.bytes_in[index] ?? 0) + (num(row.bytes_in) ?? 0);
+    flow.bytes_out[index] = (flow.bytes_out[index] ?? 0) + (num(row.bytes_out) ?? 0);
+  }
+  return pulse;
+}
+
+/** The seconds to add, at most the silent ones around a long pause. @param {number | undefined} last @param {number} second */
+function missing(last, second) {
+  if (last === undefined) return [second];
+  if (second <= last) return [];
+  const silent = second - last > 2 ? [last + 1, second - 1] : second - last === 2 ? [last + 1] : [];
+  return [...silent, second];
+}
+
+/** One live frame more. @param {Pulse} pulse @param {any} item @param {number} at seconds @returns {Pulse} */
+export function beat(pulse, item, at) {
+  const total = { at, in: num(item.bytes_in) ?? 0, out: num(item.bytes_out) ?? 0 };
+  const { last } = pulse;
+  const from = at - WINDOW;
+  const queue = keep({ time: [...pulse.queue.time, at], queue_bytes: [...pulse.queue.queue_bytes, num(item.queue_bytes)] }, from);
+  if (!last || at <= last.at) return { ...pulse, queue, last: last ?? total };
+  const per = (/** @type {number} */ now, /** @type {number} */ then) => Math.max(0, now - then) / (at - last.at);
+  const flow = keep({
+    time: [...pulse.flow.time, Math.max(at, pulse.flow.time.at(-1) ?? 0)],
+    bytes_in: [...pulse.flow.bytes_in, per(total.in, last.in)],
+    bytes_out: [...pulse.flow.bytes_out, per(total.out, last.out)],
+  }, from);
+  return { queue, flow, last: total };
+}
+
+/** @template {{time: number[]} & Record<string, any[]>} T @param {T} columns @param {number} from seconds @returns {T} */
+function keep(columns, from) {
+  const first = columns.time.findIndex((time) => time >= from);
+  if (first <= 0) return columns;
+  return /** @type {T} */ (Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, column.slice(first)])));
+}
+
+/** What the log alone says of a connection that the server no longer holds. @param {any[]} rows oldest first */
+export function fromLog(rows) {
+  const sum = (/** @type {string} */ name) => rows.reduce((total, row) => total + (num(row[name]) ?? 0), 0);
+  const close = rows.find((row) => row.kind === "close");
+  const open = rows.find((row) => row.kind === "open");
+  return {
+    conn: rows[0].conn, worker: rows[0].worker, peer: open?.peer ?? rows[0].peer, state: close ? "closed" : "open",
+    opened: open?.time ?? "", closed: close?.time ?? null, reason: close?.reason ?? "", idle_s: null,
+    bytes_in: sum("bytes_in"), bytes_out: sum("bytes_out"),
+    echoes: rows.filter((row) => row.kind === "echo").length,
+    reads: rows.filter((row) => row.kind === "echo" || row.kind === "read").length,
+    fulls: rows.filter((row) => row.kind === "full").length,
+    queue_bytes: rows.at(-1)?.queue_bytes, queue_chunks: rows.at(-1)?.queue_chunks,
+    queue_peak_bytes: rows.reduce((most, row) => Math.max(most, num(row.queue_bytes) ?? 0), 0),
+  };
+}

@@ -1,0 +1,61 @@
+// @ts-check
+/** How an event row fills its table cells, on the Events page and on a connection's own. */
+
+import { el, setAttr, setText } from "./dom.js";
+import { bytes, clock, count, plural, stamp } from "./format.js";
+import { chip, kindWords, reasonSentence } from "./words.js";
+
+/** @typedef {import("./tail.js").Entry} Entry */
+
+/** A size, or nothing where there is none: columns of zeros hide what matters. @param {unknown} value */
+const some = (value) => (Number(value) > 0 ? bytes(value) : "");
+
+/** A link to a connection's page, made once a cell. @param {HTMLElement} cell @param {unknown} conn */
+export function connectionLink(cell, conn) {
+  if (!cell.firstElementChild) cell.append(el("a"));
+  const link = /** @type {HTMLElement} */ (cell.firstElementChild);
+  setAttr(link, "href", `/connections/${conn}`);
+  setText(link, String(conn));
+}
+
+/** @param {HTMLElement} cell one that keeps a chip inside @returns {HTMLElement} */
+export function chipIn(cell) {
+  if (!cell.firstElementChild) cell.append(el("span"));
+  return /** @type {HTMLElement} */ (cell.firstElementChild);
+}
+
+/** @type {Record<string, (entry: any, cell: HTMLTableCellElement) => string | null>} */
+const CELLS = {
+  time: ({ row }, cell) => {
+    setAttr(cell, "title", `${row.time} (${stamp(row.time)} local time)`);
+    return clock(row.time);
+  },
+  kind: ({ row }, cell) => (chip(chipIn(cell), row.kind, kindWords(row.kind)), null),
+  conn: ({ row }, cell) => (Number(row.conn) > 0 ? (connectionLink(cell, row.conn), null) : "server"),
+  peer: ({ row }) => row.peer,
+  bytes_in: ({ row }) => some(row.bytes_in),
+  bytes_out: ({ row }) => some(row.bytes_out),
+  queue_bytes: ({ row }) => some(row.queue_bytes),
+  emptied: ({ row }) => (row.emptied ? "yes" : ""),
+  reason: ({ row }, cell) => {
+    setAttr(cell, "title", reasonSentence(row.reason) || null);
+    return row.reason;
+  },
+  seq: ({ row }) => count(row.seq),
+};
+
+/** @param {Entry} entry */
+function gapText(entry) {
+  if (!("gap" in entry)) return "";
+  if (entry.gap === 0) return "The link was down here: rows may be missing from this list. They are in the log and in the download.";
+  return `${plural(entry.gap, "row")} not shown here: more came than a person can read. They are in the log and in the download.`;
+}
+
+/** Options of a table of event entries. */
+export const EVENT_TABLE = {
+  key: (/** @type {any} */ entry) => entry.key,
+  cells: CELLS,
+  whole: (/** @type {any} */ entry) => gapText(entry),
+  mark: (/** @type {any} */ entry) => ("gap" in entry ? "gap" : kindWords(entry.row.kind)[0]),
+  freeze: false,
+};

@@ -1,0 +1,114 @@
+// @ts-check
+/** One state, changed only by a pure reduce; whoever shows it is told once a frame of the screen. */
+
+import { firstLink } from "./link.js";
+import { empty, extend, fromAnswer, pointOf, seconds } from "./series.js";
+import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
+
+/**
+ * @typedef {import("./link.js").Link} Link
+ * @typedef {import("./series.js").Series} Series
+ * @typedef {import("./tail.js").Tail} Tail
+ * @typedef {{now: number, link: Link, overview: any, overviewTime: number, recent: Series, history: Series | null,
+ *   historyError: string, connections: any, connection: any, tail: Tail}} State
+ * @typedef {{type: string} & Record<string, any>} Action
+ */
+
+/** Seconds that sparklines show. */
+const RECENT = 60;
+
+/** @param {number} now milliseconds @returns {State} */
+export function initialState(now) {
+  return {
+    now, link: firstLink(now), overview: null, overviewTime: 0, recent: empty(RECENT), history: null,
+    historyError: "", connections: null, connection: null, tail: emptyTail(),
+  };
+}
+
+/** @type {Record<string, (state: State, action: Action) => State>} */
+const REDUCERS = {
+  tick: (state, { now }) => ({ ...state, now }),
+  link: (state, { phase, why, now }) => {
+    const since = phase === state.link.phase ? state.link.since : now;
+    const tail = phase === "live" ? rejoin(state.tail) : state.tail;
+    return { ...state, now, tail, link: { ...state.link, phase, why: why ?? "", since } };
+  },
+  frame: (state, { view, data, time, now }) => {
+    const heard = { ...state, now, link: { ...state.link, lastFrame: now } };
+    const fold = FRAMES[view];
+    return fold ? fold(heard, data, time ?? data.time ?? now / 1000) : heard;
+  },
+  recent: (state, { answer }) => ({ ...state, recent: fromAnswer(answer) }),
+  history: (state, { answer, error }) => ({
+    ...state, history: answer ? fromAnswer(answer) : state.history, historyError: error ?? "",
+  }),
+  restart: (state, { view }) => (view === "events" ? { ...state, tail: { ...state.tail, replace: true } } : state),
+  clear: (state) => ({ ...state, tail: { ...emptyTail(), held: state.tail.held } }),
+  hold: (state, { held }) => ({ ...state, tail: hold(state.tail, held) }),
+  older: (state, { page }) => ({ ...state, tail: older(state.tail, page) }),
+};
+
+/** @type {Record<string, (state: State, data: any, time: any) => State>} */
+const FRAMES = {
+  overview: (state, data, time) => {
+    const at = seconds(time);
+    const point = pointOf(data, state.overview, at - state.overviewTime);
+    return {
+      ...state, overview: data, overviewTime: at, recent: extend(state.recent, at, point),
+      history: state.history && extend(state.history, at, point),
+    };
+  },
+  connections: (state, data) => ({ ...state, connections: data }),
+  connection: (state, data) => ({ ...state, connection: data }),
+  events: (state, data) => ({ ...state, tail: receive(state.tail, data, state.now) }),
+};
+
+/** The next state. Pure; an unknown action is an error. @param {State} state @param {Action} action @returns {State} */
+export function reduce(state, action) {
+  const step = REDUCERS[action.type];
+  if (!step) throw new Error(`unknown action ${action.type}`);
+  return step(state, action);
+}
+
+/** Runs `task` before the next paint, or soon where nothing is painted (a hidden tab). @param {() => void} task */
+function beforePaint(task) {
+  let done = false;
+  const once = () => {
+    if (!done) task();
+    done = true;
+  };
+  requestAnimationFrame(once);
+  setTimeout(once, document.hidden ? 0 : 500);
+}
+
+/**
+ * The state and those who show it.
+ * @param {(task: () => void) => void} [schedule]
+ */
+export function createStore(schedule = beforePaint) {
+  let state = initialState(Date.now());
+  let scheduled = false;
+  /** @type {((state: State) => void)[]} */
+  const viewers = [];
+  /** @type {(() => void)[]} */
+  let afterwards = [];
+  const render = () => {
+    scheduled = false;
+    for (const update of viewers) update(state);
+    const done = afterwards;
+    afterwards = [];
+    for (const task of done) task();
+  };
+  return {
+    get: () => state,
+    /** @param {Action} action @param {() => void} [shown] called once the page shows it */
+    dispatch: (action, shown) => {
+      state = reduce(state, action);
+      if (shown) afterwards.push(shown);
+      if (!scheduled) schedule(render);
+      scheduled = true;
+    },
+    /** @param {(state: State) => void} update */
+    subscribe: (update) => void viewers.push(update),
+  };
+}

@@ -1,0 +1,19 @@
+// @ts-check
+/** Moments as people write them: `10m` ago, or RFC 3339. Pure. */
+
+const UNITS = { s: 1, m: 60, h: 3600, d: 86400 };
+const RELATIVE = /^(\d{1,9})([smhd])$/;
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** Whether the server would take it for a moment. @param {string} text */
+export function isMoment(text) {
+  return RELATIVE.test(text) || (RFC3339.test(text) && !Number.isNaN(Date.parse(text.replace(/(\.\d{3})\d+/, "$1"))));
+}
+
+/** The moment in RFC 3339. @param {string} text one that `isMoment` @param {number} now milliseconds */
+export function absolute(text, now) {
+  const ago = RELATIVE.exec(text);
+  if (!ago) return text;
+  const unit = UNITS[/** @type {keyof typeof UNITS} */ (ago[2])];
+  return new Date(now - Number(ago[1]) * unit * 1000).toISOString();
+}

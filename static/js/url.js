@@ -1,0 +1,49 @@
+// @ts-check
+/** The address bar holds filter, sort, page and range: a link shows a colleague the same thing. */
+
+/**
+ * The parameters of a query string, typed and completed by their defaults; values that do not fit are left out.
+ * @template {Record<string, string | number>} T
+ * @param {string} search @param {T} defaults
+ * @returns {T}
+ */
+export function parse(search, defaults) {
+  const given = new URLSearchParams(search);
+  /** @type {Record<string, string | number>} */
+  const result = { ...defaults };
+  for (const [name, fallback] of Object.entries(defaults)) {
+    const value = given.get(name);
+    if (value === null) continue;
+    if (typeof fallback === "string") result[name] = value;
+    else if (/^\d{1,9}$/.test(value)) result[name] = Number(value);
+  }
+  return /** @type {T} */ (result);
+}
+
+/**
+ * The query string of the parameters that differ from their defaults: "" or "?q=…".
+ * @param {Record<string, string | number>} params @param {Record<string, string | number>} defaults
+ */
+export function build(params, defaults) {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== defaults[name]) given.set(name, String(value));
+  }
+  // Colons and commas are legal in a query, and a filter is easier to read with them.
+  const text = given.toString().replaceAll("%3A", ":").replaceAll("%2C", ",");
+  return text === "" ? "" : `?${text}`;
+}
+
+/**
+ * Parameters kept in the address bar.
+ * @template {Record<string, string | number>} T
+ * @param {T} defaults
+ */
+export function addressBar(defaults) {
+  return {
+    /** @returns {T} */
+    read: () => parse(location.search, defaults),
+    /** @param {T} params */
+    write: (params) => history.replaceState(null, "", location.pathname + build(params, defaults)),
+  };
+}

@@ -1,0 +1,167 @@
+// @ts-check
+/** One connection: what is wrong with it, and, once it is gone, what became of it. */
+
+import { get } from "../api.js";
+import { createChart } from "../chart.js";
+import { refs, setAttr, setText, show } from "../dom.js";
+import * as format from "../format.js";
+import { beat, emptyPulse, fromLog, fromRows, WINDOW } from "../pulse.js";
+import { EVENT_TABLE } from "../rows.js";
+import { createTable } from "../table.js";
+import { oldestTime, rowsIn } from "../tail.js";
+import { chip, reasonSentence, stateWords } from "../words.js";
+
+/** @typedef {import("../store.js").State} State */
+
+const PAGE = 200;
+const MOST_ROWS = 1000;
+
+/** @param {HTMLElement} root @param {import("../main.js").App} app */
+export function mount(root, app) {
+  const parts = refs(root);
+  const table = createTable(parts.table, {
+    ...EVENT_TABLE, onHold: (held) => app.store.dispatch({ type: "hold", held }),
+  });
+  const draw = mountCharts(root);
+  mountOlder(parts, app);
+  begin(parts, app);
+  /** @type {any} */
+  let item = null;
+  /** @type {any} */
+  let tail = null;
+  return (/** @type {State} */ state) => {
+    if (state.connection && state.connection !== item) {
+      item = state.connection;
+      showItem(parts, item);
+      draw(item, state);
+    }
+    if (state.tail === tail) return;
+    tail = state.tail;
+    table.update(tail.entries);
+    showTail(parts, state);
+  };
+}
+
+/** Watches the connection; one that the server no longer holds is looked up in its log. */
+async function begin(/** @type {any} */ parts, /** @type {import("../main.js").App} */ app) {
+  app.wire.watch("events", { q: `conn:${app.conn}` });
+  const error = await app.wire.watch("connection", { conn: Number(app.conn) });
+  if (!error) return;
+  app.wire.unwatch("connection");
+  try {
+    const { items } = await get("events", { q: `conn:${app.conn}`, limit: MOST_ROWS });
+    if (items.length === 0) return missing(parts, `There is no connection ${app.conn}: it has never been, or its log has been dropped.`);
+    app.store.dispatch({ type: "frame", view: "connection", data: { ...fromLog(items), history: items }, now: Date.now() });
+  } catch (failure) {
+    missing(parts, `It could not be looked up in the log: ${/** @type {Error} */ (failure).message}`);
+  }
+}
+
+/** @param {any} parts @param {string} text */
+function missing(parts, text) {
+  show(parts.missing, true);
+  show(parts.known, false);
+  show(parts.downloads, false);
+  setText(parts.missingText, text);
+}
+
+/** @param {any} item @returns {any[]} its recent rows, oldest first */
+const rowsOf = (item) => (Array.isArray(item.history) ? item.history : (item.history?.items ?? []));
+
+/** @param {HTMLElement} root */
+function mountCharts(root) {
+  const figure = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-chart="${name}"]`));
+  const queue = createChart(figure("queue"), {
+    unit: "bytes", format: format.bytes,
+    lines: [{ column: "queue_bytes", label: "waiting", colour: "--full", fill: true, steps: true }],
+  });
+  const flow = createChart(figure("bytes"), {
+    unit: "bytes", format: format.byteRate,
+    lines: [
+      { column: "bytes_in", label: "in", colour: "--notempty" },
+      { column: "bytes_out", label: "out", colour: "--notfull" },
+    ],
+  });
+  let pulse = emptyPulse();
+  return (/** @type {any} */ item, /** @type {State} */ state) => {
+    const now = state.overviewTime || state.now / 1000;
+    const first = pulse.queue.time.length === 0;
+    if (first) pulse = fromRows(rowsOf(item));
+    if (item.state !== "closed") pulse = beat(pulse, item, now);
+    const span = spanOf(item, pulse.queue.time, now);
+    queue.update(pulse.queue, span);
+    flow.update(pulse.flow, span);
+  };
+}
+
+/** The last minutes of a living connection, the life of a dead one. @param {any} item @param {number[]} times @param {number} now */
+function spanOf(item, times, now) {
+  const start = times[0] ?? now - 1;
+  const end = item.state === "closed" ? Math.max(times.at(-1) ?? now, start + 1) : now;
+  return /** @type {[number, number]} */ ([Math.max(Math.min(start, end - 60), end - WINDOW), end]);
+}
+
+/** @param {any} parts @param {any} item */
+function showItem(parts, item) {
+  const closed = item.state === "closed";
+  const start = format.toMillis(item.opened);
+  const end = format.toMillis(item.closed) ?? Date.now();
+  chip(parts.state, item.state, stateWords(item.state));
+  setText(parts.peer, item.peer);
+  setText(parts.queued, format.bytes(item.queue_bytes));
+  setText(parts.chunks, format.count(item.queue_chunks));
+  setText(parts.peak, format.bytes(item.queue_peak_bytes));
+  setText(parts.fulls, format.count(item.fulls));
+  setText(parts.bytesIn, format.bytes(item.bytes_in));
+  setText(parts.bytesOut, format.bytes(item.bytes_out));
+  setText(parts.echoes, format.count(item.echoes));
+  setText(parts.reads, format.count(item.reads));
+  setText(parts.opened, format.stamp(item.opened));
+  setAttr(parts.opened, "title", item.opened);
+  setText(parts.age, start === null ? format.UNKNOWN : format.duration(Math.max(0, end - start) / 1000));
+  setText(parts.idle, closed ? format.UNKNOWN : format.duration(item.idle_s));
+  setText(parts.worker, item.worker === 0 ? "0 (thread)" : format.count(item.worker));
+  showVerdict(parts, item, start === null ? null : (end - start) / 1000);
+}
+
+/** The post-mortem, or what ails it now. @param {any} parts @param {any} item @param {number | null} lived seconds */
+function showVerdict(parts, item, lived) {
+  const closed = item.state === "closed";
+  const trouble = item.state === "blocked" || item.state === "paused";
+  show(parts.verdict, closed || trouble);
+  if (trouble) {
+    setText(parts.verdictTitle, item.state === "paused" ? "Reading is paused" : "Its send buffer is full");
+    setText(parts.verdictText, `The peer takes less than it asks for: ${format.bytes(item.queue_bytes)} of replies wait in the server${item.state === "paused" ? ", which reads no more from it until some are taken" : ""}.`);
+  }
+  if (closed) {
+    const left = format.num(item.queue_bytes) ?? 0;
+    const undelivered = left > 0 ? ` ${format.bytes(left)} of replies could not be delivered.` : " Nothing was left undelivered in the server's queue.";
+    setText(parts.verdictTitle, `Closed ${format.stamp(item.closed)}: ${item.reason || "reason not known"}`);
+    setText(parts.verdictText, `${reasonSentence(item.reason)} It lived for ${format.duration(lived)}, sent ${format.bytes(item.bytes_in)} and was sent ${format.bytes(item.bytes_out)}.${undelivered}`);
+  }
+  setAttr(parts.verdict, "data-tone", trouble || (closed && item.reason !== "peer") ? "bad" : null);
+}
+
+/** @param {any} parts @param {State} state */
+function showTail(parts, { tail }) {
+  const waiting = rowsIn(tail.waiting);
+  const skipped = Math.round(tail.skippedPerS);
+  const held = tail.held && waiting > 0 ? `Standing still while you point at it: ${format.plural(waiting, "new row")} waiting` : "";
+  setText(parts.rowCount, held || (skipped > 0 ? `live, ${format.plural(skipped, "row")} more a second, not shown` : "live, newest first"));
+  show(parts.nothing, tail.loaded && tail.entries.length === 0);
+  parts.older.disabled = tail.ended || tail.entries.length === 0;
+  setText(parts.olderText, tail.ended && tail.entries.length > 0 ? "That is all of it." : "");
+}
+
+/** @param {any} parts @param {import("../main.js").App} app */
+function mountOlder(parts, app) {
+  parts.older.addEventListener("click", async () => {
+    const { tail } = app.store.get();
+    const asked = { q: `conn:${app.conn}`, until: tail.cursor ? "" : oldestTime(tail), cursor: tail.cursor ?? "", limit: PAGE, order: "desc" };
+    try {
+      app.store.dispatch({ type: "older", page: await get("events", asked) });
+    } catch (error) {
+      setText(parts.olderText, `Older rows could not be read: ${/** @type {Error} */ (error).message}`);
+    }
+  });
+}

@@ -1,0 +1,173 @@
+// @ts-check
+/** Connections: which one? Filter, order and page are the server's work. */
+
+import { debounce, refs, setAttr, setText, show } from "../dom.js";
+import { getTerm, setTerm } from "../filter.js";
+import * as format from "../format.js";
+import { chipIn, connectionLink } from "../rows.js";
+import { createTable } from "../table.js";
+import { addressBar } from "../url.js";
+import { chip, reasonSentence, stateWords } from "../words.js";
+
+const DEFAULTS = { q: "", sort: "-queue_bytes", page: 1, size: 100 };
+const SIZES = [50, 100, 200];
+const TYPING_MS = 250;
+/** Columns that read best from the top: a first click sorts them downwards. */
+const UPWARDS_FIRST = new Set(["conn", "peer", "state", "reason"]);
+
+/** @type {Record<string, (row: any, cell: HTMLTableCellElement) => string | null>} */
+const CELLS = {
+  conn: (row, cell) => (connectionLink(cell, row.conn), null),
+  state: (row, cell) => (chip(chipIn(cell), row.state, stateWords(row.state)), null),
+  peer: (row) => row.peer,
+  queue_bytes: (row) => format.bytes(row.queue_bytes),
+  queue_peak_bytes: (row) => format.bytes(row.queue_peak_bytes),
+  bytes_in: (row) => format.bytes(row.bytes_in),
+  bytes_out: (row) => format.bytes(row.bytes_out),
+  echoes: (row) => format.count(row.echoes),
+  idle_s: (row) => (row.state === "closed" ? "" : format.duration(row.idle_s)),
+  opened: (row, cell) => (setAttr(cell, "title", row.opened), format.stamp(row.opened)),
+  reason: (row, cell) => (setAttr(cell, "title", reasonSentence(row.reason) || null), row.reason),
+};
+
+/** @param {any} row */
+const rowMark = ({ state }) => (state === "blocked" || state === "paused" ? "full" : state === "closed" ? "closed" : "");
+
+/** @param {HTMLElement} root @param {import("../main.js").App} app */
+export function mount(root, app) {
+  const parts = refs(root);
+  const bar = addressBar(DEFAULTS);
+  const params = bar.read();
+  if (!SIZES.includes(params.size)) params.size = DEFAULTS.size;
+  params.page = Math.max(1, params.page);
+  let fresh = false;
+  const table = createTable(parts.table, {
+    key: (row) => String(row.conn), cells: CELLS, mark: rowMark,
+    onWaiting: (waiting) => show(parts.hint, waiting),
+  });
+  const ask = async () => {
+    const { q, sort, page, size } = params;
+    const asked = { q, sort, limit: size, offset: (page - 1) * size };
+    const error = await app.wire.watch("connections", asked);
+    showError(parts, error);
+    if (error) return;
+    bar.write(params);
+    fresh = true;
+  };
+  const change = (/** @type {Partial<typeof DEFAULTS>} */ next) => {
+    Object.assign(params, { page: 1 }, next);
+    showControls(parts, params);
+    ask();
+  };
+  mountFilter(root, parts, params, change);
+  mountOrder(parts, params, change);
+  const page = mountPager(root, parts, params, change);
+  parts.hint.addEventListener("click", table.release);
+  showControls(parts, params);
+  parts.q.value = params.q;
+  ask();
+  let shown = null;
+  return (/** @type {import("../store.js").State} */ state) => {
+    const data = state.connections;
+    if (!data || data === shown) return;
+    shown = data;
+    if (fresh) table.reset();
+    fresh = false;
+    table.update(data.items);
+    page(data);
+    showNothing(parts, data, params);
+  };
+}
+
+/** @param {Record<string, any>} parts @param {string} error */
+function showError(parts, error) {
+  setText(parts.filterError, error && `${error} (the rows are those of the last filter that worked)`);
+  show(parts.filterError, error !== "");
+  setAttr(parts.q, "aria-invalid", error ? "true" : null);
+}
+
+/** What chips, heads and pager say of the parameters; the filter field itself is the typist's. @param {any} parts @param {typeof DEFAULTS} params */
+function showControls(parts, params) {
+  for (const button of parts.states.children) {
+    setAttr(button, "aria-pressed", String(button.dataset.state === getTerm(params.q, "state")));
+  }
+  const down = params.sort.startsWith("-");
+  for (const head of parts.table.tHead.rows[0].cells) {
+    const sorted = head.dataset.col === params.sort.replace("-", "");
+    setAttr(head, "aria-sort", sorted ? (down ? "descending" : "ascending") : null);
+  }
+  if (document.activeElement !== parts.size) parts.size.value = String(params.size);
+  if (document.activeElement !== parts.page) parts.page.value = String(params.page);
+}
+
+/** @param {HTMLElement} root @param {any} parts @param {typeof DEFAULTS} params @param {(next: any) => void} change */
+function mountFilter(root, parts, params, change) {
+  const put = (/** @type {string} */ q) => {
+    parts.q.value = q;
+    change({ q });
+  };
+  const typed = debounce(() => parts.q.value.trim() !== params.q && change({ q: parts.q.value.trim() }), TYPING_MS);
+  parts.q.addEventListener("input", typed);
+  parts.states.addEventListener("click", (/** @type {Event} */ event) => {
+    const button = /** @type {HTMLElement} */ (event.target).closest("button");
+    if (button) put(setTerm(parts.q.value, "state", button.dataset.state ?? ""));
+  });
+  parts.clear.addEventListener("click", () => put(""));
+  for (const example of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-example]"))) {
+    example.addEventListener("click", () => {
+      example.closest("dialog")?.close();
+      put(example.dataset.example ?? "");
+    });
+  }
+}
+
+/** @param {any} parts @param {typeof DEFAULTS} params @param {(next: any) => void} change */
+function mountOrder(parts, params, change) {
+  parts.table.tHead.addEventListener("click", (/** @type {Event} */ event) => {
+    const name = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.sort;
+    if (!name) return;
+    const first = UPWARDS_FIRST.has(name) ? name : `-${name}`;
+    const other = UPWARDS_FIRST.has(name) ? `-${name}` : name;
+    change({ sort: params.sort === first ? other : first });
+  });
+}
+
+/** @param {HTMLElement} root @param {any} parts @param {typeof DEFAULTS} params @param {(next: any) => void} change */
+function mountPager(root, parts, params, change) {
+  let last = 1;
+  const go = (/** @type {number} */ page) => {
+    const next = Math.min(last, Math.max(1, page || 1));
+    if (next !== params.page) change({ page: next });
+    else parts.page.value = String(next);
+  };
+  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (root.querySelectorAll("[data-go]"));
+  const target = () => ({ first: 1, previous: params.page - 1, next: params.page + 1, last });
+  for (const button of buttons) {
+    button.addEventListener("click", () => go(/** @type {any} */ (target())[button.dataset.go ?? ""]));
+  }
+  parts.page.addEventListener("change", () => go(Number(parts.page.value)));
+  parts.size.addEventListener("change", () => change({ size: Number(parts.size.value) }));
+  return (/** @type {any} */ data) => {
+    const { matched, total, items } = data;
+    last = Math.max(1, Math.ceil(matched / params.size));
+    const from = (params.page - 1) * params.size;
+    setText(parts.matched, `${format.count(matched)} matched of ${format.count(total)}`);
+    const rows = items.length > 0 ? `Rows ${format.count(from + 1)}–${format.count(from + items.length)} of ${format.count(matched)}` : "No rows";
+    setText(parts.range, rows);
+    setText(parts.pages, `of ${format.count(last)}`);
+    for (const button of buttons) {
+      const backwards = button.dataset.go === "first" || button.dataset.go === "previous";
+      button.disabled = backwards ? params.page <= 1 : params.page >= last;
+    }
+  };
+}
+
+/** @param {any} parts @param {any} data @param {typeof DEFAULTS} params */
+function showNothing(parts, data, params) {
+  show(parts.nothing, data.items.length === 0);
+  show(parts.clear, params.q !== "");
+  const text = data.matched > 0
+    ? "This page is past the last row: go to an earlier one."
+    : params.q !== "" ? "Nothing matches this filter." : "No connections yet. As soon as a client connects, it shows here.";
+  setText(parts.nothingText, text);
+}

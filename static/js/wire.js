@@ -1,0 +1,116 @@
+// @ts-check
+/** The only module that touches the socket: watches views, acknowledges frames, says how the link stands. */
+
+import { io } from "../../vendor/socket.io.esm.min.js";
+
+const RETRY_MS = 2000;
+const ANSWER_MS = 10_000;
+const OPTIONS = {
+  transports: ["websocket", "polling"],
+  tryAllTransports: true,
+  reconnectionDelay: 250,
+  reconnectionDelayMax: 3000,
+  timeout: 5000,
+};
+
+/**
+ * @typedef {{dispatch: (action: any, shown?: () => void) => void}} Store
+ * @typedef {{wanted: object, sent: object | null, good: object | null, deaf: boolean, changing: boolean,
+ *   told: (error: string) => void}} Watch
+ * @typedef {{watch: (view: string, params?: object) => Promise<string>, unwatch: (view: string) => void,
+ *   onReconnect: (task: () => void) => void}} Wire `watch` resolves to the server's error, "" for none
+ */
+
+/** Connects, and stays connected. @param {Store} store @returns {Wire} */
+export function connect(store) {
+  const socket = io(OPTIONS);
+  /** @type {Map<string, Watch>} */
+  const watches = new Map();
+  /** @type {(() => void)[]} */
+  const reconnected = [];
+  let connections = 0;
+  const link = (/** @type {string} */ phase, why = "") => store.dispatch({ type: "link", phase, why, now: Date.now() });
+  socket.on("connect", () => {
+    link("live");
+    connections += 1;
+    if (connections > 1) for (const task of reconnected) task();
+    for (const [view, watch] of watches) {
+      watch.sent = null;
+      change(socket, store, view, watch);
+    }
+  });
+  socket.on("frame", (/** @type {any} */ frame, /** @type {(() => void) | undefined} */ acknowledge) => {
+    const watch = watches.get(frame.view);
+    if (!watch || watch.deaf) acknowledge?.();
+    else store.dispatch({ type: "frame", ...frame, now: Date.now() }, () => acknowledge?.());
+  });
+  listenForTrouble(socket, link);
+  return {
+    watch: (view, params = {}) => {
+      const watch = watches.get(view) ?? newWatch(params);
+      watches.set(view, watch);
+      watch.wanted = params;
+      return new Promise((resolve) => {
+        watch.told = resolve;
+        change(socket, store, view, watch);
+      });
+    },
+    unwatch: (view) => {
+      if (watches.delete(view) && socket.connected) socket.emit("unwatch", { view });
+    },
+    onReconnect: (task) => void reconnected.push(task),
+  };
+}
+
+/** @param {object} wanted @returns {Watch} */
+const newWatch = (wanted) => ({ wanted, sent: null, good: null, deaf: false, changing: false, told: () => undefined });
+
+/**
+ * Brings the server's watch to what is wanted. What it is told to replace is ended first, so that a frame still under
+ * way for the old question is never taken for an answer to the new one. A question that is refused leaves the last
+ * good one running.
+ * @param {any} socket @param {Store} store @param {string} view @param {Watch} watch
+ */
+async function change(socket, store, view, watch) {
+  if (watch.changing || !socket.connected) return;
+  watch.changing = true;
+  const ask = (/** @type {string} */ event, params = {}) => socket.timeout(ANSWER_MS).emitWithAck(event, { view, ...params });
+  try {
+    while (watch.wanted !== watch.sent) {
+      const { wanted, told } = watch;
+      if (watch.sent) {
+        watch.deaf = true;
+        await ask("unwatch");
+        store.dispatch({ type: "restart", view });
+      }
+      watch.deaf = false;
+      watch.sent = wanted;
+      const answer = await ask("watch", wanted);
+      told(answer.ok ? "" : answer.error || "not accepted");
+      if (answer.ok) watch.good = wanted;
+      else if (watch.good && watch.wanted === wanted) watch.wanted = watch.good;
+    }
+  } catch (error) {
+    // No answer: the link is gone, and connecting again asks anew.
+    console.info(`${view} is not watched yet: ${/** @type {Error} */ (error).message}`);
+  } finally {
+    watch.deaf = false;
+    watch.changing = false;
+  }
+}
+
+/** @param {any} socket @param {(phase: string, why?: string) => void} link */
+function listenForTrouble(socket, link) {
+  const retry = () => setTimeout(() => socket.connected || socket.connect(), RETRY_MS);
+  socket.on("disconnect", (/** @type {string} */ reason) => {
+    if (reason !== "io server disconnect") return link("lost", reason);
+    link("stopped", "it is stopping, or this page had fallen too far behind");
+    retry();
+  });
+  socket.on("connect_error", (/** @type {Error} */ error) => {
+    // The client retries by itself, except when the server itself has said no.
+    if (socket.active) return;
+    link("stopped", error.message);
+    retry();
+  });
+}
