@@ -15,6 +15,7 @@ from core.record.segment import (
     JournalError,
     list_segments,
     read_head,
+    read_state,
     read_unit,
     segment_path,
     walk,
@@ -212,7 +213,7 @@ def _recover_segment(path: Path) -> State | None:
         head = read_head(fd, path)
         if head is None:
             return None
-        state, end = head.state, head.end
+        state, end = read_state(head, path), head.end
         for entry in walk(fd, head.end, os.fstat(fd).st_size):
             state.fold(read_unit(fd, path, head, entry, STATE_COLUMNS))
             end = entry.offset + entry.length

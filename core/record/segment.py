@@ -3,8 +3,7 @@
 A segment begins with a *head*: its schema (whose metadata says version and state of the log at that point),
 all dictionaries, and an empty batch. After it come *units*: the peer dictionary of a batch and the batch. So
 the schema and the dictionaries of the head plus any one unit are a whole stream, and any Arrow reader takes the
-whole file. Bodies are compressed with lz4: that takes a quarter of the space and less
-time than writing the rest.
+whole file. Bodies are compressed with lz4: they take a quarter of the space, and less time than writing the rest.
 
 Message framing and layout: Apache Arrow, "Serialization and Interprocess Communication" and `Message.fbs`.
 """
@@ -12,7 +11,7 @@ Message framing and layout: Apache Arrow, "Serialization and Interprocess Commun
 import os
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -63,7 +62,7 @@ class Entry(NamedTuple):
 class Head:
     """What a segment begins with; `prefix` makes a whole stream of any unit put behind it."""
 
-    state: State
+    metadata: Mapping[bytes, bytes]
     prefix: bytes
     end: int
 
@@ -118,8 +117,13 @@ def read_head(fd: int, path: Path) -> Head | None:
         if message is None:
             return None
     prefix = schema.remove_metadata().serialize().to_pybytes() + os.pread(fd, message.end - end, end)
+    return Head(schema.metadata, prefix, message.end)
+
+
+def read_state(head: Head, path: Path) -> State:
+    """State of the log where a segment begins; raises JournalError when the head is damaged."""
     try:
-        return Head(State.from_metadata(schema.metadata), prefix, message.end)
+        return State.from_metadata(head.metadata)
     except (ValueError, KeyError) as error:
         raise JournalError(f"{path}: its head is damaged ({error})") from None
 

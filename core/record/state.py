@@ -7,7 +7,6 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.record.events import KINDS, Kind
 
@@ -28,10 +27,11 @@ class State:
     open_conns: dict[int, dict[int, str]] = field(default_factory=dict)
 
     def fold(self, batch: pa.RecordBatch) -> None:
-        """Takes the rows of a batch in."""
+        """Takes the rows of a batch in, which is not empty."""
         worker, seq, conn = (batch.column(name).to_numpy() for name in ("worker", "seq", "conn"))
-        self.max_conn = max(self.max_conn, int(conn.max(initial=0)))
-        for one in pc.unique(batch.column("worker")).to_pylist():
+        self.max_conn = max(self.max_conn, int(conn.max()))
+        workers = np.unique(worker) if (worker != worker[0]).any() else worker[:1]
+        for one in workers.tolist():
             last = int(seq[worker == one].max())
             self.last_seq[one] = max(self.last_seq.get(one, 0), last)
         opens, closes = (_is_kind(batch, kind) for kind in (Kind.OPEN, Kind.CLOSE))
@@ -80,5 +80,5 @@ class State:
 
 def _is_kind(batch: pa.RecordBatch, kind: Kind) -> npt.NDArray[Any]:
     column = batch.column("kind")
-    hits = pc.equal(column.dictionary, KINDS[kind]).to_numpy(zero_copy_only=False)
-    return hits[column.indices.to_numpy()]  # type: ignore[no-any-return]
+    code = column.dictionary.to_pylist().index(KINDS[kind])
+    return column.indices.to_numpy() == code  # type: ignore[no-any-return]
