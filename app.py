@@ -86,8 +86,8 @@ COUNT = click.IntRange(0, 10_000_000)
 @option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default="data", help="Where the log is kept.")
 @option("--max-connections", type=COUNT, default=0, help="Refuse more connections than this; 0: no limit.")
 @option("--idle-timeout", type=click.FloatRange(0, 10**7), default=0.0, help="Close silent ones after, s; 0: never.")
-@option("--high-water", type=Size(1, 2**31), default="1MiB", help="Queued bytes above which reading pauses.")
-@option("--low-water", type=Size(0, 2**31), default="256KiB", help="Queued bytes below which reading resumes.")
+@option("--high-water", type=Size(1, 2**31), default="256KiB", help="Queued bytes above which reading pauses.")
+@option("--low-water", type=Size(0, 2**31), default="64KiB", help="Queued bytes below which reading resumes.")
 @option("--read-size", type=Size(1, 2**26), default="64KiB", help="Most bytes of one read.")
 @option("--backlog", type=click.IntRange(1, 2**20), default=4096, help="Connections that may wait to be accepted.")
 @option("--retain-bytes", type=Size(2**20, 2**62), default=None, help="Drop the oldest log above this size.")
@@ -155,7 +155,9 @@ def load(**values: Any) -> None:
 
 
 @cli.command()
-@option("--data-dir", type=click.Path(path_type=Path), default="data", help="Data directory of a server, running or not.")
+@option(
+    "--data-dir", type=click.Path(path_type=Path), default="data", help="Data directory of a server, running or not."
+)
 @option("-q", "--query", default="", help="Filter, as in `kind:full bytes_in>1000 -peer:127.0.0.1`.")
 @option("--since", default=None, help="From this time: RFC 3339, or 10m, 2h, 1d ago.")
 @option("--until", default=None, help="Up to this time, likewise.")

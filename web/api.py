@@ -74,9 +74,7 @@ def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
     @api.get("/api/v1/events")
     def events() -> Response:
         asked = parse(EventsParameters, request.args)
-        return _asked(
-            lambda: monitor.events(asked.q, asked.since, asked.until, asked.limit, asked.cursor, asked.order)
-        )
+        return _asked(lambda: monitor.events(asked.q, asked.since, asked.until, asked.limit, asked.cursor, asked.order))
 
     @api.get("/api/v1/events/download")
     def download() -> Response:

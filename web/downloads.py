@@ -22,8 +22,11 @@ _GZIP = 16 + zlib.MAX_WBITS
 class Stream(Iterator[bytes]):
     """The body of one download. `close` ends the work behind it and may be called more than once."""
 
-    def __init__(self, chunks: Iterator[bytes], sock: socket.socket | None, release: Callable[["Stream"], None]) -> None:
-        self._chunks = chunks
+    def __init__(
+        self, source: Iterator[bytes], packed: bool, sock: socket.socket | None, release: Callable[["Stream"], None]
+    ) -> None:
+        self._source = source
+        self._chunks = gzipped(source) if packed else source
         self._sock = sock
         self._release = release
         self._cut = False
@@ -42,7 +45,7 @@ class Stream(Iterator[bytes]):
 
     def close(self) -> None:
         """End the work (called when the response is over, or the browser has gone away)."""
-        close = getattr(self._chunks, "close", None)
+        close = getattr(self._source, "close", None)
         if close is not None:
             close()
         self._release(self)
@@ -51,16 +54,11 @@ class Stream(Iterator[bytes]):
 def gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """`chunks` as one gzip stream, at the fastest level."""
     compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
-    try:
-        for chunk in chunks:
-            packed = compressor.compress(chunk)
-            if packed:
-                yield packed
-        yield compressor.flush()
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
+    for chunk in chunks:
+        packed = compressor.compress(chunk)
+        if packed:
+            yield packed
+    yield compressor.flush()
 
 
 class Downloads:
@@ -85,7 +83,7 @@ class Downloads:
         except ValueError as error:
             raise Problem(400, str(error)) from error
         accepts_gzip = request.accept_encodings["gzip"] > 0
-        stream = self._open(gzipped(download.chunks) if accepts_gzip else download.chunks)
+        stream = self._open(download.chunks, accepts_gzip)
         response = Response(stream, mimetype=download.mimetype)
         response.headers.set("Content-Disposition", "attachment", filename=download.name)
         response.headers["Cache-Control"] = "no-store"
@@ -102,10 +100,10 @@ class Downloads:
         for stream in active:
             stream.cut()
 
-    def _open(self, chunks: Iterator[bytes]) -> Stream:
+    def _open(self, chunks: Iterator[bytes], packed: bool) -> Stream:
         sock = sockets.socket_of(request.environ)
         sockets.give_up_after(sock, STALL_S)
-        stream = Stream(chunks, sock, self._release)
+        stream = Stream(chunks, packed, sock, self._release)
         with self._lock:
             if self._stopping or len(self._active) >= self._most:
                 why = "the server is stopping" if self._stopping else f"{self._most} downloads are under way"

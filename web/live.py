@@ -21,7 +21,15 @@ from flask_socketio import ConnectionRefusedError, SocketIO
 from web import problems, sockets
 from web.frames import SILENCE_S, Frame, Hub, Outlets
 from web.monitor import Json, Monitor
-from web.parameters import Watch, WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_unwatch, parse_watch
+from web.parameters import (
+    Watch,
+    WatchConnection,
+    WatchConnections,
+    WatchEvents,
+    WatchOverview,
+    parse_unwatch,
+    parse_watch,
+)
 from web.security import App, Environ, StartResponse
 
 MAX_MESSAGE_BYTES: Final = 64_000

@@ -134,7 +134,7 @@ def explain(error: ValidationError, model: type[BaseModel], noun: str) -> str:
     name = ".".join(str(part) for part in first["loc"]) or "message"
     if first["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) or "none"
-        return f'unknown {noun} "{name}"; known: {known}'
+        return f'unknown {noun} "{name:.60}"; known: {known}'
     return f'{noun} "{name}": {first["msg"].removeprefix("Value error, ")}'
 
 

@@ -75,9 +75,7 @@ class Guard:
         if refusal is None:
             return self._app(environ, start)
         content = problems.body(403, refusal)
-        start(
-            "403 Forbidden", [("Content-Type", problems.MEDIA_TYPE), ("Content-Length", str(len(content)))]
-        )
+        start("403 Forbidden", [("Content-Type", problems.MEDIA_TYPE), ("Content-Length", str(len(content)))])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
 
     def _host_refusal(self, environ: Environ) -> str | None:

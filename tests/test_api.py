@@ -1,0 +1,124 @@
+"""The HTTP API against a made-up monitor: what is asked, what is answered, what is refused."""
+
+from typing import Any
+
+import pytest
+from fake_monitor import ROW, FakeMonitor
+
+
+def problem(response: Any, status: int) -> str:
+    """The detail of a problem, checked for its form."""
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    body = response.get_json(force=True)
+    assert body["status"] == status and body["title"] and body["type"] == "about:blank"
+    return str(body["detail"])
+
+
+def test_status(browser: Any) -> None:
+    response = browser.get("/api/v1/status")
+    assert response.get_json()["name"] == "echoscope"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_fields_keep_their_order(browser: Any) -> None:
+    row = browser.get("/api/v1/events").get_json()["items"][0]
+    assert list(row) == list(ROW)
+
+
+def test_connections_pass_on_what_is_asked(browser: Any, monitor: FakeMonitor) -> None:
+    answer = browser.get("/api/v1/connections?q=state:open&sort=-queue_bytes&limit=1&offset=1").get_json()
+    assert monitor.calls == [("connections", "state:open", "-queue_bytes", 1, 1)]
+    assert (answer["total"], answer["matched"], len(answer["items"])) == (2, 2, 1)
+
+
+def test_events_pass_on_what_is_asked(browser: Any, monitor: FakeMonitor) -> None:
+    browser.get("/api/v1/events?q=kind:full&since=10m&until=2026-11-23T14:00:00Z&limit=7&cursor=abc&order=desc")
+    assert monitor.calls == [("events", "kind:full", "10m", "2026-11-23T14:00:00Z", 7, "abc", "desc")]
+
+
+def test_events_defaults(browser: Any, monitor: FakeMonitor) -> None:
+    browser.get("/api/v1/events")
+    assert monitor.calls == [("events", "", None, None, 100, None, "asc")]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/connections/1", "/api/v1/connections/3"])
+def test_one_connection(browser: Any, path: str) -> None:
+    assert browser.get(path).get_json()["history"] == {"time": []}
+
+
+@pytest.mark.parametrize("conn", ["17", str(2**63), "9" * 40])
+def test_unknown_connection(browser: Any, conn: str) -> None:
+    assert conn in problem(browser.get(f"/api/v1/connections/{conn}"), 404)
+
+
+def test_connection_that_is_no_number(browser: Any) -> None:
+    problem(browser.get("/api/v1/connections/abc"), 404)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("600", 600), ("5m", 300), ("1h", 3600), ("1d", 86400)])
+def test_series_range(browser: Any, text: str, seconds: int) -> None:
+    assert browser.get(f"/api/v1/series?range={text}").get_json()["range"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/api/v1/status?x=1", 'unknown parameter "x"'),
+        ("/api/v1/connections?zap=1", 'unknown parameter "zap"'),
+        ("/api/v1/connections?limit=0", 'parameter "limit"'),
+        ("/api/v1/connections?limit=1001", 'parameter "limit"'),
+        ("/api/v1/connections?limit=ten", 'parameter "limit"'),
+        ("/api/v1/connections?limit=1e2", 'parameter "limit"'),
+        ("/api/v1/connections?limit=1&limit=2", "more than once"),
+        ("/api/v1/connections?offset=-1", 'parameter "offset"'),
+        ("/api/v1/connections?sort=colour", "colour"),
+        ("/api/v1/connections?q=foo:1", 'unknown field "foo"'),
+        ("/api/v1/events?q=foo:1", 'unknown field "foo"'),
+        ("/api/v1/events?order=sideways", 'parameter "order"'),
+        ("/api/v1/events/download?q=foo:1", 'unknown field "foo"'),
+        ("/api/v1/events/download?format=xls", 'unknown format "xls"'),
+        ("/api/v1/series?range=5", "range"),
+        ("/api/v1/series?range=long", 'parameter "range"'),
+    ],
+)
+def test_bad_parameters_are_named(browser: Any, path: str, named: str) -> None:
+    assert named in problem(browser.get(path), 400)
+
+
+def test_unknown_path(browser: Any) -> None:
+    assert "/api/v1/nothing" in problem(browser.get("/api/v1/nothing"), 404)
+
+
+def test_wrong_method(browser: Any) -> None:
+    response = browser.delete("/api/v1/status")
+    assert "DELETE" in problem(response, 405)
+    assert "GET" in response.headers["Allow"]
+
+
+def test_failure_is_a_problem_without_its_innards(browser: Any, monitor: FakeMonitor) -> None:
+    monitor.status = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    assert "division" not in problem(browser.get("/api/v1/status"), 500)
+
+
+def test_health(browser: Any, monitor: FakeMonitor) -> None:
+    assert browser.get("/healthz").get_json() == {"status": "ok"}
+    monitor.healthy = False
+    response = browser.get("/healthz")
+    assert response.status_code == 503
+    assert "stalled" in response.get_json()["reason"]
+
+
+def test_close(browser: Any, monitor: FakeMonitor) -> None:
+    assert browser.post("/api/v1/connections/1/close").status_code == 200
+    assert monitor.closed == [1]
+
+
+def test_close_by_get_is_refused(browser: Any, monitor: FakeMonitor) -> None:
+    problem(browser.get("/api/v1/connections/1/close"), 405)
+    assert monitor.closed == []
+
+
+@pytest.mark.parametrize(("conn", "status"), [(17, 404), (3, 409), (2, 409)])
+def test_close_what_cannot_be_closed(browser: Any, conn: int, status: int) -> None:
+    assert str(conn) in problem(browser.post(f"/api/v1/connections/{conn}/close"), status)

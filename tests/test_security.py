@@ -1,0 +1,129 @@
+"""What keeps other sites and other names out, and what the pages may load."""
+
+from typing import Any
+
+import pytest
+from conftest import Site
+from fake_monitor import FakeMonitor
+
+from web import create_app
+from web.assets import VENDOR
+from web.security import CONTENT_SECURITY_POLICY, is_loopback
+
+LOCAL = ["localhost", "localhost:5000", "127.0.0.1", "127.0.0.1:8080", "127.1.2.3", "[::1]", "[::1]:5000", "LOCALHOST"]
+FOREIGN = [
+    "evil.example",
+    "evil.example:5000",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "10.0.0.1",
+    "",
+    "[",
+    "a b",
+]
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_local_names_are_answered(browser: Any, host: str) -> None:
+    assert browser.get("/api/v1/status", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/status", "/", "/socket.io/?EIO=4&transport=polling", "/static/x.js"])
+@pytest.mark.parametrize("host", FOREIGN)
+def test_foreign_names_are_refused(browser: Any, host: str, path: str) -> None:
+    response = browser.get(path, headers={"Host": host})
+    assert response.status_code == 403
+    assert response.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "192.168.1.5", "::", None])
+def test_any_name_when_bound_to_the_network(monitor: FakeMonitor, bound: str | None) -> None:
+    browser = create_app(monitor, host=bound).test_client()
+    assert browser.get("/api/v1/status", headers={"Host": "echo.example"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "local"), [("127.9.9.9", True), ("::1", True), ("localhost.", True), ("128.0.0.1", False)]
+)
+def test_loopback_names(name: str, local: bool) -> None:
+    assert is_loopback(name) is local
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:9999"},
+        {"Origin": "https://localhost"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+    ],
+)
+def test_changes_from_other_sites_are_refused(browser: Any, monitor: FakeMonitor, headers: dict[str, str]) -> None:
+    assert browser.post("/api/v1/connections/1/close", headers=headers).status_code == 403
+    assert monitor.closed == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}])
+def test_changes_from_own_pages_and_programs(browser: Any, monitor: FakeMonitor, headers: dict[str, str]) -> None:
+    assert browser.post("/api/v1/connections/1/close", headers=headers).status_code == 200
+    assert monitor.closed == [1]
+
+
+def test_policy_allows_no_inline_and_no_other_site() -> None:
+    assert CONTENT_SECURITY_POLICY.startswith("default-src 'none';")
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "http" not in CONTENT_SECURITY_POLICY
+    assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/nothing", "/nothing", "/socket.io/?EIO=4&transport=polling"])
+def test_every_answer_carries_the_headers(browser: Any, path: str) -> None:
+    headers = browser.get(path).headers
+    assert headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_live_updates_refuse_another_origin(site: Site) -> None:
+    import requests
+
+    refused = requests.get(
+        site.url + "/socket.io/?EIO=4&transport=polling", headers={"Origin": "http://evil.example"}, timeout=5
+    )
+    assert refused.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/vendor/package.json", "/vendor/../app.py", "/vendor/socket.io-client/package.json", "/vendor/%2e%2e/app.py"],
+)
+def test_nothing_else_is_served_from_node_modules(browser: Any, path: str) -> None:
+    assert browser.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("name", VENDOR)
+def test_libraries(browser: Any, name: str) -> None:
+    response = browser.get(f"/vendor/{name}", headers={"Accept-Encoding": "gzip"})
+    assert response.status_code == 200
+    assert response.headers["Content-Encoding"] == "gzip"
+    again = browser.get(f"/vendor/{name}", headers={"If-None-Match": response.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_missing_library_says_what_to_do(monitor: FakeMonitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    from web import assets
+
+    monkeypatch.setitem(assets.VENDOR, "uPlot.esm.js", "uplot/dist/none.js")
+    response = create_app(monitor).test_client().get("/vendor/uPlot.esm.js")
+    assert response.status_code == 503
+    assert b"make setup" in response.data
+
+
+def test_body_has_a_limit(browser: Any) -> None:
+    response = browser.post("/socket.io/?EIO=4&transport=polling", data=b"x" * 100_000)
+    assert response.status_code in (400, 413)
