@@ -20,7 +20,6 @@ const INCREMENTS = {
 };
 /** The least upper end of an axis, so that a flat line at nothing does not fill the chart with noise. */
 const LEAST_TOP = { bytes: KIBI, count: 4, share: 1 };
-const HEIGHT = 150;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 
 /** @param {Design} design @param {() => [number, number]} range @param {(u: any) => void} onCursor */
@@ -29,17 +28,17 @@ function options(design, range, onCursor) {
   const grid = { stroke: () => colour("--line"), width: 1 };
   const top = LEAST_TOP[design.unit];
   return {
-    width: 300, height: HEIGHT, padding: [8, 6, 0, 0], legend: { show: false }, hooks: { setCursor: [onCursor] },
+    width: 300, height: 150, padding: [8, 14, 0, 0], legend: { show: false }, hooks: { setCursor: [onCursor] },
     cursor: { sync: { key: "echoscope" }, drag: { x: false, y: false }, points: { size: 7 }, y: false },
     scales: {
       x: { time: true, range },
       y: { range: (/** @type {any} */ _u, /** @type {number} */ _min, /** @type {number} */ max) => [0, roof(max, top)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 24, values: timeLabels },
+      { ...axis, grid: { show: false }, space: timeSpace, size: 24, values: timeLabels },
       {
         ...axis, grid, size: 64, gap: 8, space: 34, incrs: INCREMENTS[design.unit],
-        values: (/** @type {any} */ _u, /** @type {number[]} */ splits) => splits.map((value) => design.format(value)),
+        values: (/** @type {any} */ _u, /** @type {number[]} */ splits) => splits.map((value) => tidy(design.format(value))),
       },
     ],
     series: [{}, ...design.lines.map(line)],
@@ -51,6 +50,12 @@ function roof(max, least) {
   if (least === 1) return 1;
   return Math.max(least, (max ?? 0) * 1.12);
 }
+
+/** An axis label without what every label of the axis would repeat: `12.0 MiB/s` is `12 MiB`. @param {string} label */
+const tidy = (label) => label.replace(/\.0+(?=$| )/, "").replace("/s", "");
+
+/** Pixels that a label needs, with seconds in it or without; never more than eight labels. @param {any} u @param {number} _axis @param {number} min @param {number} max */
+const timeSpace = (u, _axis, min, max) => Math.max(u.width / 8, max - min < 200 ? 64 : 46);
 
 /** @param {any} u @param {number[]} splits seconds @param {number} _axis @param {number} _space @param {number} step */
 function timeLabels(u, splits, _axis, _space, step) {
@@ -96,7 +101,8 @@ export function createChart(figure, design) {
   const plot = new uPlot(options(design, () => range, read), data, parts.plot);
   new ResizeObserver(() => {
     const width = parts.plot.clientWidth;
-    if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT });
+    const height = parts.plot.clientHeight;
+    if (width > 0 && (width !== plot.width || height !== plot.height)) plot.setSize({ width, height });
   }).observe(parts.plot);
   onTheme(() => plot.redraw(false, true));
   return {

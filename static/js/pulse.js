@@ -76,7 +76,6 @@ export function fromLog(rows) {
     opened: open?.time ?? "", closed: close?.time ?? null, reason: close?.reason ?? "", idle_s: null,
     bytes_in: sum("bytes_in"), bytes_out: sum("bytes_out"),
     echoes: rows.filter((row) => row.kind === "echo").length,
-    reads: rows.filter((row) => row.kind === "echo" || row.kind === "read").length,
     fulls: rows.filter((row) => row.kind === "full").length,
     queue_bytes: rows.at(-1)?.queue_bytes, queue_chunks: rows.at(-1)?.queue_chunks,
     queue_peak_bytes: rows.reduce((most, row) => Math.max(most, num(row.queue_bytes) ?? 0), 0),

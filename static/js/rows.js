@@ -1,7 +1,7 @@
 // @ts-check
 /** How an event row fills its table cells, on the Events page and on a connection's own. */
 
-import { el, setAttr, setText } from "./dom.js";
+import { el, setAttr, setText, show } from "./dom.js";
 import { bytes, clock, count, plural, stamp } from "./format.js";
 import { chip, kindWords, reasonSentence } from "./words.js";
 
@@ -36,7 +36,12 @@ const CELLS = {
   bytes_in: ({ row }) => some(row.bytes_in),
   bytes_out: ({ row }) => some(row.bytes_out),
   queue_bytes: ({ row }) => some(row.queue_bytes),
-  emptied: ({ row }) => (row.emptied ? "yes" : ""),
+  emptied: ({ row }, cell) => {
+    const mark = chipIn(cell);
+    show(mark, row.emptied);
+    chip(mark, "yes", ["empty", "the read left the receive buffer empty"]);
+    return null;
+  },
   reason: ({ row }, cell) => {
     setAttr(cell, "title", reasonSentence(row.reason) || null);
     return row.reason;

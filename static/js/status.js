@@ -17,8 +17,9 @@ export function mountStatus(root) {
     setAttr(parts.link, "data-link", name);
     setText(parts.linkText, label);
     setAttr(document.body, "data-link", name);
-    show(parts.banner, alarm !== "");
-    setText(parts.bannerText, alarm);
+    const ill = state.overview?.healthy === false ? `The server is in trouble: ${state.overview.trouble}.` : "";
+    show(parts.banner, alarm !== "" || ill !== "");
+    setText(parts.bannerText, alarm || ill);
     if (state.overview) figures(parts, state.overview);
     const blocked = num(state.overview?.connections?.blocked) ?? 0;
     const trouble = name === "live" || name === "connecting" ? "" : `(${name}) `;
@@ -32,6 +33,7 @@ export function mountStatus(root) {
 /** @param {Record<string, HTMLElement>} parts @param {any} data */
 function figures(parts, data) {
   const lost = num(data.recorder?.lost) ?? 0;
+  setText(parts.version, data.version ?? "");
   setText(parts.headOpen, count(data.connections?.open));
   setText(parts.headBlocked, count(data.connections?.blocked));
   setAttr(parts.headBlockedBox, "data-some", String((num(data.connections?.blocked) ?? 0) > 0));

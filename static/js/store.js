@@ -94,10 +94,13 @@ export function createStore(schedule = beforePaint) {
   let afterwards = [];
   const render = () => {
     scheduled = false;
-    for (const update of viewers) update(state);
     const done = afterwards;
     afterwards = [];
-    for (const task of done) task();
+    try {
+      for (const update of viewers) update(state);
+    } finally {
+      for (const task of done) task();
+    }
   };
   return {
     get: () => state,

@@ -78,8 +78,8 @@ function mountCharts(root) {
   const flow = createChart(figure("bytes"), {
     unit: "bytes", format: format.byteRate,
     lines: [
+      { column: "bytes_out", label: "out", colour: "--notfull", fill: true },
       { column: "bytes_in", label: "in", colour: "--notempty" },
-      { column: "bytes_out", label: "out", colour: "--notfull" },
     ],
   });
   let pulse = emptyPulse();
@@ -115,7 +115,6 @@ function showItem(parts, item) {
   setText(parts.bytesIn, format.bytes(item.bytes_in));
   setText(parts.bytesOut, format.bytes(item.bytes_out));
   setText(parts.echoes, format.count(item.echoes));
-  setText(parts.reads, format.count(item.reads));
   setText(parts.opened, format.stamp(item.opened));
   setAttr(parts.opened, "title", item.opened);
   setText(parts.age, start === null ? format.UNKNOWN : format.duration(Math.max(0, end - start) / 1000));

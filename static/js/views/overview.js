@@ -20,8 +20,8 @@ const CHARTS = {
   bytes: {
     unit: "bytes", format: format.byteRate,
     lines: [
+      { column: "bytes_out_per_s", label: "out", colour: "--notfull", fill: true },
       { column: "bytes_in_per_s", label: "in", colour: "--notempty" },
-      { column: "bytes_out_per_s", label: "out", colour: "--notfull" },
     ],
   },
   connections: {
@@ -81,7 +81,7 @@ export function mount(root, app) {
     tiles(parts, data);
     server(parts, data);
     recorder(parts, data);
-    attention(parts, data.attention ?? []);
+    attention(parts, data);
     notable(parts, data.notable ?? []);
   };
 }
@@ -209,9 +209,13 @@ function linkTo(item, conn) {
   setText(item.link, `#${conn}`);
 }
 
-/** @param {Record<string, any>} parts @param {any[]} items */
-function attention(parts, items) {
-  show(parts.calm, items.length === 0);
+/** @param {Record<string, any>} parts @param {any} data */
+function attention(parts, data) {
+  const items = data.attention ?? [];
+  const queued = format.num(data.queue?.bytes) ?? 0;
+  show(parts.calm, items.length === 0 && queued === 0);
+  show(parts.waiting, items.length === 0 && queued > 0);
+  setText(parts.waitingText, `${format.bytes(queued)} of replies wait, though no send buffer is full now.`);
   keyedList(parts.attention, items, (item) => String(item.conn), (node, item) => {
     chip(node.chip, item.state, stateWords(item.state));
     linkTo(node, item.conn);
@@ -228,7 +232,7 @@ function notable(parts, rows) {
     chip(node.chip, row.kind, kindWords(row.kind));
     linkTo(node, row.conn);
     setText(node.figure, format.stamp(row.time));
-    const [, meaning] = kindWords(row.kind);
-    setText(node.detail, [reasonSentence(row.reason) || `${meaning[0].toUpperCase()}${meaning.slice(1)}.`, row.peer].filter(Boolean).join(" "));
+    setText(node.detail, [row.reason, row.peer].filter(Boolean).join(" · "));
+    setAttr(node.detail, "title", reasonSentence(row.reason) || null);
   });
 }

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as format from "../../static/js/format.js";
+
+const cases = (name, write, pairs) =>
+  test(name, () => {
+    for (const [value, text] of pairs) assert.equal(write(value), text, `${name} of ${JSON.stringify(value)}`);
+  });
+
+cases("bytes", format.bytes, [
+  [0, "0 B"], [999, "999 B"], [1000, "0.98 KiB"], [1024, "1.00 KiB"], [1536, "1.50 KiB"], [65536, "64.0 KiB"],
+  [1 << 20, "1.00 MiB"], [3.8 * 2 ** 20, "3.80 MiB"], ["9007199254740993", "8.00 PiB"], [null, "–"], [undefined, "–"],
+]);
+cases("byteRate", format.byteRate, [[2048, "2.00 KiB/s"], [null, "–"]]);
+cases("count", format.count, [[0, "0"], [48213, "48,213"], ["1234567", "1,234,567"], [12_345_678, "12.3 M"], ["x", "–"]]);
+cases("rate", format.rate, [[0, "0"], [0.25, "0.3"], [9.94, "9.9"], [1051.4, "1,051"], [null, "–"]]);
+cases("percent", format.percent, [[0, "0 %"], [0.0321, "3.2 %"], [0.0996, "10 %"], [1, "100 %"], [null, "–"]]);
+cases("duration", format.duration, [
+  [0, "0 s"], [0.017, "17.0 ms"], [0.4, "400 ms"], [1.25, "1.3 s"], [42, "42 s"], [59.7, "1 min 00 s"], [252, "4 min 12 s"],
+  [7500, "2 h 05 min"], [3 * 86400 + 4 * 3600, "3 d 4 h"], [null, "–"],
+]);
+cases("millis", format.millis, [[12.5, "12.5 ms"], [2500, "2.5 s"]]);
+
+test("times on the wire keep their milliseconds", () => {
+  assert.equal(format.toMillis("2026-11-23T14:22:05.123456789Z"), Date.UTC(2026, 10, 23, 14, 22, 5, 123));
+  assert.equal(format.toMillis("2026-11-23T14:22:05Z"), Date.UTC(2026, 10, 23, 14, 22, 5));
+  assert.equal(format.toMillis(1.5), 1500);
+  assert.equal(format.toMillis("yesterday"), null);
+  assert.equal(format.toMillis(null), null);
+});
+
+test("clock and stamp are local, and the stamp names another day", () => {
+  const time = new Date(2026, 10, 23, 4, 2, 5, 7);
+  assert.equal(format.clock(time.getTime() / 1000), "04:02:05.007");
+  assert.equal(format.stamp(time.toISOString(), time), "04:02:05");
+  assert.match(format.stamp(time.toISOString(), new Date(2026, 10, 24)), /^23 Nov 04:02:05$/);
+});
+
+test("plural", () => {
+  assert.equal(format.plural(1, "row"), "1 row");
+  assert.equal(format.plural(1200, "row"), "1,200 rows");
+});

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { standing } from "../../static/js/link.js";
+import { empty, extend, fromAnswer, pointOf } from "../../static/js/series.js";
+import { createStore, initialState, reduce } from "../../static/js/store.js";
+import { linePath } from "../../static/js/sparkline.js";
+
+const T0 = 1_800_000_000;
+const overview = (open, accepted = 0) => ({ connections: { open, blocked: 0, accepted, closed: 0 }, queue: { bytes: 7 }, loop_busy: 0.5 });
+const frame = (view, data, time, now = 1000) => ({ type: "frame", view, data, time, now });
+const run = (actions, state = initialState(0)) => actions.reduce(reduce, state);
+
+test("overview frames extend the history that was loaded", () => {
+  const answer = { range: 60, step: 1, time: [T0], open: [3] };
+  const state = run([{ type: "history", answer }, frame("overview", overview(5), T0 + 1), frame("overview", overview(9), T0 + 2)]);
+  assert.deepEqual(state.history.time, [T0, T0 + 1, T0 + 2]);
+  assert.deepEqual(state.history.open, [3, 5, 9]);
+  assert.deepEqual(state.history.blocked, [null, 0, 0]);
+  assert.equal(state.overview.connections.open, 9);
+});
+
+test("a failed history keeps the one that is there", () => {
+  const answer = { range: 60, step: 1, time: [T0], open: [3] };
+  const state = run([{ type: "history", answer }, { type: "history", error: "down" }]);
+  assert.equal(state.historyError, "down");
+  assert.deepEqual(state.history.open, [3]);
+});
+
+test("points of one step become their mean, old steps fall out, silence is a gap", () => {
+  let series = empty(10, 2);
+  series = extend(series, T0, { open: 2 });
+  series = extend(series, T0 + 1, { open: 4 });
+  assert.deepEqual([series.time, series.open], [[T0], [3]]);
+  series = extend(series, T0 + 8, { open: 1 });
+  assert.deepEqual(series.open, [3, null, 1]);
+  series = extend(series, T0 + 12, { open: 1 });
+  assert.equal(series.time[0], T0 + 2);
+  assert.equal(extend(series, T0, { open: 9 }), series);
+});
+
+test("columns that the server did not send are unknown, not zero", () => {
+  assert.deepEqual(fromAnswer({ range: 60, step: 1, time: [1, 2], open: [1, 2] }).loop_busy, [null, null]);
+});
+
+test("rates of coming and going are differences", () => {
+  assert.equal(pointOf(overview(1, 30), overview(1, 10), 4).accepted_per_s, 5);
+  assert.equal(pointOf(overview(1, 30), null, 4).accepted_per_s, null);
+  assert.equal(pointOf(overview(1, 0), overview(1, 10), 4).accepted_per_s, 0);
+});
+
+test("views keep their newest frame, and an unknown view or action is not swallowed", () => {
+  assert.deepEqual(run([frame("connections", { items: [1] }), frame("connections", { items: [2] })]).connections, { items: [2] });
+  assert.equal(run([frame("map", {})]).link.lastFrame, 1000);
+  assert.throws(() => run([{ type: "nonsense" }]), /nonsense/);
+});
+
+test("the link: a short reconnect raises no alarm, a long one does", () => {
+  const live = run([{ type: "link", phase: "live", now: 1000 }, frame("overview", overview(1), T0, 1500)]);
+  assert.equal(standing(live.link, 2000).name, "live");
+  const lost = run([{ type: "link", phase: "lost", now: 2000 }], live).link;
+  assert.deepEqual(standing(lost, 3500), { name: "live", label: "live", alarm: "" });
+  assert.equal(standing(lost, 4100).name, "reconnecting");
+  assert.match(standing(lost, 9000).alarm, /for 7.0 s/);
+});
+
+test("the link: connecting, stale and stopped are said", () => {
+  const first = initialState(0).link;
+  assert.equal(standing(first, 1000).alarm, "");
+  assert.match(standing(first, 3000).alarm, /Still connecting/);
+  const live = run([{ type: "link", phase: "live", now: 0 }]).link;
+  assert.equal(standing(live, 8000).label, "stale for 8.0 s");
+  const stopped = run([{ type: "link", phase: "stopped", why: "too many viewers", now: 0 }]).link;
+  assert.match(standing(stopped, 5000).alarm, /too many viewers/);
+});
+
+test("viewers are told once for many changes, and frames are acknowledged after that", () => {
+  const tasks = [];
+  const log = [];
+  const store = createStore((task) => tasks.push(task));
+  store.subscribe((state) => log.push(state.connections.n));
+  store.dispatch(frame("connections", { n: 1 }), () => log.push("first shown"));
+  store.dispatch(frame("connections", { n: 2 }), () => log.push("second shown"));
+  assert.equal(tasks.length, 1);
+  tasks[0]();
+  assert.deepEqual(log, [2, "first shown", "second shown"]);
+});
+
+test("a sparkline breaks where nothing is known", () => {
+  assert.equal(linePath([0, 10, null, 10], 10), "M0.0 26.0L33.3 2.0M100.0 2.0");
+  assert.equal(linePath([], 1), "");
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { downloadUrl, getTerm, setTerm, terms } from "../../static/js/filter.js";
+import { absolute, isMoment } from "../../static/js/time.js";
+import { build, parse } from "../../static/js/url.js";
+import { KINDS, complaint, kindWords, reasonSentence } from "../../static/js/words.js";
+
+test("a term is set and taken out without touching the others", () => {
+  const q = 'peer:"a b" state:open -kind:echo';
+  assert.deepEqual(terms(q), ['peer:"a b"', "state:open", "-kind:echo"]);
+  assert.equal(getTerm(q, "state"), "open");
+  assert.equal(getTerm(q, "kind"), "");
+  assert.equal(setTerm(q, "state", "blocked"), 'peer:"a b" -kind:echo state:blocked');
+  assert.equal(setTerm(q, "state", ""), 'peer:"a b" -kind:echo');
+  assert.equal(setTerm("", "state", "closed"), "state:closed");
+});
+
+test("a download names the filter and the range, and nothing that is empty", () => {
+  assert.equal(downloadUrl("csv", { q: "", since: "" }), "/api/v1/events/download?format=csv");
+  const url = new URL(downloadUrl("jsonl", { q: 'peer:"a&b" bytes_in>1', since: "10m", until: "1m" }), "http://host");
+  assert.deepEqual(Object.fromEntries(url.searchParams), { format: "jsonl", q: 'peer:"a&b" bytes_in>1', since: "10m", until: "1m" });
+});
+
+test("the address bar gives back what was put in, and leaves defaults out", () => {
+  const defaults = { q: "", sort: "-queue_bytes", page: 1 };
+  const params = { q: "state:open,closed a+b&c=%", sort: "conn", page: 12 };
+  assert.deepEqual(parse(build(params, defaults), defaults), params);
+  assert.equal(build(defaults, defaults), "");
+  assert.equal(build({ ...defaults, q: "kind:full" }, defaults), "?q=kind:full");
+  assert.deepEqual(parse("?page=-3&q=x&other=1", defaults), { ...defaults, q: "x" });
+});
+
+test("moments", () => {
+  for (const good of ["30s", "10m", "2h", "1d", "2026-11-23T14:00:00Z", "2026-11-23T14:00:00.123456789+01:00"]) assert.ok(isMoment(good), good);
+  for (const bad of ["", "10", "m", "-5m", "2026-11-23", "2026-13-45T14:00:00Z", "14:00"]) assert.ok(!isMoment(bad), bad);
+  assert.equal(absolute("10m", Date.UTC(2026, 10, 23, 14)), "2026-11-23T13:50:00.000Z");
+  assert.equal(absolute("2026-11-23T14:00:00Z", 0), "2026-11-23T14:00:00Z");
+});
+
+test("every kind of the catalogue has its mark and meaning", () => {
+  const source = readFileSync(new URL("../../core/record/events.py", import.meta.url), "utf8");
+  const names = [...source.split("class Reason")[0].matchAll(/^ {4}([A-Z_]+) = \d+$/gm)].map((match) => match[1].toLowerCase());
+  assert.ok(names.length >= 14);
+  assert.deepEqual(Object.keys(KINDS).sort(), names.sort());
+});
+
+test("every reason of the catalogue has its sentence", () => {
+  const source = readFileSync(new URL("../../core/record/events.py", import.meta.url), "utf8");
+  const reasons = source.split("class Reason")[1].split("REASON_MEANING")[0];
+  const names = [...reasons.matchAll(/^ {4}([A-Z_]+) = [1-9]\d*$/gm)].map((match) => match[1].toLowerCase());
+  assert.ok(names.length >= 11);
+  for (const name of names) assert.notEqual(reasonSentence(name), name, `${name} is not put into words`);
+  assert.equal(reasonSentence("error:ECONNRESET"), "A system call failed with ECONNRESET.");
+  assert.match(reasonSentence("ring_full:12"), /12 events/);
+  assert.equal(reasonSentence(""), "");
+});
+
+test("words for what is not known yet, and for what ails", () => {
+  assert.deepEqual(kindWords("unheard_of"), ["life", ""]);
+  assert.match(complaint({ state: "blocked", queue_bytes: 2048 }), /^2.00 KiB wait/);
+});
