@@ -4,8 +4,9 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 MODELS = ("epoll", "poll", "select")
 REPLIES = ("stamp", "echo")
 FORMATS = ("jsonl", "csv")
+F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
@@ -40,7 +42,7 @@ class Size(click.ParamType[int]):
         return size
 
 
-def option(*names: str, **settings: Any) -> Any:
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """A click option that also reads ECHOSCOPE_<OPTION>, and shows its default and its variable."""
     long_name = next(name for name in names if name.startswith("--"))
     variable = "ECHOSCOPE_" + long_name.removeprefix("--").replace("-", "_").upper()
@@ -115,9 +117,12 @@ def gunicorn_settings() -> dict[str, Any]:
     """What gunicorn.conf.py tells gunicorn, from ECHOSCOPE_* in the environment."""
     from web.serving import url_host
 
-    values = serve.make_context("gunicorn", []).params
-    bind = f"{url_host(values['host'])}:{values['port']}"
-    return {**_deployment(values).settings(), "bind": bind}
+    try:
+        values = serve.make_context("gunicorn", []).params
+        settings = _deployment(values).settings()
+    except click.ClickException as error:
+        raise SystemExit(_report(error)) from error
+    return {**settings, "bind": f"{url_host(values['host'])}:{values['port']}"}
 
 
 @cli.command()
@@ -194,13 +199,17 @@ def _write_log(
         sink.flush()
 
 
+def _report(error: click.ClickException) -> int:
+    print(f"echoscope: {' '.join(error.format_message().split())}", file=sys.stderr)
+    return error.exit_code
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit status. Every expected error is one line on standard error."""
     try:
         status = cli.main(arguments, prog_name="app.py", standalone_mode=False)
     except click.ClickException as error:
-        print(f"echoscope: {' '.join(error.format_message().split())}", file=sys.stderr)
-        return error.exit_code
+        return _report(error)
     except click.Abort:
         return 130
     return status if isinstance(status, int) else 0

@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import app  # noqa: E402  (it lies beside this file, wherever gunicorn was started)
+import app
 
 globals().update(app.gunicorn_settings())

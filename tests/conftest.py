@@ -91,22 +91,29 @@ class Server:
                 reply += piece
         return reply
 
+    def stop_by_itself(self) -> tuple[int, str, str]:
+        """Wait for it to end: exit status, standard output, standard error."""
+        out, err = self.process.communicate(timeout=DEADLINE_S)
+        return self.process.returncode, out, err
+
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         """Signal it and wait: exit status, the rest of standard output, standard error."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=DEADLINE_S)
-        return self.process.returncode, out, err
+        return self.stop_by_itself()
 
     def close(self) -> None:
         """End it however it is."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.communicate(timeout=DEADLINE_S)
+                self.process.wait(DEADLINE_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
 
 
 def clean_environment() -> dict[str, str]:

@@ -11,7 +11,9 @@ def problem(response: Any, status: int) -> str:
     assert response.status_code == status
     assert response.content_type == "application/problem+json"
     body = response.get_json(force=True)
-    assert body["status"] == status and body["title"] and body["type"] == "about:blank"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["type"] == "about:blank"
     return str(body["detail"])
 
 

@@ -78,7 +78,8 @@ def test_acknowledged_view_gets_the_newest_state(world: World) -> None:
     world.state = "new"
     world.acknowledge()
     (text,) = world.tick(1.0)
-    assert '"n":2' in text and '"data":"new"' in text
+    assert '"n":2' in text
+    assert '"data":"new"' in text
 
 
 def test_credit_is_per_view(world: World) -> None:

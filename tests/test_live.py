@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -189,6 +189,12 @@ def send_text(sock: socket.socket, text: bytes) -> None:
     sock.sendall(b"\x81" + length + bytes(4) + text)
 
 
+def send_all(sock: socket.socket, texts: Iterable[bytes]) -> None:
+    """Many messages, one after the other."""
+    for text in texts:
+        send_text(sock, text)
+
+
 def test_stalled_viewer_is_cut_and_freed(no_leaks: None, site: Site) -> None:
     big = {"items": ["x" * 1000] * 20_000}
     site.monitor.overview = lambda: big  # type: ignore[method-assign]
@@ -208,8 +214,7 @@ def test_viewer_that_reads_no_answers_is_cut(site: Site) -> None:
     # The made-up monitor's answer repeats the whole filter.
     question = b'42%d["watch",{"view":"connections","q":"foo' + b"z" * 60_000 + b'"}]'
     with pytest.raises(OSError):
-        for number in range(100 * MAX_UNREAD):
-            send_text(sock, question % number)
+        send_all(sock, (question % number for number in range(100 * MAX_UNREAD)))
     wait_until(lambda: len(site.live.hub) == 0, "forgotten")
     sock.close()
 

@@ -108,11 +108,11 @@ def test_nothing_else_is_served_from_node_modules(browser: Any, path: str) -> No
 
 @pytest.mark.parametrize("name", VENDOR)
 def test_libraries(browser: Any, name: str) -> None:
-    response = browser.get(f"/vendor/{name}", headers={"Accept-Encoding": "gzip"})
-    assert response.status_code == 200
-    assert response.headers["Content-Encoding"] == "gzip"
-    again = browser.get(f"/vendor/{name}", headers={"If-None-Match": response.headers["ETag"]})
-    assert again.status_code == 304
+    with browser.get(f"/vendor/{name}", headers={"Accept-Encoding": "gzip"}) as response:
+        assert response.status_code == 200
+        assert response.headers["Content-Encoding"] == "gzip"
+    with browser.get(f"/vendor/{name}", headers={"If-None-Match": response.headers["ETag"]}) as again:
+        assert again.status_code == 304
 
 
 def test_missing_library_says_what_to_do(monitor: FakeMonitor, monkeypatch: pytest.MonkeyPatch) -> None:

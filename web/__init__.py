@@ -34,6 +34,7 @@ def create_app(
     problems.register(app)
     app.register_blueprint(pages.blueprint(monitor))
     app.register_blueprint(assets.vendor_blueprint(ROOT / "node_modules"))
+    app.register_blueprint(api.health_blueprint(monitor))
     app.register_blueprint(api.blueprint(monitor, downloads))
     app.after_request(assets.compress)
     app.after_request(_no_store)

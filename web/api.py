@@ -15,7 +15,7 @@ from web.parameters import (
     SeriesParameters,
     parse,
 )
-from web.problems import Problem
+from web.problems import ProblemError
 
 
 def _asked(question: Callable[[], Json]) -> Response:
@@ -23,26 +23,33 @@ def _asked(question: Callable[[], Json]) -> Response:
     try:
         return jsonify(question())
     except ValueError as error:
-        raise Problem(400, str(error)) from error
+        raise ProblemError(400, str(error)) from error
 
 
 def _known(monitor: Monitor, conn: int) -> Json:
     item = monitor.connection(conn) if conn <= MAX_CONN else None
     if item is None:
-        raise Problem(404, f"no connection {conn} is known")
+        raise ProblemError(404, f"no connection {conn} is known")
     return item
 
 
-def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
-    """The routes of the API, reading from `monitor`."""
-    api = Blueprint("api", __name__)
+def health_blueprint(monitor: Monitor) -> Blueprint:
+    """/healthz, for whatever watches over services."""
+    health = Blueprint("health", __name__)
 
-    @api.get("/healthz")
+    @health.get("/healthz")
     def healthz() -> Response:
         ok, reason = monitor.health()
         response = jsonify({"status": "ok"} if ok else {"status": "failing", "reason": reason})
         response.status_code = 200 if ok else 503
         return response
+
+    return health
+
+
+def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
+    """The routes of the API, reading from `monitor`."""
+    api = Blueprint("api", __name__)
 
     @api.get("/api/v1/status")
     def status() -> Response:
@@ -68,7 +75,7 @@ def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
     def close(conn: int) -> Response:
         parse(NoParameters, request.args)
         if _known(monitor, conn)["state"] == "closed" or not monitor.close_connection(conn):
-            raise Problem(409, f"connection {conn} is closed already")
+            raise ProblemError(409, f"connection {conn} is closed already")
         return jsonify({"closing": conn})
 
     @api.get("/api/v1/events")

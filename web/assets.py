@@ -7,7 +7,7 @@ from typing import Final
 
 from flask import Blueprint, Response, abort, request, send_from_directory
 
-from web.problems import Problem
+from web.problems import ProblemError
 
 VENDOR: Final = {
     "socket.io.esm.min.js": "socket.io-client/dist/socket.io.esm.min.js",
@@ -30,7 +30,7 @@ def vendor_blueprint(modules: Path) -> Blueprint:
         if path is None:
             abort(404)
         if not (modules / path).is_file():
-            raise Problem(503, f"{path} is not in node_modules; run `make setup` to fetch the browser libraries")
+            raise ProblemError(503, f"{path} is not in node_modules; run `make setup` to fetch the browser libraries")
         return send_from_directory(modules, path, max_age=VENDOR_MAX_AGE_S)
 
     return vendor

@@ -11,7 +11,7 @@ from flask import Response, request
 from web import sockets
 from web.monitor import Monitor
 from web.parameters import DownloadParameters
-from web.problems import Problem
+from web.problems import ProblemError
 
 RETRY_AFTER_S = 5
 # A person may pause a download in the browser; longer than this and the thread is wanted back.
@@ -81,7 +81,7 @@ class Downloads:
         try:
             download = self._monitor.download(asked.format, asked.q, asked.since, asked.until)
         except ValueError as error:
-            raise Problem(400, str(error)) from error
+            raise ProblemError(400, str(error)) from error
         accepts_gzip = request.accept_encodings["gzip"] > 0
         stream = self._open(download.chunks, accepts_gzip)
         response = Response(stream, mimetype=download.mimetype)
@@ -107,7 +107,7 @@ class Downloads:
         with self._lock:
             if self._stopping or len(self._active) >= self._most:
                 why = "the server is stopping" if self._stopping else f"{self._most} downloads are under way"
-                raise Problem(503, f"{why}; try again in a moment", {"Retry-After": str(RETRY_AFTER_S)})
+                raise ProblemError(503, f"{why}; try again in a moment", {"Retry-After": str(RETRY_AFTER_S)})
             self._active.add(stream)
         return stream
 

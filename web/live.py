@@ -101,6 +101,18 @@ class _Gate:
             self.upgraded.pop(sid, None)
 
 
+def _engine_log() -> logging.Logger:
+    """Where Engine.IO's failures are written; what clients do wrong is told to them, not to the operator."""
+    engine_log = logging.getLogger("echoscope.engineio")
+    engine_log.setLevel(logging.ERROR)
+    engine_log.addFilter(_is_failure)
+    return engine_log
+
+
+def _is_failure(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None
+
+
 def _web_socket(handler: Any, server: Any) -> Any:
     return SimpleWebSocketWSGI(handler, server, max_message_size=MAX_MESSAGE_BYTES)
 
@@ -120,6 +132,7 @@ class Live:
             manage_session=False,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
             json=_Json,
+            engineio_logger=_engine_log(),
         )
         self._server = self._io.server
         self._server.eio.create_queue = lambda: _Outbox(self._overflowed)

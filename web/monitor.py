@@ -17,9 +17,12 @@ class Tail(Protocol):
 class Download(Protocol):
     """A download that is ready to be streamed."""
 
-    name: str
-    mimetype: str
-    chunks: Iterator[bytes]
+    @property
+    def name(self) -> str: ...
+    @property
+    def mimetype(self) -> str: ...
+    @property
+    def chunks(self) -> Iterator[bytes]: ...
 
 
 class Monitor(Protocol):

@@ -9,22 +9,23 @@ from web.parameters import MAX_CONN
 def blueprint(monitor: Monitor) -> Blueprint:
     """The routes of the pages; what they show comes by the API and the live updates."""
     pages = Blueprint("pages", __name__)
+    pages.context_processor(lambda: {"version": monitor.status()["version"]})
 
     @pages.get("/")
     def overview() -> str:
-        return render_template("overview.html", page="overview")
+        return render_template("overview.html")
 
     @pages.get("/connections")
     def connections() -> str:
-        return render_template("connections.html", page="connections")
+        return render_template("connections.html")
 
     @pages.get("/connections/<int:conn>")
     def connection(conn: int) -> tuple[str, int]:
         known = conn <= MAX_CONN and monitor.connection(conn) is not None
-        return render_template("connection.html", page="connections", conn=conn), 200 if known else 404
+        return render_template("connection.html", conn=conn), 200 if known else 404
 
     @pages.get("/events")
     def events() -> str:
-        return render_template("events.html", page="events")
+        return render_template("events.html")
 
     return pages

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from werkzeug.datastructures import MultiDict
 
-from web.problems import Problem
+from web.problems import ProblemError
 
 MAX_LIMIT = 1000
 MAX_CONN = 2**63 - 1
@@ -142,12 +142,12 @@ def parse(model: type[M], arguments: "MultiDict[str, str]") -> M:
     """The parameters of a request, or a 400 that names the wrong one."""
     repeated = next((name for name, values in arguments.lists() if len(values) > 1), None)
     if repeated is not None:
-        raise Problem(400, f'parameter "{repeated}" is given more than once', parameter=repeated)
+        raise ProblemError(400, f'parameter "{repeated}" is given more than once', parameter=repeated)
     try:
         return model.model_validate(arguments.to_dict())
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
-        raise Problem(400, explain(error, model, "parameter"), parameter=name) from None
+        raise ProblemError(400, explain(error, model, "parameter"), parameter=name) from None
 
 
 def parse_watch(message: Any) -> Watch:

@@ -13,7 +13,7 @@ PROBLEM_PATHS = ("/api/", "/healthz")
 log = logging.getLogger("echoscope.web")
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """An error to be told to the client: `status`, and `detail` that says what is wrong and where."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **members: Any) -> None:
@@ -31,7 +31,7 @@ def body(status: int, detail: str, **members: Any) -> bytes:
     return json.dumps(problem).encode() + b"\n"
 
 
-def _respond(problem: Problem) -> Response:
+def _respond(problem: ProblemError) -> Response:
     content = body(problem.status, problem.detail, **problem.members)
     return Response(content, problem.status, problem.headers, mimetype=MEDIA_TYPE)
 
@@ -43,7 +43,7 @@ def _respond_http(error: HTTPException) -> Response:
         detail = f"there is nothing at {request.path}"
     elif status == 405:
         detail = f"{request.method} is not allowed at {request.path}"
-    response = Response(error.get_response().response, status, error.get_headers())  # type: ignore[arg-type]
+    response = Response(status=status, headers=error.get_headers())
     if request.path.startswith(PROBLEM_PATHS):
         response.data = body(status, detail)
         response.content_type = MEDIA_TYPE
@@ -55,11 +55,11 @@ def _respond_http(error: HTTPException) -> Response:
 
 def _respond_error(error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    return _respond(Problem(500, "the server failed to answer this request; its log says why"))
+    return _respond(ProblemError(500, "the server failed to answer this request; its log says why"))
 
 
 def register(app: Flask) -> None:
     """Answer every error of `app` as a problem under /api, as a line of text elsewhere."""
-    app.register_error_handler(Problem, _respond)
+    app.register_error_handler(ProblemError, _respond)
     app.register_error_handler(HTTPException, _respond_http)
     app.register_error_handler(Exception, _respond_error)

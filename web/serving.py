@@ -138,7 +138,8 @@ class Deployment:
     @staticmethod
     def _announce(bound: Any, echo: tuple[str, int]) -> None:
         url = f"http://{url_host(bound[0])}:{bound[1]}" if isinstance(bound, tuple) else f"unix:{bound}"
-        print(f"dashboard {url}\necho {url_host(echo[0])}:{echo[1]}", flush=True)
+        sys.stdout.write(f"dashboard {url}\necho {url_host(echo[0])}:{echo[1]}\n")
+        sys.stdout.flush()
 
     def _stop(self, worker: Any, engine: Engine, app: Any) -> None:
         """Stop in order: viewers and downloads (each would keep its thread), the engine, then the worker's loop."""
