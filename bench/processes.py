@@ -1,0 +1,169 @@
+"""The processes of a benchmark: servers on one core, generators and viewers on another."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SERVER_CORE, CLIENT_CORE = 0, min(1, (os.cpu_count() or 1) - 1)
+DEADLINE: Final = 60.0
+HOST: Final = "127.0.0.1"
+STAMP: Final = 27
+
+_BUILD: Final = ROOT / "bench" / "build"
+
+
+class BenchError(Exception):
+    """A benchmark that could not be run; the text is one line."""
+
+
+@contextmanager
+def process(*arguments: str, core: int, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """Run a program on one core; it is stopped with SIGTERM at the end."""
+    pin = lambda: os.sched_setaffinity(0, {core})  # noqa: E731  (runs between fork and exec)
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=pin, **options) as child:
+        try:
+            yield child
+        finally:
+            child.send_signal(signal.SIGTERM)
+            try:
+                child.wait(DEADLINE)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def first_line(child: "subprocess.Popen[str]") -> str:
+    """The next line of its output, without the newline."""
+    assert child.stdout
+    line = child.stdout.readline()
+    if not line:
+        raise BenchError(f"{' '.join(map(str, child.args))} ended without a word")  # type: ignore[arg-type]
+    return line.rstrip("\n")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running echo server: its port, and the first process of its tree."""
+
+    port: int
+    pid: int
+
+    def pids(self) -> list[int]:
+        """All its processes."""
+        found = [self.pid]
+        for pid in found:
+            found += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return found
+
+    def cpu_seconds(self) -> float:
+        """User and system time that its processes have taken (proc_pid_stat(5), fields 14 and 15)."""
+        fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids())
+        return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Bytes of resident memory, pages shared with others counted in part (Pss)."""
+        lines = (line for pid in self.pids() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
+        return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+@contextmanager
+def peer(name: str) -> Iterator[Server]:
+    """One of bench.peers, or "C": bench/echo.c."""
+    command = [str(_BUILD / "echo")] if name == "C" else [sys.executable, "-m", "bench.peers", name]
+    with process(*command, core=SERVER_CORE) as child:
+        yield Server(int(first_line(child)), child.pid)
+
+
+@dataclass(frozen=True)
+class Echoscope(Server):
+    """A running `app.py serve`."""
+
+    url: str
+
+    def get(self, path: str) -> Any:
+        """Decoded JSON of an API path."""
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=DEADLINE) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def echoscope(*options: str) -> Iterator[Echoscope]:
+    """`app.py serve` in thread mode, recording everything into a new directory."""
+    directory = tempfile.mkdtemp(prefix="echoscope-bench-")
+    serve = [sys.executable, "app.py", "serve", "--port", "0", "--echo-port", "0", "--data-dir", directory, *options]
+    try:
+        with process(*serve, core=SERVER_CORE) as child:
+            dashboard, echo = first_line(child), first_line(child)
+            yield Echoscope(int(echo.rpartition(":")[2]), child.pid, dashboard.removeprefix("dashboard "))
+    finally:
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def viewers(server: Echoscope, number: int) -> Iterator[None]:
+    """So many dashboards open: each watches the overview and the connections and acknowledges every frame."""
+    if not number:
+        yield
+        return
+    with process(sys.executable, "-m", "bench.viewers", server.url, str(number), core=CLIENT_CORE) as child:
+        first_line(child)
+        yield
+
+
+def build() -> None:
+    """Compile the C programs that are newer than what was compiled."""
+    compiler = shutil.which("cc")
+    _BUILD.mkdir(exist_ok=True)
+    for program in ("generator", "echo"):
+        source, target = ROOT / "bench" / f"{program}.c", _BUILD / program
+        if target.exists() and target.stat().st_mtime > source.stat().st_mtime:
+            continue
+        if not compiler:
+            raise BenchError("the benchmarks need a C compiler: cc is not there")
+        subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-o", target, source], check=True)
+
+
+def generate(
+    port: int, seconds: float, *, connections: int = 100, size: int = 64, idle: int = 0, extra: int = 0
+) -> dict[str, Any]:
+    """What bench/generator.c reports; a missing reply is an error."""
+    shape = [HOST, port, connections, size, seconds, idle, extra]
+    with process(str(_BUILD / "generator"), *map(str, shape), core=CLIENT_CORE) as child:
+        result: dict[str, Any] = json.loads(first_line(child))
+        child.wait(DEADLINE)
+    if result["missing"]:
+        raise BenchError(f"{result['missing']} replies are missing")
+    return result
+
+
+def load(port: int, seconds: float, **shape: Any) -> dict[str, Any]:
+    """What `app.py load` reports."""
+    options = [f"--{name}={value}" for name, value in shape.items()]
+    command = [sys.executable, "app.py", "load", f"--port={port}", f"--seconds={seconds}", *options]
+    with process(*command, core=CLIENT_CORE) as child:
+        result: dict[str, Any] = json.loads(first_line(child))
+        child.wait(DEADLINE)
+    if result["errors"]:
+        raise BenchError(f"{result['errors']} errors: {result['error_samples'][0]}")
+    return result
+
+
+def wait_for(condition: Callable[[], bool], what: str, deadline: float = DEADLINE) -> float:
+    """Seconds until the condition held."""
+    started = time.monotonic()
+    while not condition():
+        if time.monotonic() - started > deadline:
+            raise BenchError(f"{what}: not within {deadline:.0f} s")
+        time.sleep(0.1)
+    return time.monotonic() - started

@@ -1,0 +1,47 @@
+"""What the benchmarks do with their figures."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bench import report
+from bench.cases import Plan, Row, Speed, interleaved, ratio_row
+from bench.processes import BenchError
+
+
+def test_the_order_rotates_from_round_to_round() -> None:
+    order: list[str] = []
+
+    def measure(name: str) -> Speed:
+        order.append(name)
+        return Speed(1)
+
+    interleaved({name: partial(measure, name) for name in "abc"}, 3)
+    assert "".join(order) == "abcbcacab"
+
+
+def test_a_ratio_is_the_median_of_the_rounds() -> None:
+    rounds = [{"a": Speed(a, 30), "b": Speed(10, 10)} for a in (5, 9, 40)]
+    row = ratio_row("a against b", rounds, "a", "b", 0.95)
+    assert row == Row("a against b", "≥ 0.95", "0.90 (0.50-4.00); 9 / 10 a second; 3.00 by processor time", holds=False)
+    assert ratio_row("a against b", rounds, "a", "b", 0.9).holds
+    assert ratio_row("a against b", rounds, "a", "b", None).holds is None
+
+
+def test_the_table_goes_between_the_markers(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    report.write(report.table([Row("this", "≥ 1", "2", True), Row("that", "-", "3", None)], Plan(1, 2)), page)
+    text = page.read_text()
+    assert text.startswith(f"before\n{report.BEGIN}\nMeasured on ")
+    assert text.endswith(f"| this | ≥ 1 | 2 | yes |\n| that | - | 3 |  |\n{report.END}\nafter\n")
+    assert "old" not in text
+
+
+def test_a_page_without_markers_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("nothing here")
+    with pytest.raises(BenchError, match=r"performance\.md has no"):
+        report.write("table", page)
+    assert page.read_text() == "nothing here"
