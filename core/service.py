@@ -5,7 +5,6 @@ import fcntl
 import math
 import os
 import resource
-import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +81,7 @@ class Service:
             raise ServiceError(f"the echo server can't listen on {address}: {why}") from error
         self.echo_address: tuple[str, int] = self._listener.getsockname()[:2]
         self.monitor: Monitor
+        self._engine: threading.Thread | None = None
         self._failure = ""
         self._stopped = False
 
@@ -106,14 +106,16 @@ class Service:
 
     def stop(self, timeout: float = 5.0) -> None:
         """Stop accepting, deliver what is queued for at most `timeout` seconds, seal the log. May be repeated."""
-        if self._stopped or not hasattr(self, "monitor"):
+        if self._stopped:
             return
         self._stopped = True
-        if self._engine.is_alive():
-            self._server.stop(timeout)
-        self._engine.join(timeout + 5.0)
-        self._pump.stop()
-        self._ring.close()
+        if self._engine is not None:
+            if self._engine.is_alive():
+                self._server.stop(timeout)
+            self._engine.join(timeout + 5.0)
+            self._pump.stop()
+            self._ring.close()
+        self._listener.close()
         os.close(self._lock)
 
     def _serve(self) -> None:
@@ -173,7 +175,7 @@ def _recover(settings: Settings) -> tuple[Pump, RingWriter, int]:
     ring.publish(0, 0)
     first_conn = max(journal.max_conn, int(table["conn"][-1])) + 1
     pump.add(Feed(RingReader(path), table))
-    pump.tick()
+    pump.catch_up()
     pump.begin()
     return pump, ring, first_conn
 
@@ -184,6 +186,7 @@ def _drain(old: RingReader, table: Table, pump: Pump, last: int) -> int:
     records = old.leftover(max(last, old.tail))
     if len(records):
         pump.ingest(feed, records, old.wall_offset)
+        pump.flush()
         last = int(records["seq"][-1])
         if pump.log_error:
             raise OSError(errno.EIO, pump.log_error)

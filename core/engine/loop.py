@@ -119,7 +119,7 @@ class Loop:
         before_wait(turns, waited)
 
     def _run_timers(self) -> float:
-        """Call what is due; seconds until the next."""
+        """Call what is due; seconds that may be waited now."""
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             timer = heapq.heappop(self._timers)[2]
@@ -128,6 +128,8 @@ class Loop:
                 continue
             callback, timer.callback = timer.callback, None
             callback()
+        if not self._running:
+            return 0.0
         return min(max(self._timers[0][0] - now, 0.0), _MAX_WAIT) if self._timers else _MAX_WAIT
 
     def _woken(self, mask: int) -> None:

@@ -10,8 +10,10 @@ received is in the ring, even if this process was killed the moment after.
 """
 
 import errno
+import fcntl
 import socket
 import struct
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +59,7 @@ class ServerSettings:
     model: str = "epoll"
     reply: str = "stamp"
     read_size: int = 65536
-    marks: Marks = Marks(256 * 1024, 64 * 1024)
+    marks: Marks
     max_connections: int
     idle_timeout: float = 0.0
 
@@ -274,7 +276,7 @@ class Server:
             kind, reason = (Kind.PAUSE, Reason.HIGH_WATER) if paused else (Kind.RESUME, Reason.NONE)
             self._recorder.emit(kind, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
         if conn.drained:
-            return self._close(link, conn.reason)
+            return self._finish(link)
         wants = conn.wants
         fd = link.sock.fileno()
         if wants != link.mask:
@@ -282,6 +284,31 @@ class Server:
             self._loop.change(fd, wants)
         self._loop.visits[fd] = link.quiet if wants == READ else partial(self._busy_visit, link)
         return None
+
+    def _finish(self, link: Link) -> None:
+        """Close a connection that has been sent everything.
+
+        Closing while something is unread would send a reset, which makes the peer's kernel throw away what the
+        peer has not read yet (RFC 1122, 4.2.2.13): then wait for its end first.
+        """
+        conn, sock = link.conn, link.sock
+        if conn.reason == Reason.PEER or not _unread(sock):
+            return self._close(link, conn.reason)
+        try:
+            sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            return self._failed(link, error)
+        self._loop.visits[sock.fileno()] = partial(self._discard, link)
+        link.mask = READ
+        return self._loop.change(sock.fileno(), READ)
+
+    def _discard(self, link: Link, mask: int) -> None:
+        """A connection that is only waited for: what it still sends came after the stop."""
+        try:
+            received = link.sock.recv_into(self._body)
+        except OSError as error:
+            return self._failed(link, error)
+        return None if received else self._close(link, link.conn.reason)
 
     def _ended(self, link: Link) -> None:
         conn = link.conn
@@ -345,3 +372,8 @@ class Server:
             link.conn.step(Step.SHUTDOWN)
             link.conn.reason = link.conn.reason or Reason.SHUTDOWN
             self._settle(link)
+
+
+def _unread(sock: socket.socket) -> int:
+    """Bytes in the receive buffer: SIOCINQ, which is FIONREAD (tcp(7))."""
+    return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, b"\0\0\0\0"))[0])

@@ -88,7 +88,7 @@ class RingWriter:
         fresh.rename(path)
         self._bind(after, capacity)
 
-    def _bind(self, seq: int, capacity: int) -> None:
+    def _bind(self, seq: int, capacity: int) -> None:  # noqa: C901 - small closures over shared variables
         view, size, mask, start = self._map, RECORD.itemsize, capacity - 1, _HEADER_SIZE
         pack_echo, pack, pack_peer = ECHO_STRUCT.pack_into, RECORD_STRUCT.pack_into, PEER_STRUCT.pack_into
         clock = time.monotonic_ns

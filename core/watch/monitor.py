@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-
-from core.version import NAME, VERSION
 from core.record.export import FORMATS, download_name, export, to_dicts
 from core.record.log import Log
 from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, parse, parse_time
+from core.version import NAME, VERSION
 from core.watch.clock import now_rfc3339
 from core.watch.listing import Listing
 from core.watch.pump import Pump
@@ -136,7 +134,7 @@ class Monitor:
     ) -> Json:
         """A page of the log, everything published up to now included."""
         query, low, high = self._selection(q, since, until)
-        self._pump.tick()
+        self._pump.catch_up()
         items, following = self._log.page(query, low, high, limit, cursor, order)  # type: ignore[arg-type]
         return {"items": items, "next": following}
 
@@ -145,7 +143,7 @@ class Monitor:
         if format not in FORMATS:
             raise ValueError(f'unknown format "{format}"; known: {", ".join(FORMATS)}')
         query, low, high = self._selection(q, since, until)
-        self._pump.tick()
+        self._pump.catch_up()
         chunks = export(self._log.batches(query, low, high), format)
         return Download(download_name(format, query, low, high), FORMATS[format].mimetype, chunks)
 

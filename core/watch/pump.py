@@ -1,5 +1,6 @@
 """From the rings to table, series, memory and log: a whole array of records at a time, twenty times a second."""
 
+import itertools
 import threading
 import time
 from collections import deque
@@ -22,6 +23,8 @@ Numbers = npt.NDArray[Any]
 
 TICK: Final = 0.05
 _RATE_WINDOW_NS: Final = 1_000_000_000
+_ROWS_A_WRITE: Final = 5000  # a batch has a fixed cost, on disk and to read; the ring keeps what is not written yet
+_LONGEST_UNWRITTEN: Final = 1.0
 _LONGEST_WAIT_NS: Final = 1_200_000_000
 _NOTABLE_KEPT: Final = 20
 _NOTABLE: Final = np.isin(
@@ -104,6 +107,7 @@ class Pump:
         self.rates = Rates()
         self.lag_ms = 0.0
         self.log_error = ""
+        self._unwritten_rows = 0
         self._unwritten: deque[tuple[Feed, pa.RecordBatch, int]] = deque()
         self._samples: deque[_Sample] = deque()
         self._stop = threading.Event()
@@ -119,7 +123,7 @@ class Pump:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.tick()
+        self.catch_up()
         with self.lock:
             self.journal.close()
             for feed in self.feeds:
@@ -150,7 +154,7 @@ class Pump:
             self.recent.append(batch)
             self._note(records, batch)
             self._unwritten.append((feed, batch, feed.taken))
-            self._write()
+            self._unwritten_rows += batch.num_rows
 
     def tick(self) -> None:
         """Take in all that the loops have published."""
@@ -159,9 +163,24 @@ class Pump:
                 head = feed.ring.progress().head
                 if head > feed.taken:
                     self.ingest(feed, feed.ring.read(feed.taken, head), feed.ring.wall_offset)
-            if self._unwritten:
-                self._write()
+            if self._unwritten_rows >= _ROWS_A_WRITE or self._waited_for_log() >= _LONGEST_UNWRITTEN:
+                self.flush()
             self._sample()
+
+    def flush(self) -> None:
+        """Hand what waits to the log, in order; what it can't take now is tried again later."""
+        with self.lock:
+            try:
+                while self._unwritten:
+                    self._write()
+                self.log_error = ""
+            except OSError as error:
+                self.log_error = f"the log can't be written: {error.strerror or error}"
+
+    def catch_up(self) -> None:
+        """Bring the log up to everything that the loops have published."""
+        self.tick()
+        self.flush()
 
     def beat_age(self) -> float:
         """Seconds since the slowest loop turned."""
@@ -191,19 +210,21 @@ class Pump:
             self.failure = f"the monitor stopped: {type(error).__name__}: {error}"
             raise
 
+    def _waited_for_log(self) -> float:
+        """Seconds since the oldest event that the log has not got."""
+        return (time.time_ns() - self._unwritten[0][1].column("time")[0].value) / 1e9 if self._unwritten else 0.0
+
     def _write(self) -> None:
-        """Hand what waits to the log, in order; what it can't take now is tried again in the next tick."""
-        try:
-            while self._unwritten:
-                feed, batch, upto = self._unwritten[0]
-                self.journal.append(batch)
-                self._unwritten.popleft()
-                feed.ring.release(upto)
-                newest = batch.column("time")[-1].value
-                self.lag_ms = max(0.0, (time.time_ns() - newest) / 1e6)
-            self.log_error = ""
-        except OSError as error:
-            self.log_error = f"the log can't be written: {error.strerror or error}"
+        """Write the longest run of batches of the oldest one's feed as one."""
+        feed = self._unwritten[0][0]
+        run = list(itertools.takewhile(lambda item: item[0] is feed, self._unwritten))
+        batch = _joined([item[1] for item in run])
+        self.journal.append(batch)
+        for _ in run:
+            self._unwritten.popleft()
+        self._unwritten_rows -= batch.num_rows
+        feed.ring.release(run[-1][2])
+        self.lag_ms = max(0.0, (time.time_ns() - batch.column("time")[0].value) / 1e6)
 
     def _note(self, records: Numbers, batch: pa.RecordBatch) -> None:
         notable = _NOTABLE[records["kind"]]
@@ -240,3 +261,10 @@ class Pump:
                 "loop_busy": self.rates.loop_busy,
             },
         )
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """One batch of several, whose dictionaries differ."""
+    if len(batches) == 1:
+        return batches[0]
+    return pa.Table.from_batches(batches).unify_dictionaries().combine_chunks().to_batches()[0]

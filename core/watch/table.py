@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import Kind, Reason
+from core.record.events import Kind
 from core.record.rows import peers_of
 
 Numbers = npt.NDArray[Any]
@@ -46,9 +46,7 @@ _PAYLOAD: Final = ("bytes_in", "bytes_out", "queue_bytes", "queue_chunks")
 _CARRIES_PEER: Final = _kinds(Kind.OPEN, Kind.REFUSE)
 _SENDS: Final = _kinds(Kind.FULL, Kind.NOT_FULL, Kind.WRITE)
 _THROTTLES: Final = _kinds(Kind.PAUSE, Kind.RESUME)
-_CHANGES: Final = _kinds(
-    Kind.OPEN, Kind.FULL, Kind.NOT_FULL, Kind.WRITE, Kind.PAUSE, Kind.RESUME, Kind.EOF, Kind.CLOSE
-)
+_CHANGES: Final = _kinds(Kind.OPEN, Kind.FULL, Kind.NOT_FULL, Kind.WRITE, Kind.PAUSE, Kind.RESUME, Kind.EOF, Kind.CLOSE)
 
 
 class Table:
@@ -64,7 +62,8 @@ class Table:
 
     def __getitem__(self, name: str) -> Numbers:
         """The column `name`, a view of length `size`."""
-        return self._columns[name][: self.size]
+        column: Numbers = self._columns[name][: self.size]
+        return column
 
     @property
     def peers(self) -> pa.StringArray:
@@ -218,4 +217,3 @@ class Table:
         self.closed_count += int(np.count_nonzero(fresh))
         unset = self["opened"][rows] == 0
         self["opened"][rows[unset]] = times[unset]
-

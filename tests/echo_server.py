@@ -1,0 +1,129 @@
+"""A server in a thread of the test, its ring read on demand; and clients to trouble it with."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.engine.connection import Marks
+from core.engine.listener import listen
+from core.engine.server import Server, ServerSettings
+from core.record.events import KINDS, REASONS, Kind
+from core.record.ring import RingReader, RingWriter
+
+DEADLINE = 10.0
+
+
+def wait_for(condition: Callable[[], Any], what: str = "condition") -> Any:
+    """The first true value of `condition`, within a deadline."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise AssertionError(f"never came true: {what}")
+
+
+class EchoServer:
+    """A running server. `rows` are its records so far, as dicts with names for kinds and reasons."""
+
+    def __init__(self, folder: Path, *, model: str = "epoll", host: str = "127.0.0.1", **settings: Any) -> None:
+        capacity = settings.pop("capacity", 1 << 16)
+        settings = {"marks": Marks(1 << 18, 1 << 16), "max_connections": 5000, **settings}
+        self.ring = RingWriter(folder / "ring", capacity=capacity)
+        self.reader = RingReader(folder / "ring")
+        self.listener = listen(host, 0, settings.pop("backlog", 4096))
+        self.address = self.listener.getsockname()[:2]
+        self.server = Server(self.listener, self.ring, ServerSettings(model=model, **settings))
+        self.error: BaseException | None = None
+        self._rows: list[dict[str, Any]] = []
+        self._read = 0
+        self._closed = False
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.server.run()
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def connect(self, **options: int) -> socket.socket:
+        client = socket.socket(socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET)
+        if "receive_buffer" in options:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options["receive_buffer"])
+        client.settimeout(DEADLINE)
+        client.connect(self.address)
+        return client
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        if self._closed:
+            return self._rows
+        head = self.reader.progress().head
+        records = self.reader.read(self._read, head)
+        self._read = head
+        self.reader.release(head)
+        self._rows += [_row(record) for record in records]
+        return self._rows
+
+    def of(self, conn: int) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["conn"] == conn]
+
+    def kinds(self, conn: int) -> list[str]:
+        return [row["kind"] for row in self.of(conn)]
+
+    def wait_kind(self, kind: str, conn: int = 1) -> dict[str, Any]:
+        return wait_for(lambda: next((row for row in self.of(conn) if row["kind"] == kind), None), f"{kind} of {conn}")
+
+    def total(self, field: str, conn: int) -> int:
+        return sum(row[field] for row in self.of(conn) if row["kind"] not in ("open", "refuse"))
+
+    def stop(self, timeout: float = 5.0) -> None:
+        if self._closed:
+            return
+        if self.thread.is_alive():
+            self.server.stop(timeout)
+        self.thread.join(DEADLINE + timeout)
+        assert not self.thread.is_alive(), "the loop did not stop"
+        assert self.rows[-1]["kind"] == "stop"
+        self._closed = True
+        self.reader.close()
+        self.ring.close()
+
+
+def _row(record: np.void) -> dict[str, Any]:
+    row = {name: int(record[name]) for name in record.dtype.names if name != "pad"}
+    kind = row["kind"]
+    if kind in (Kind.OPEN, Kind.REFUSE):
+        row |= {"bytes_in": 0, "bytes_out": 0}
+    return row | {"kind": KINDS[kind], "reason": REASONS[row["reason"]]}
+
+
+def receive(client: socket.socket, size: int) -> bytes:
+    """Exactly `size` bytes, or what came before the end."""
+    data = bytearray()
+    while len(data) < size:
+        part = client.recv(min(size - len(data), 1 << 20))
+        if not part:
+            break
+        data += part
+    return bytes(data)
+
+
+def receive_all(client: socket.socket) -> bytes:
+    """All bytes up to the end."""
+    return receive(client, 1 << 62)
+
+
+def reset(client: socket.socket) -> None:
+    """Close with a reset: SO_LINGER with a time of 0."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()

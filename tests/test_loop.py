@@ -1,0 +1,81 @@
+"""The loop: registrations, timers, orders from other threads."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from core.engine.loop import Loop
+from core.engine.poller import POLLERS, READ
+
+
+@pytest.fixture(params=POLLERS)
+def loop(request: pytest.FixtureRequest) -> Iterator[Loop]:
+    made = Loop(POLLERS[request.param]())
+    made.call_later(10, made.stop)
+    yield made
+    made.close()
+
+
+def test_timers_run_in_order_of_time(loop: Loop) -> None:
+    seen: list[int] = []
+    for n, delay in ((2, 0.02), (3, 0.03), (1, 0.01)):
+        loop.call_later(delay, lambda n=n: seen.append(n))
+    loop.call_later(0.04, loop.stop)
+    loop.run()
+    assert seen == [1, 2, 3]
+
+
+def test_a_cancelled_timer_is_silent(loop: Loop) -> None:
+    seen: list[int] = []
+    loop.cancel(loop.call_later(0.001, lambda: seen.append(1)))
+    loop.call_later(0.02, loop.stop)
+    loop.run()
+    assert seen == []
+
+
+def test_cancelled_timers_take_no_memory(loop: Loop) -> None:
+    for _ in range(10_000):
+        loop.cancel(loop.call_later(3600, loop.stop))
+    assert len(loop._timers) < 200
+
+
+def test_another_thread_wakes_it_at_once(loop: Loop) -> None:
+    began = time.monotonic()
+    threading.Timer(0.02, lambda: loop.call_soon(loop.stop)).start()
+    loop.run()
+    assert time.monotonic() - began < 5
+
+
+def test_what_an_earlier_visit_removed_is_not_visited(loop: Loop) -> None:
+    seen: list[int] = []
+    pairs = [socket.socketpair() for _ in range(2)]
+    fds = [ours.fileno() for ours, _ in pairs]
+
+    def visit(fd: int) -> None:
+        seen.append(fd)
+        for other in fds:
+            loop.remove(other)
+        loop.stop()
+
+    for fd, (_, theirs) in zip(fds, pairs, strict=True):
+        theirs.send(b"x")
+        loop.add(fd, READ, lambda mask, fd=fd: visit(fd))
+    loop.run()
+    assert len(seen) == 1
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_hooks_see_each_turn() -> None:
+    turns: list[tuple[int, int]] = []
+    woken: list[int] = []
+    loop = Loop(POLLERS["epoll"](), lambda turn, waited: turns.append((turn, waited)), lambda: woken.append(1))
+    loop.call_later(0.02, loop.stop)
+    loop.run()
+    loop.close()
+    assert turns[-1][0] == len(woken)
+    assert turns[-1][1] >= 15_000_000

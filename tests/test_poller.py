@@ -1,0 +1,112 @@
+"""One suite over every poller."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from core.engine.poller import MAX_READY, POLLERS, READ, WRITE, Poller, SelectPoller
+
+
+@pytest.fixture(params=POLLERS)
+def poller(request: pytest.FixtureRequest) -> Iterator[Poller]:
+    made = POLLERS[request.param]()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        yield ours, theirs
+
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+def test_nothing_ready_ends_with_the_timeout(poller: Poller, pair: Pair) -> None:
+    poller.register(pair[0].fileno(), READ)
+    assert poller.wait(0.01) == []
+
+
+def test_read_readiness(poller: Poller, pair: Pair) -> None:
+    poller.register(pair[0].fileno(), READ)
+    pair[1].send(b"x")
+    assert poller.wait(1) == [(pair[0].fileno(), READ)]
+
+
+def test_readiness_lasts_until_it_is_read(poller: Poller, pair: Pair) -> None:
+    poller.register(pair[0].fileno(), READ)
+    pair[1].send(b"xy")
+    pair[0].recv(1) if poller.wait(1) else None
+    assert poller.wait(1) == [(pair[0].fileno(), READ)]
+
+
+def test_both_directions_come_as_one_pair(poller: Poller, pair: Pair) -> None:
+    poller.register(pair[0].fileno(), READ | WRITE)
+    pair[1].send(b"x")
+    assert poller.wait(1) == [(pair[0].fileno(), READ | WRITE)]
+
+
+def test_modify_changes_what_is_watched(poller: Poller, pair: Pair) -> None:
+    poller.register(pair[0].fileno(), READ)
+    poller.modify(pair[0].fileno(), WRITE)
+    pair[1].send(b"x")
+    assert poller.wait(1) == [(pair[0].fileno(), WRITE)]
+    poller.modify(pair[0].fileno(), 0)
+    assert poller.wait(0) == []
+
+
+def test_unregistered_is_forgotten(poller: Poller, pair: Pair) -> None:
+    poller.register(pair[0].fileno(), READ)
+    poller.unregister(pair[0].fileno())
+    pair[1].send(b"x")
+    assert poller.wait(0) == []
+
+
+def test_a_hang_up_is_ready(poller: Poller, pair: Pair) -> None:
+    poller.register(pair[0].fileno(), READ)
+    pair[1].close()
+    assert [fd for fd, mask in poller.wait(1) if mask] == [pair[0].fileno()]
+
+
+def test_twice_is_an_error(poller: Poller, pair: Pair) -> None:
+    poller.register(pair[0].fileno(), READ)
+    with pytest.raises(FileExistsError):
+        poller.register(pair[0].fileno(), READ)
+
+
+@pytest.mark.parametrize("method", ["modify", "unregister"])
+def test_the_unknown_is_an_error(poller: Poller, pair: Pair, method: str) -> None:
+    arguments = (pair[0].fileno(), READ) if method == "modify" else (pair[0].fileno(),)
+    with pytest.raises((KeyError, FileNotFoundError)):
+        getattr(poller, method)(*arguments)
+
+
+def test_select_refuses_high_descriptors() -> None:
+    poller = SelectPoller()
+    with pytest.raises(ValueError, match="its limit is 1024"):
+        poller.register(1024, READ)
+
+
+@pytest.mark.parametrize("name", ["epoll", "poll"])
+def test_a_turn_is_bounded_and_fair(name: str) -> None:
+    poller = POLLERS[name]()
+    ends = [os.pipe() for _ in range(MAX_READY + 100)]
+    try:
+        for _, write_end in ends:
+            poller.register(write_end, WRITE)
+        seen: set[int] = set()
+        for _ in range(2):
+            ready = poller.wait(1)
+            assert len(ready) <= MAX_READY
+            seen |= {fd for fd, _ in ready}
+        assert len(seen) == len(ends)
+    finally:
+        poller.close()
+        for pair in ends:
+            os.close(pair[0])
+            os.close(pair[1])

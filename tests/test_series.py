@@ -1,0 +1,73 @@
+"""The charts' history."""
+
+import numpy as np
+import pytest
+
+from core.record.events import RECORD, Kind
+from core.watch.series import MAX_POINTS, Series
+
+NOW = 1_700_000_000
+
+
+def echoes(*seconds: float, size: int = 10) -> np.ndarray:
+    records = np.zeros(len(seconds), RECORD)
+    records["time"] = [int(second * 1e9) for second in seconds]
+    records["kind"], records["bytes_in"], records["bytes_out"] = Kind.ECHO, size, size + 27
+    return records
+
+
+def test_events_count_in_the_second_they_happened_in() -> None:
+    series = Series()
+    series.count(echoes(0.1, 0.2, 2.5), (NOW - 10) * 10**9)
+    answer = series.columns(60, NOW)
+    at = answer["time"].index(NOW - 10)
+    assert answer["echoes_per_s"][at : at + 3] == [2, None, 1]
+    assert answer["bytes_out_per_s"][at] == 74
+
+
+def test_the_running_second_is_left_out() -> None:
+    series = Series()
+    series.count(echoes(0.5), NOW * 10**9)
+    answer = series.columns(60, NOW)
+    assert answer["time"][-1] == NOW - 1
+    assert set(answer["echoes_per_s"]) == {None}
+
+
+def test_gauges_are_what_they_were_last() -> None:
+    series = Series()
+    for value in (1, 5, 3):
+        series.gauge(NOW - 4, {"open": value})
+    answer = series.columns(60, NOW)
+    assert answer["open"][answer["time"].index(NOW - 4)] == 3
+
+
+@pytest.mark.parametrize("range_s", [60, 300, 900, 3600, 21_600, 86_400])
+def test_every_range_has_a_bounded_number_of_points(range_s: int) -> None:
+    series = Series()
+    for second in range(0, range_s, 7):
+        series.count(echoes(0.0, size=1), (NOW - range_s + second) * 10**9)
+    answer = series.columns(range_s, NOW)
+    assert 60 <= len(answer["time"]) <= MAX_POINTS
+    assert len(answer["time"]) * answer["step"] == range_s
+    assert {len(column) for name, column in answer.items() if name not in ("range", "step")} == {len(answer["time"])}
+
+
+def test_a_coarse_step_is_the_mean_of_what_is_known() -> None:
+    series = Series()
+    for second in range(NOW - 3600, NOW):
+        series.count(echoes(0.0, 0.5), second * 10**9)
+    assert set(series.columns(3600, NOW)["echoes_per_s"][:-1]) == {2}
+    assert series.columns(21_600, NOW)["echoes_per_s"][-2] == 2
+
+
+def test_old_steps_give_way() -> None:
+    series = Series()
+    series.count(echoes(0.0), (NOW - 7200) * 10**9)
+    series.count(echoes(0.0), (NOW - 3600) * 10**9)
+    assert series.columns(3600, NOW)["echoes_per_s"][0] == 1
+
+
+@pytest.mark.parametrize("range_s", [0, 59, 86_401])
+def test_a_range_outside_is_an_error(range_s: int) -> None:
+    with pytest.raises(ValueError, match="range must be between 60 and 86400"):
+        Series().columns(range_s, NOW)

@@ -1,0 +1,396 @@
+"""The echo server over real sockets: the same tests for every model."""
+
+import errno
+import os
+import re
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from echo_server import EchoServer, receive, receive_all, reset, wait_for
+
+from core.engine.connection import Marks
+from core.engine.poller import POLLERS
+from core.engine.server import STAMP_SIZE
+
+MODELS = tuple(POLLERS)
+Start = Callable[..., EchoServer]
+STAMP = re.compile(rb"\[(.{24})\] ")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts servers on demand; each is stopped at the end, with every connection closed exactly once."""
+    started: list[EchoServer] = []
+
+    def make(model: str = "epoll", **settings: Any) -> EchoServer:
+        folder = tmp_path / str(len(started))
+        folder.mkdir()
+        started.append(EchoServer(folder, model=model, **settings))
+        return started[-1]
+
+    yield make
+    for server in started:
+        server.stop()
+        assert server.error is None
+        kinds = [(row["conn"], row["kind"]) for row in server.rows]
+        opened = [conn for conn, kind in kinds if kind == "open"]
+        assert sorted(opened) == sorted(conn for conn, kind in kinds if kind == "close")
+        assert [row["seq"] for row in server.rows] == list(range(1, len(kinds) + 1))
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def server(start: Start, model: str) -> EchoServer:
+    return start(model, reply="echo")
+
+
+def fill(client: socket.socket, size: int) -> int:
+    """Send without reading until the whole pipe is full; how much went in."""
+    client.setblocking(False)
+    total, quiet_since = 0, time.monotonic()
+    while total < size and time.monotonic() - quiet_since < 0.3:
+        try:
+            total += client.send(b"x" * min(65536, size - total))
+            quiet_since = time.monotonic()
+        except BlockingIOError:
+            time.sleep(0.005)
+    client.settimeout(10)
+    return total
+
+
+class TestReplies:
+    def test_stamp(self, start: Start, model: str) -> None:
+        server = start(model)
+        with server.connect() as client:
+            client.sendall(b"hello")
+            reply = receive(client, STAMP_SIZE + 5)
+        stamp = STAMP.match(reply)
+        assert stamp
+        assert abs(time.mktime(time.strptime(stamp[1].decode())) - time.time()) < 10
+        assert reply[STAMP_SIZE:] == b"hello"
+
+    def test_echo(self, server: EchoServer) -> None:
+        with server.connect() as client:
+            client.sendall(b"hello")
+            assert receive(client, 5) == b"hello"
+
+    def test_one_byte_at_a_time(self, server: EchoServer) -> None:
+        with server.connect() as client:
+            for byte in b"patience":
+                client.sendall(bytes([byte]))
+                assert receive(client, 1) == bytes([byte])
+
+    def test_everything_at_once(self, server: EchoServer) -> None:
+        data = os.urandom(8 << 20)
+        with server.connect() as client:
+            sender = threading.Thread(target=client.sendall, args=(data,))
+            sender.start()
+            assert receive(client, len(data)) == data
+            sender.join()
+
+    def test_a_client_that_says_nothing(self, server: EchoServer) -> None:
+        with server.connect():
+            server.wait_kind("open")
+        assert server.wait_kind("close")["reason"] == "peer"
+
+    def test_many_clients_are_served_in_turn(self, server: EchoServer) -> None:
+        clients = [server.connect() for _ in range(50)]
+        for number, client in enumerate(clients):
+            client.sendall(b"%03d" % number)
+        assert [receive(client, 3) for client in clients] == [b"%03d" % number for number in range(50)]
+        for client in clients:
+            client.close()
+
+    def test_ipv6(self, start: Start, model: str) -> None:
+        server = start(model, host="::1", reply="echo")
+        with server.connect() as client:
+            client.sendall(b"six")
+            assert receive(client, 3) == b"six"
+
+
+class TestRecord:
+    def test_the_life_of_a_connection(self, server: EchoServer) -> None:
+        with server.connect() as client:
+            client.sendall(b"hello")
+            receive(client, 5)
+        server.wait_kind("close")
+        assert server.kinds(1) == ["open", "echo", "eof", "close"]
+        echo = server.of(1)[1]
+        assert (echo["bytes_in"], echo["bytes_out"], echo["emptied"]) == (5, 5, 1)
+
+    def test_a_read_that_fills_the_buffer_did_not_empty_it(self, start: Start) -> None:
+        server = start(reply="echo", read_size=4)
+        with server.connect() as client:
+            client.sendall(b"12345678")
+            receive(client, 8)
+        server.wait_kind("close")
+        assert next(row["emptied"] for row in server.of(1) if row["kind"] == "echo") == 0
+
+    def test_ids_are_never_reused(self, server: EchoServer) -> None:
+        for number in range(1, 6):
+            server.connect().close()
+            server.wait_kind("close", number)
+        assert [row["conn"] for row in server.rows if row["kind"] == "open"] == [1, 2, 3, 4, 5]
+
+    def test_sums_are_what_the_client_saw(self, start: Start, model: str) -> None:
+        server = start(model)
+        with server.connect() as client:
+            sent = 3 << 20
+            sender = threading.Thread(target=lambda: (client.sendall(b"y" * sent), client.shutdown(socket.SHUT_WR)))
+            sender.start()
+            received = len(receive_all(client))
+            sender.join()
+        server.wait_kind("close")
+        assert server.total("bytes_in", 1) == sent
+        assert server.total("bytes_out", 1) == received
+
+
+class TestBackpressure:
+    def test_a_partial_send_loses_nothing(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        sent = fill(client, 64 << 20)
+        server.wait_kind("full")
+        client.shutdown(socket.SHUT_WR)
+        assert len(receive_all(client)) == sent
+        client.close()
+        server.wait_kind("close")
+        kinds = server.kinds(1)
+        assert "not_full" in kinds
+        assert kinds.index("full") < kinds.index("not_full")
+        assert server.total("bytes_in", 1) == server.total("bytes_out", 1) == sent
+
+    def test_reading_pauses_and_resumes(self, start: Start, model: str) -> None:
+        server = start(model, reply="echo", marks=Marks(200_000, 50_000))
+        client = server.connect(receive_buffer=4096)
+        sent = fill(client, 64 << 20)
+        pause = server.wait_kind("pause")
+        assert pause["reason"] == "high_water"
+        assert 200_000 < pause["queue_bytes"] <= 200_000 + 65536
+        assert len(receive(client, sent)) == sent
+        assert server.wait_kind("resume")["queue_bytes"] <= 50_000
+        assert max(row["queue_bytes"] for row in server.of(1) if row["kind"] != "open") <= 200_000 + 65536
+        client.close()
+        server.wait_kind("close")
+
+    def test_a_stuck_client_does_not_slow_the_others(self, server: EchoServer) -> None:
+        stuck, quick = server.connect(receive_buffer=4096), server.connect()
+        fill(stuck, 64 << 20)
+        for _ in range(100):
+            quick.sendall(b"ping")
+            assert receive(quick, 4) == b"ping"
+        stuck.close()
+        quick.close()
+
+    def test_write_interest_only_while_something_waits(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        sent = fill(client, 64 << 20)
+        receive(client, sent)
+        turns = server.reader.progress().turns
+        time.sleep(0.3)
+        assert server.reader.progress().turns - turns < 20, "the loop spins on a writable socket"
+        client.close()
+
+    def test_half_close_delivers_megabytes(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        sent = fill(client, 64 << 20)
+        client.shutdown(socket.SHUT_WR)
+        assert len(receive_all(client)) == sent
+        client.close()
+        close = server.wait_kind("close")
+        assert (close["reason"], close["queue_bytes"]) == ("peer", 0)
+        assert server.kinds(1).count("eof") == 1
+
+
+class TestFaults:
+    def test_reset_while_idle(self, server: EchoServer) -> None:
+        client = server.connect()
+        server.wait_kind("open")
+        reset(client)
+        assert server.wait_kind("close")["reason"] == "reset"
+
+    def test_reset_with_a_full_queue(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        fill(client, 64 << 20)
+        server.wait_kind("full")
+        reset(client)
+        close = server.wait_kind("close")
+        assert close["reason"] == "reset"
+        assert close["queue_bytes"] > 0
+
+    def test_reset_while_draining(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        fill(client, 64 << 20)
+        client.shutdown(socket.SHUT_WR)
+        reset(client)
+        assert server.wait_kind("close")["reason"] == "reset"
+
+    def test_a_reset_does_not_end_the_server(self, server: EchoServer) -> None:
+        for _ in range(20):
+            client = server.connect()
+            client.sendall(b"x" * 100_000)
+            reset(client)
+        with server.connect() as client:
+            client.sendall(b"still here")
+            assert receive(client, 10) == b"still here"
+
+    def test_a_burst_of_resets(self, server: EchoServer) -> None:
+        clients = [server.connect() for _ in range(300)]
+        for client in clients:
+            client.sendall(b"x")
+            reset(client)
+        wait_for(lambda: sum(row["kind"] == "close" for row in server.rows) == 300, "300 closes")
+
+    def test_nothing_closed_is_visited_again(self, server: EchoServer) -> None:
+        clients = [server.connect() for _ in range(100)]
+        for client in clients:
+            client.sendall(b"x")
+        for client in clients[::2]:
+            reset(client)
+        assert [receive(client, 1) for client in clients[1::2]] == [b"x"] * 50
+        for client in clients[1::2]:
+            client.close()
+
+    def test_more_than_one_accept_a_turn(self, server: EchoServer) -> None:
+        clients = [server.connect() for _ in range(200)]
+        wait_for(lambda: sum(row["kind"] == "open" for row in server.rows) == 200, "200 opens")
+        for client in clients:
+            client.close()
+
+    def test_descriptors_exhausted_and_freed(self, server: EchoServer) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        first = server.connect()
+        server.wait_kind("open")
+        waiting = socket.socket()
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+        try:
+            waiting.connect(server.address)
+            refuse = wait_for(lambda: [row for row in server.rows if row["kind"] == "refuse"], "a refusal")[0]
+            turns = server.reader.progress().turns
+            first.sendall(b"alive")
+            assert receive(first, 5) == b"alive"
+            time.sleep(0.35)
+            assert server.reader.progress().turns - turns < 50, "the loop spins on a listener that can't accept"
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert refuse["reason"] == f"error:{errno.errorcode[errno.EMFILE]}"
+        waiting.settimeout(10)
+        waiting.sendall(b"let in")
+        assert receive(waiting, 6) == b"let in"
+        first.close()
+        waiting.close()
+
+    def test_the_limit_of_connections(self, start: Start, model: str) -> None:
+        server = start(model, reply="echo", max_connections=2)
+        inside = [server.connect(), server.connect()]
+        wait_for(lambda: sum(row["kind"] == "open" for row in server.rows) == 2, "two opens")
+        outside = server.connect()
+        assert outside.recv(1) == b""
+        refuse = wait_for(lambda: [row for row in server.rows if row["kind"] == "refuse"], "a refusal")[0]
+        assert (refuse["reason"], refuse["conn"], refuse["port"]) == ("limit", 0, outside.getsockname()[1])
+        for client in (*inside, outside):
+            client.close()
+
+    def test_select_refuses_what_it_cannot_watch(self, start: Start) -> None:
+        server = start("select", reply="echo")
+        held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1024)]
+        try:
+            client = server.connect()
+            assert client.recv(1) == b""
+            refuse = wait_for(lambda: [row for row in server.rows if row["kind"] == "refuse"], "a refusal")[0]
+            assert refuse["reason"] == "select_limit"
+            client.close()
+        finally:
+            for fd in held:
+                os.close(fd)
+        with server.connect() as client:
+            client.sendall(b"again")
+            assert receive(client, 5) == b"again"
+
+
+class TestTimeAndOrders:
+    def test_idle_connections_are_closed(self, start: Start, model: str) -> None:
+        server = start(model, reply="echo", idle_timeout=0.3)
+        busy, idle = server.connect(), server.connect()
+        server.wait_kind("open", 2)
+        for _ in range(8):
+            busy.sendall(b"x")
+            receive(busy, 1)
+            time.sleep(0.1)
+        assert server.wait_kind("close", 2)["reason"] == "idle"
+        assert "close" not in server.kinds(1)
+        assert idle.recv(1) == b""
+        assert server.wait_kind("close", 1)["reason"] == "idle"
+        busy.close()
+        idle.close()
+
+    def test_an_operator_closes_one(self, server: EchoServer) -> None:
+        client, other = server.connect(), server.connect()
+        server.wait_kind("open", 2)
+        server.server.close_connection(1)
+        server.server.close_connection(99)
+        assert client.recv(1) == b""
+        assert server.wait_kind("close", 1)["reason"] == "operator"
+        other.sendall(b"x")
+        assert receive(other, 1) == b"x"
+        client.close()
+        other.close()
+
+    def test_stop_answers_what_has_arrived(self, server: EchoServer) -> None:
+        client = server.connect()
+        server.wait_kind("open")
+        client.sendall(b"last")
+        server.stop()
+        assert receive_all(client) == b"last"
+        assert server.of(1)[-1]["reason"] == "shutdown"
+        client.close()
+
+    def test_stop_delivers_what_is_queued(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        fill(client, 8 << 20)
+        queued = server.wait_kind("full")["queue_bytes"]
+        assert queued
+        stopper = threading.Thread(target=server.stop)
+        stopper.start()
+        received = len(receive_all(client))
+        stopper.join()
+        assert received == server.total("bytes_out", 1) == server.total("bytes_in", 1)
+        client.close()
+
+    def test_stop_does_not_wait_for_ever(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        fill(client, 64 << 20)
+        server.wait_kind("full")
+        server.stop(timeout=0.2)
+        close = server.of(1)[-1]
+        assert (close["kind"], close["reason"]) == ("close", "shutdown")
+        assert close["queue_bytes"] > 0
+        client.close()
+
+
+class TestLoss:
+    def test_a_full_ring_never_stops_the_echo_and_is_counted(self, start: Start) -> None:
+        server = start(reply="echo", capacity=1 << 12)
+        client = server.connect()
+        for _ in range(6000):
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+        wait_for(lambda: any(row["kind"] == "lost" for row in server.rows), "a lost row")
+        client.close()
+        server.wait_kind("close")
+        lost = [row for row in server.rows if row["kind"] == "lost"]
+        recorded = sum(row["kind"] == "echo" for row in server.rows)
+        assert recorded + sum(row["queue_chunks"] for row in lost) == 6000
+        assert server.total("bytes_in", 1) + sum(row["bytes_in"] for row in lost) == 6000
+        assert {row["reason"] for row in lost} == {"ring_full"}

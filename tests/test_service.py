@@ -1,0 +1,288 @@
+"""Engine, record and watch together, in this process."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from echo_server import receive, reset, wait_for
+
+import core.watch.pump as pump_module
+from core.record.events import FIELD_MEANING, KIND_MEANING, SCHEMA, Kind
+from core.record.query import QueryError
+from core.service import Service, ServiceError, Settings
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(tmp_path: Path, no_leaks: None) -> Iterator[Start]:
+    """Starts services on a free port and `tmp_path`; stops them at the end, leaving nothing behind."""
+    started: list[Service] = []
+
+    def make(**settings: Any) -> Service:
+        service = Service(Settings(**{"echo_port": 0, "data_dir": tmp_path, "reply": "echo", **settings}))
+        service.start()
+        started.append(service)
+        return service
+
+    yield make
+    for service in started:
+        service.stop()
+
+
+@pytest.fixture
+def service(start: Start) -> Service:
+    return start()
+
+
+def connect(service: Service) -> Any:
+    import socket
+
+    return socket.create_connection(service.echo_address, timeout=10)
+
+
+def say(service: Service, data: bytes, client: Any = None) -> None:
+    with client or connect(service) as sock:
+        sock.sendall(data)
+        assert receive(sock, len(data)) == data
+
+
+def rows(service: Service, q: str = "", **options: Any) -> list[dict[str, Any]]:
+    arguments = {"since": None, "until": None, "limit": 1000, "cursor": None, **options}
+    return list(service.monitor.events(q, **arguments)["items"])
+
+
+def closed(service: Service, count: int) -> None:
+    wait_for(lambda: service.monitor.status()["connections"]["closed"] == count, f"{count} closed")
+
+
+def test_the_catalogue_is_whole() -> None:
+    assert set(KIND_MEANING) == set(Kind)
+    assert list(FIELD_MEANING) == SCHEMA.names
+
+
+def test_the_status_says_what_happened(service: Service) -> None:
+    say(service, b"hello")
+    closed(service, 1)
+    status = service.monitor.status()
+    assert (status["bytes_in"], status["bytes_out"], status["echoes"]) == (5, 5, 1)
+    assert status["connections"] == {"open": 0, "blocked": 0, "accepted": 1, "closed": 1, "refused": 0}
+    assert status["echo"] == {"host": "127.0.0.1", "port": service.echo_address[1]}
+    assert status["recorder"]["lost"] == 0
+
+
+def test_the_log_has_every_event_in_order(service: Service) -> None:
+    say(service, b"hello")
+    closed(service, 1)
+    assert [row["kind"] for row in rows(service)] == ["start", "open", "echo", "eof", "close"]
+    assert [row["seq"] for row in rows(service)] == [1, 2, 3, 4, 5]
+    assert [row["kind"] for row in rows(service, "conn:1", order="desc")] == ["close", "eof", "echo", "open"]
+
+
+def test_what_is_known_of_one_connection(service: Service) -> None:
+    client = connect(service)
+    client.sendall(b"abc")
+    receive(client, 3)
+    item = wait_for(lambda: service.monitor.connection(1), "the connection")
+    assert item["peer"] == "{}:{}".format(*client.getsockname())
+    assert service.monitor.connection(2) is None
+    reset(client)
+    closed(service, 1)
+    item = service.monitor.connection(1)
+    assert item is not None
+    assert (item["state"], item["reason"]) == ("closed", "reset")
+    assert [row["kind"] for row in item["history"]] == ["open", "echo", "close"]
+
+
+def test_the_overview_names_who_is_stuck(service: Service) -> None:
+    client = connect(service)
+    client.setblocking(False)
+    deadline = time.monotonic() + 10
+    while not service.monitor.overview()["attention"] and time.monotonic() < deadline:
+        try:
+            client.send(bytes(1 << 20))
+        except BlockingIOError:
+            time.sleep(0.01)
+    (item,) = service.monitor.overview()["attention"]
+    assert item["conn"] == 1
+    assert item["queue_bytes"] > 0
+    assert "full" in {row["kind"] for row in service.monitor.overview()["notable"]}
+    reset(client)
+    closed(service, 1)
+
+
+def test_a_tail_takes_what_is_new(service: Service) -> None:
+    tail = service.monitor.tail("kind:echo")
+    assert tail.take()["items"] == []
+    with connect(service) as client:
+        for _ in range(5):
+            client.sendall(b"x")
+            receive(client, 1)
+    closed(service, 1)
+    answer = tail.take(limit=2)
+    assert (len(answer["items"]), answer["skipped"]) == (2, 3)
+    assert tail.take() == {"items": [], "skipped": 0}
+    assert len(service.monitor.tail("kind:echo").take()["items"]) == 5
+
+
+def test_rates_and_series_follow(service: Service) -> None:
+    client = connect(service)
+
+    def busy() -> float:
+        for _ in range(50):
+            client.sendall(b"x")
+            receive(client, 1)
+        return float(service.monitor.overview()["echoes_per_s"])
+
+    wait_for(lambda: busy() > 0, "a rate")
+    wait_for(lambda: any(service.monitor.series(60)["echoes_per_s"]), "a point")
+    client.close()
+
+
+def test_downloads_are_what_matches(service: Service) -> None:
+    say(service, b"hello")
+    closed(service, 1)
+    download = service.monitor.download("csv", "kind:echo", None, None)
+    lines = b"".join(download.chunks).decode().splitlines()
+    assert download.name.endswith(".csv")
+    assert len(lines) == 2
+    with pytest.raises(ValueError, match='unknown format "xml"'):
+        service.monitor.download("xml", "", None, None)
+
+
+def test_an_operator_closes_a_connection(service: Service) -> None:
+    client = connect(service)
+    wait_for(lambda: service.monitor.connection(1), "the connection")
+    assert service.monitor.close_connection(1)
+    assert client.recv(1) == b""
+    closed(service, 1)
+    assert not service.monitor.close_connection(1)
+    assert not service.monitor.close_connection(99)
+    client.close()
+
+
+@pytest.mark.parametrize("q", ["nonsense", "colour:red", "bytes_in>many"])
+def test_bad_filters_name_the_term(service: Service, q: str) -> None:
+    for ask in (rows, lambda service, q: service.monitor.tail(q)):
+        with pytest.raises(QueryError, match=q.split(":", maxsplit=1)[0].split(">")[0]):
+            ask(service, q)
+
+
+def test_numbers_and_ids_go_on_after_a_restart(start: Start) -> None:
+    first = start()
+    say(first, b"one")
+    closed(first, 1)
+    first.stop()
+    second = start()
+    say(second, b"two")
+    closed(second, 1)
+    assert [row["seq"] for row in rows(second)] == list(range(1, 12))
+    assert [row["conn"] for row in rows(second, "kind:open")] == [1, 2]
+    assert second.monitor.status()["recorder"]["events"] == 5
+
+
+def test_what_a_killed_server_left_is_in_the_log(start: Start, tmp_path: Path) -> None:
+    pid = os.fork()
+    if not pid:  # the server that will be killed
+        try:
+            service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo"))
+            service.start()
+            clients = [connect(service) for _ in range(3)]
+            for client in clients:
+                client.sendall(b"abc")
+                receive(client, 3)
+            os.kill(os.getpid(), 9)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 9
+    found = rows(start())
+    assert [row["seq"] for row in found] == list(range(1, len(found) + 1))
+    assert sum(row["bytes_out"] for row in found if row["kind"] == "echo") == 9
+    assert [row["reason"] for row in found if row["kind"] == "close"] == ["crash"] * 3
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = service._pump.journal.append
+
+    def fail(batch: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(service._pump.journal, "append", fail)
+    say(service, b"hello")
+    wait_for(lambda: not service.monitor.health()[0], "unhealthy")
+    assert service.monitor.health()[1] == "the log can't be written: No space left on device"
+    assert service.monitor.status()["echoes"] == 1
+    monkeypatch.setattr(service._pump.journal, "append", append)
+    wait_for(lambda: service.monitor.health()[0], "healthy again")
+    assert [row["kind"] for row in rows(service)] == ["start", "open", "echo", "eof", "close"]
+
+
+def test_a_stalled_loop_is_unhealthy(service: Service) -> None:
+    assert service.monitor.health() == (True, "")
+    service._server._loop.call_soon(lambda: time.sleep(4.2))
+    reason = wait_for(lambda: service.monitor.health()[1], "unhealthy")
+    assert "the echo loop has not turned for" in reason
+    wait_for(lambda: service.monitor.health()[0], "healthy again")
+
+
+def test_a_dead_loop_is_unhealthy(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("threading.excepthook", lambda arguments: None)
+    service = start()
+    service._server._loop.call_soon(lambda: [][1])
+    reason = wait_for(lambda: service.monitor.health()[1], "unhealthy")
+    assert reason == "the echo loop stopped: IndexError: list index out of range"
+
+
+def test_small_batches_are_written_together(service: Service) -> None:
+    service._pump.catch_up()
+    before = service.monitor.status()["recorder"]["log_bytes"]
+    with connect(service) as client:
+        for _ in range(5):
+            client.sendall(b"x")
+            receive(client, 1)
+            time.sleep(1.5 * pump_module.TICK)
+        assert service.monitor.status()["recorder"]["log_bytes"] == before
+    wait_for(lambda: service.monitor.status()["recorder"]["log_bytes"] > before, "written")
+
+
+class TestRefusals:
+    def test_a_taken_port(self, service: Service, tmp_path: Path) -> None:
+        with pytest.raises(ServiceError, match=f"can't listen on 127.0.0.1:{service.echo_address[1]}: Address already"):
+            Service(Settings(echo_port=service.echo_address[1], data_dir=tmp_path / "other"))
+
+    def test_a_second_server_on_the_directory(self, service: Service, tmp_path: Path) -> None:
+        with pytest.raises(ServiceError, match="another echoscope is using it"):
+            Service(Settings(echo_port=0, data_dir=tmp_path))
+
+    def test_a_directory_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ServiceError, match="file.* can't be written: "):
+            Service(Settings(echo_port=0, data_dir=tmp_path / "file"))
+
+    def test_a_foreign_ring(self, tmp_path: Path) -> None:
+        (tmp_path / "ring-0").write_bytes(b"x" * 10_000)
+        service = Service(Settings(echo_port=0, data_dir=tmp_path))
+        with pytest.raises(ServiceError, match="ring-0: not a ring of echoscope"):
+            service.start()
+        service.stop()
+
+    def test_an_unresolvable_host(self, tmp_path: Path) -> None:
+        with pytest.raises(ServiceError, match="can't listen on no.such.host.invalid:0"):
+            Service(Settings(echo_host="no.such.host.invalid", echo_port=0, data_dir=tmp_path))
+
+    @pytest.mark.parametrize(
+        ("settings", "why"),
+        [
+            ({"model": "kqueue"}, "unknown model 'kqueue'; known: epoll"),
+            ({"reply": "shout"}, "unknown reply 'shout'; known: stamp, echo"),
+            ({"low_water": 2, "high_water": 1}, "--low-water 2 is above --high-water 1"),
+            ({"idle_timeout": float("nan")}, "--idle-timeout nan"),
+            ({"workers": 2}, "--workers 2"),
+        ],
+    )
+    def test_values_that_do_not_go_together(self, settings: dict[str, Any], why: str) -> None:
+        with pytest.raises(ServiceError, match=why):
+            Settings(**settings)
