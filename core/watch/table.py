@@ -77,7 +77,7 @@ class Table:
 
     def is_open(self) -> Numbers:
         """Which rows are connections that are open."""
-        found = self["closed"] == 0
+        found: Numbers = self["closed"] == 0
         found[0] = False
         return found
 
