@@ -1,0 +1,48 @@
+"""What the documents say is there is there, and what is there is in the documents."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import app
+from core.record.events import KINDS, SCHEMA, Reason
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+REFERENCE = (ROOT / "docs/reference.md").read_text()
+OPTIONS = [
+    (command, option)
+    for command in sorted(app.cli.commands)
+    for parameter in app.cli.commands[command].params
+    for option in parameter.opts
+    if option.startswith("--")
+]
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_every_option_is_in_the_reference(command: str, option: str) -> None:
+    assert f"`{option}`" in REFERENCE
+
+
+@pytest.mark.parametrize("word", [*KINDS, *SCHEMA.names])
+def test_every_kind_and_field_is_in_the_reference(word: str) -> None:
+    assert f"`{word}`" in REFERENCE
+
+
+@pytest.mark.parametrize("reason", [reason.name.lower() for reason in Reason if reason])
+def test_every_reason_is_in_the_reference(reason: str) -> None:
+    assert f"`{reason}" in REFERENCE
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), f"{page} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_named_file_exists(page: str) -> None:
+    for name in re.findall(r"`((?:core|web|static|templates|tests|bench|docs)/[\w./-]+)`", (ROOT / page).read_text()):
+        assert (ROOT / name).exists() or (ROOT / f"{name}.py").exists(), f"{page} names {name}"
