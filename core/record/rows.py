@@ -27,6 +27,13 @@ REASON_VALUES: Final = pa.array(REASON_TEXTS, pa.string())
 
 _ADDRESS_KINDS: Final = np.isin(np.arange(256), (Kind.OPEN, Kind.REFUSE))
 _NO_QUEUE_KINDS: Final = _ADDRESS_KINDS | (np.arange(256) == Kind.LOST)
+_BLANKED: Final = {
+    "bytes_in": _ADDRESS_KINDS,
+    "bytes_out": _ADDRESS_KINDS,
+    "queue_bytes": _NO_QUEUE_KINDS,
+    "queue_chunks": _NO_QUEUE_KINDS,
+}
+"""The kinds whose rows show 0 in a column, because their records hold something else there."""
 
 
 def to_batch(
@@ -42,7 +49,9 @@ def to_batch(
     server's own). The peer dictionary of the batch holds only the peers that occur.
     """
     kind = records["kind"]
-    no_counts, no_queue = _ADDRESS_KINDS[kind], _NO_QUEUE_KINDS[kind]
+    bytes_in, bytes_out, queue_bytes, queue_chunks = (
+        _without(records[name], kind, kinds) for name, kinds in _BLANKED.items()
+    )
     columns = {
         "seq": records["seq"].astype(np.int64),
         "time": pa.array((records["time"].astype(np.int64) + wall_offset_ns).view("M8[ns]")).cast(
@@ -52,14 +61,21 @@ def to_batch(
         "conn": records["conn"].astype(np.int64),
         "peer": _peer_column(peer_index, peers),
         "kind": _coded(kind.astype(np.int8), KIND_VALUES),
-        "bytes_in": np.where(no_counts, np.uint32(0), records["bytes_in"]),
-        "bytes_out": np.where(no_counts, np.uint32(0), records["bytes_out"]),
-        "queue_bytes": np.where(no_queue, np.uint32(0), records["queue_bytes"]),
-        "queue_chunks": np.where(no_queue, np.uint32(0), records["queue_chunks"]),
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
+        "queue_bytes": queue_bytes,
+        "queue_chunks": queue_chunks,
         "emptied": records["emptied"].astype(np.bool_),
         "reason": _reason_column(records),
     }
     return pa.RecordBatch.from_arrays([pa.array(columns[name]) for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _without(column: Numbers, kind: Numbers, kinds: Numbers) -> Numbers:
+    """A copy of `column` with 0 for these kinds."""
+    found = column.copy()
+    found[kinds[kind]] = 0
+    return found
 
 
 def peers_of(records: Numbers) -> list[str]:

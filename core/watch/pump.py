@@ -17,6 +17,7 @@ from core.record.ring import RingReader
 from core.record.rows import to_batch
 from core.watch.recent import Recent
 from core.watch.series import Series
+from core.watch.sums import Sums, by_second
 from core.watch.table import Table
 
 Numbers = npt.NDArray[Any]
@@ -30,33 +31,6 @@ _NOTABLE_KEPT: Final = 20
 _NOTABLE: Final = np.isin(
     np.arange(256), (Kind.START, Kind.STOP, Kind.FULL, Kind.PAUSE, Kind.CLOSE, Kind.REFUSE, Kind.LOST)
 )
-
-
-@dataclass
-class Totals:
-    """Sums over all events since the server started."""
-
-    events: int = 0
-    lost: int = 0
-    accepted: int = 0
-    closed: int = 0
-    refused: int = 0
-    echoes: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-
-    def add(self, records: Numbers) -> None:
-        """Take in `records`, whose payload of peers is zeroed."""
-        kinds = np.bincount(records["kind"], minlength=len(Kind))
-        self.events += len(records)
-        self.accepted += int(kinds[Kind.OPEN])
-        self.closed += int(kinds[Kind.CLOSE])
-        self.refused += int(kinds[Kind.REFUSE])
-        self.echoes += int(np.count_nonzero(records["bytes_in"])) - int(kinds[Kind.LOST])
-        self.bytes_in += int(records["bytes_in"].sum(dtype=np.uint64))
-        self.bytes_out += int(records["bytes_out"].sum(dtype=np.uint64))
-        if kinds[Kind.LOST]:
-            self.lost += int(records["queue_chunks"][records["kind"] == Kind.LOST].sum(dtype=np.uint64))
 
 
 @dataclass(frozen=True)
@@ -100,7 +74,7 @@ class Pump:
         self.journal = journal
         self.lock = threading.RLock()
         self.feeds: list[Feed] = []
-        self.totals = Totals()
+        self.totals = Sums()
         self.series = Series()
         self.recent = Recent()
         self.notable: deque[pa.RecordBatch] = deque(maxlen=_NOTABLE_KEPT)
@@ -138,7 +112,7 @@ class Pump:
     def begin(self) -> None:
         """Count from here: what was recovered of an earlier run stays in the log, not in the figures of this one."""
         with self.lock:
-            self.totals = Totals()
+            self.totals = Sums()
             self.notable.clear()
             self._samples.clear()
 
@@ -146,8 +120,9 @@ class Pump:
         """Fold `records` (dtype RECORD, in order; altered here) of a feed and put them up for the log."""
         with self.lock:
             index, peers = feed.table.fold(records, wall_offset)
-            self.totals.add(records)
-            self.series.count(records, wall_offset)
+            for second, sums in by_second(records, wall_offset):
+                self.totals += sums
+                self.series.count(second, sums)
             batch = to_batch(records, feed.table.worker, wall_offset, index, peers)
             feed.table.compact()
             feed.taken = int(records["seq"][-1])

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from core.record.events import Kind
+from core.watch.sums import Sums
 
 Numbers = npt.NDArray[Any]
 
@@ -52,24 +52,12 @@ class Series:
     def __init__(self) -> None:
         self._levels = [_Level(step, kept) for step, kept in _LEVELS]
 
-    def count(self, records: Numbers, wall_offset: int) -> None:
-        """Add the events in `records` (dtype RECORD) to the seconds that they happened in."""
-        seconds = (records["time"].astype(np.int64) + wall_offset) // 1_000_000_000
-        first = int(seconds.min())
-        at = seconds - first
-        kind = records["kind"]
-        sums = {
-            "echoes": np.bincount(at, records["bytes_in"] > 0),
-            "bytes_in": np.bincount(at, records["bytes_in"]),
-            "bytes_out": np.bincount(at, records["bytes_out"]),
-            "accepted": np.bincount(at, kind == Kind.OPEN),
-            "closed": np.bincount(at, kind == Kind.CLOSE),
-        }
-        for second in np.flatnonzero(np.bincount(at)).tolist():
-            for level in self._levels:
-                slot = level.slot(first + second)
-                for name, counts in sums.items():
-                    level.values[name][slot] += counts[second]
+    def count(self, second: int, sums: Sums) -> None:
+        """Add what happened in `second` (since 1970)."""
+        for level in self._levels:
+            slot = level.slot(second)
+            for name in RATES:
+                level.values[name][slot] += getattr(sums, name)
 
     def gauge(self, second: int, gauges: Mapping[str, float]) -> None:
         """Note what the gauges show in `second` (since 1970)."""

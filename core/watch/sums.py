@@ -1,0 +1,58 @@
+"""What a run of records adds up to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from core.record.events import Kind
+
+Numbers = npt.NDArray[Any]
+
+
+@dataclass
+class Sums:
+    """Counts of events and bytes; an echo is a chunk that was read and answered."""
+
+    events: int = 0
+    lost: int = 0
+    accepted: int = 0
+    closed: int = 0
+    refused: int = 0
+    echoes: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    def __iadd__(self, other: Self) -> Self:
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+        return self
+
+    @classmethod
+    def of(cls, records: Numbers) -> Self:
+        """The sums of `records` (dtype RECORD), whose payload of peers is zeroed."""
+        kinds = np.bincount(records["kind"], minlength=len(Kind))
+        bytes_in = records["bytes_in"]
+        lost = records["queue_chunks"][records["kind"] == Kind.LOST] if kinds[Kind.LOST] else bytes_in[:0]
+        return cls(
+            len(records),
+            int(lost.sum(dtype=np.uint64)),
+            int(kinds[Kind.OPEN]),
+            int(kinds[Kind.CLOSE]),
+            int(kinds[Kind.REFUSE]),
+            int(np.count_nonzero(bytes_in)) - int(np.count_nonzero(lost)),
+            int(bytes_in.sum(dtype=np.uint64)),
+            int(records["bytes_out"].sum(dtype=np.uint64)),
+        )
+
+
+def by_second(records: Numbers, wall_offset: int) -> Iterator[tuple[int, Sums]]:
+    """The sums of each second (since 1970) that `records`, which are in order of time, fall into."""
+    start = 0
+    while start < len(records):
+        second = (int(records["time"][start]) + wall_offset) // 1_000_000_000
+        end = int(np.searchsorted(records["time"], np.uint64((second + 1) * 1_000_000_000 - wall_offset)))
+        yield second, Sums.of(records[start:end])
+        start = end
