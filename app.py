@@ -181,6 +181,8 @@ def log(**values: Any) -> None:
     except BrokenPipeError:
         # The reader (`head`, say) has seen enough; what is still buffered must not be tried again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or values['output'] or 'output'}: {error.strerror}") from error
 
 
 def _write_log(

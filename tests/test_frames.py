@@ -115,7 +115,7 @@ def test_different_requests_are_computed_each(world: World) -> None:
 def test_own_source_is_taken_only_with_credit(world: World) -> None:
     takes: list[int] = []
     world.viewer("a")
-    world.hub.watch("a", WatchEvents(view="events"), lambda: takes.append(1) or {"items": []})  # type: ignore[func-returns-value]
+    world.hub.watch("a", WatchEvents(view="events"), lambda _tick: takes.append(1) or "{}")  # type: ignore[func-returns-value]
     world.tick()
     world.tick(1.0)
     assert len(takes) == 1
@@ -195,7 +195,7 @@ def test_acknowledgement_of_a_gone_viewer_is_harmless(world: World) -> None:
 def test_replaced_while_computing_sends_nothing_old(world: World) -> None:
     world.viewer("a")
     replacement = WatchEvents(view="events", q="kind:full")
-    world.hub.watch("a", WatchEvents(view="events"), lambda: world.hub.watch("a", replacement, lambda: "new"))
+    world.hub.watch("a", WatchEvents(view="events"), lambda _tick: world.hub.watch("a", replacement, lambda _: '"new"'))
     assert world.tick() == []
     assert '"data":"new"' in world.tick()[0]
 
@@ -203,7 +203,7 @@ def test_replaced_while_computing_sends_nothing_old(world: World) -> None:
 def test_failing_monitor_leaves_the_others_alone(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.viewer("a", OVERVIEW)
     world.viewer("b")
-    world.hub.watch("b", WatchEvents(view="events"), lambda: "rows")
+    world.hub.watch("b", WatchEvents(view="events"), lambda _tick: "[]")
     world.state = RuntimeError("broken")
     assert len(world.tick()) == 1
     assert "broken" in caplog.text

@@ -5,7 +5,6 @@ of a view under way, and what it gets then is the newest state. Equal requests s
 answer in a tick.
 """
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from functools import partial
 from math import ceil
 from typing import Any, Final
 
+from web.encoding import encode
 from web.parameters import Watch
 
 TICK_S: Final = 0.25
@@ -33,15 +33,14 @@ class Frame:
         self.text = f'{{"view":"{view}","n":{n},"time":"{time}","data":{data}}}'
 
 
-def encode(data: Any) -> str:
-    """Compact JSON; NaN is refused, since browsers can't read it."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False)
+Take = Callable[[float], str]
+"""What gives a view its data when they are not the same for all who ask: the time of the tick -> JSON text."""
 
 
 @dataclass(slots=True)
 class _View:
     request: Watch
-    take: Callable[[], Any] | None
+    take: Take | None
     n: int = 0
     due: float = 0.0
     unacknowledged: bool = False
@@ -101,8 +100,8 @@ class Hub:
         with self._lock:
             return list(self._viewers)
 
-    def watch(self, sid: str, request: Watch, take: Callable[[], Any] | None = None) -> None:
-        """Begin a view, or replace it; `take` gives its data when they are this viewer's alone."""
+    def watch(self, sid: str, request: Watch, take: Take | None = None) -> None:
+        """Begin a view, or replace it; `take` gives its data when they depend on what it has had."""
         with self._lock:
             viewer = self._viewers.get(sid)
             if viewer is None:
@@ -164,7 +163,7 @@ class Hub:
     def _publish(self, sid: str, view: _View, now: float, shared: dict[Watch, str]) -> None:
         request = view.request
         if view.take is not None:
-            data = encode(view.take())
+            data = view.take(now)
         elif request in shared:
             data = shared[request]
         else:

@@ -19,7 +19,7 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO
 
 from web import problems, sockets
-from web.frames import SILENCE_S, Frame, Hub, Outlets
+from web.frames import SILENCE_S, Frame, Hub, Outlets, Take
 from web.monitor import Json, Monitor
 from web.parameters import (
     Watch,
@@ -31,6 +31,7 @@ from web.parameters import (
     parse_watch,
 )
 from web.security import App, Environ, StartResponse
+from web.tails import Tails
 
 MAX_MESSAGE_BYTES: Final = 64_000
 MAX_UNREAD: Final = 64
@@ -123,6 +124,7 @@ class Live:
     def __init__(self, app: Flask, monitor: Monitor, most_viewers: int) -> None:
         self._monitor = monitor
         self._most = most_viewers
+        self._tails = Tails(monitor)
         self._stopping = False
         self._wake = threading.Event()
         self._io = SocketIO(
@@ -137,8 +139,8 @@ class Live:
         self._server = self._io.server
         self._server.eio.create_queue = lambda: _Outbox(self._overflowed)
         self._server.eio._async = {**self._server.eio._async, "websocket": _web_socket}
-        # Sessions that are connecting or just going count too, so there may be a few more of them than viewers.
-        self._gate = _Gate(app.wsgi_app, 2 * most_viewers, lambda: len(self._server.eio.sockets))
+        # Sessions that are connecting or just going hold a thread too: few more of them than viewers.
+        self._gate = _Gate(app.wsgi_app, most_viewers + 4, lambda: len(self._server.eio.sockets))
         app.wsgi_app = self._gate  # type: ignore[method-assign]
         self.hub = Hub(self._compute, Outlets(self._send, self.cut), time.monotonic, time.thread_time)
         self._thread = threading.Thread(target=self._publish, name="live", daemon=True)
@@ -202,7 +204,7 @@ class Live:
             case WatchConnection():
                 return self._monitor.connection(asked.conn)
             case WatchEvents():
-                return self._monitor.tail(asked.q).take()
+                raise AssertionError("events come from a tail")
 
     def _on_connect(self, _auth: Any = None) -> None:
         if self._stopping:
@@ -225,11 +227,11 @@ class Live:
         self._wake.set()
         return {"ok": True}
 
-    def _check(self, asked: Watch) -> Callable[[], Any] | None:
-        """Ask once what will be asked often, so that a bad value is told at once. Events get a tail of their own."""
+    def _check(self, asked: Watch) -> Take | None:
+        """Ask once what will be asked often, so that a bad value is told at once. Events get a place of their own."""
         match asked:
             case WatchEvents():
-                return self._monitor.tail(asked.q).take
+                return self._tails.follow(asked.q).take
             case WatchConnections():
                 self._monitor.connections(asked.q, asked.sort, 1, 0)
             case WatchConnection() if self._monitor.connection(asked.conn) is None:
