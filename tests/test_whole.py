@@ -1,0 +1,114 @@
+"""The whole server from outside: what clients did is what the API, the downloads and the live updates tell."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import requests
+import socketio
+from conftest import ROOT, Server, clean_environment, wait_until
+
+
+def load(server: Server) -> dict[str, Any]:
+    """A short load; what the generator counted."""
+    ran = subprocess.run(
+        [sys.executable, "app.py", "load", "--port", str(server.echo[1]), "--connections", "20", "--seconds", "0.3"],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    result: dict[str, Any] = json.loads(ran.stdout)
+    assert result["errors"] == 0
+    wait_until(lambda: server.json("/api/v1/status")["connections"]["open"] == 0, "all closed")
+    return result
+
+
+def sums(rows: list[dict[str, Any]]) -> tuple[int, int]:
+    """Bytes in and out of rows."""
+    return sum(int(row["bytes_in"]) for row in rows), sum(int(row["bytes_out"]) for row in rows)
+
+
+@pytest.mark.parametrize("accepts", ["identity", "gzip"])
+def test_downloads_add_up_to_what_was_sent(server: Server, accepts: str) -> None:
+    result = load(server)
+    expected = (result["bytes_out"], result["bytes_in"])
+    headers = {"Accept-Encoding": accepts}
+    as_jsonl = server.get("/api/v1/events/download?format=jsonl", headers=headers)
+    as_csv = server.get("/api/v1/events/download?format=csv", headers=headers)
+    assert as_jsonl.headers.get("Content-Encoding", "identity") == accepts
+    assert sums([json.loads(line) for line in as_jsonl.text.splitlines()]) == expected
+    assert sums(list(csv.DictReader(io.StringIO(as_csv.text)))) == expected
+
+
+def test_downloads_hold_what_the_filter_matches(server: Server) -> None:
+    load(server)
+    rows = server.get("/api/v1/events/download?q=conn:3 kind:open,close").text.splitlines()
+    assert [(json.loads(row)["conn"], json.loads(row)["kind"]) for row in rows] == [(3, "open"), (3, "close")]
+
+
+def test_pages_of_events_are_the_whole_log(server: Server) -> None:
+    load(server)
+    seqs: list[int] = []
+    cursor: str | None = None
+    while cursor or not seqs:
+        page = server.json("/api/v1/events", q="-kind:echo", limit=7, **({"cursor": cursor} if cursor else {}))
+        seqs += [row["seq"] for row in page["items"]]
+        cursor = page["next"]
+    everything = server.get("/api/v1/events/download?q=-kind:echo").text.splitlines()
+    assert seqs == [json.loads(row)["seq"] for row in everything]
+
+
+@pytest.mark.parametrize(
+    "path", ["connections?q=zap:1", "events?q=zap:1", "events/download?q=zap:1", "events?cursor=zap"]
+)
+def test_bad_values_are_named(server: Server, path: str) -> None:
+    response = server.get(f"/api/v1/{path}")
+    assert response.status_code == 400
+    assert "zap" in response.json()["detail"]
+
+
+def test_operator_closes_a_connection(server: Server) -> None:
+    with server.connect() as client:
+        client.sendall(b"x")
+        assert client.recv(100)
+        (item,) = wait_until(lambda: server.json("/api/v1/connections", q="state:open")["items"], "it is listed")
+        path = f"/api/v1/connections/{item['conn']}"
+        assert requests.post(server.url + path + "/close", timeout=10).status_code == 200
+        assert client.recv(100) == b""
+    closed = wait_until(lambda: (found := server.json(path))["state"] == "closed" and found, "it is closed")
+    assert closed["reason"] == "operator"
+    assert requests.post(server.url + path + "/close", timeout=10).status_code == 409
+
+
+def test_live_views_tell_what_happens(server: Server) -> None:
+    frames: list[dict[str, Any]] = []
+    viewer = socketio.Client(reconnection=False)
+    viewer.on("frame", frames.append)
+    viewer.connect(server.url, transports=["websocket"])
+    for message in (
+        {"view": "overview"},
+        {"view": "connections", "q": "state:open"},
+        {"view": "events", "q": "kind:open"},
+    ):
+        assert viewer.call("watch", message, timeout=10) == {"ok": True}
+
+    def seen(view: str, wanted: Any) -> bool:
+        return any(frame["view"] == view and wanted(frame["data"]) for frame in list(frames))
+
+    with server.connect() as client:
+        client.sendall(b"hello")
+        assert client.recv(100)
+        wait_until(lambda: seen("overview", lambda data: data["connections"]["open"] == 1), "overview")
+        wait_until(lambda: seen("connections", lambda data: data["matched"] == 1), "connections")
+        wait_until(lambda: seen("events", lambda data: [row["conn"] for row in data["items"]] == [1]), "events")
+    wait_until(lambda: seen("connections", lambda data: data["matched"] == 0), "gone again")
+    web_socket = viewer.eio.ws
+    viewer.disconnect()
+    web_socket.shutdown()
