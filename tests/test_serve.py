@@ -142,6 +142,35 @@ def _restarted(start_server: StartServer) -> Server | None:
     return server
 
 
+def test_killed_worker_is_replaced_and_loses_nothing(server: Server) -> None:
+    assert server.talk(b"hello", 32).endswith(b"] hello")
+    with server.connect() as client:
+        client.sendall(b"x")
+        assert client.recv(100)
+        (worker,) = children(server.process.pid)
+        os.kill(worker, signal.SIGKILL)
+        assert server.talk(b"again", 32).endswith(b"] again")
+        wait_until(lambda: answers(server), "the dashboard is back")
+    rows = server.json("/api/v1/events", q="-kind:open,eof")["items"]
+    assert [row["seq"] for row in rows] == sorted({row["seq"] for row in rows})
+    assert [row["kind"] for row in rows][:6] == ["start", "echo", "close", "echo", "close", "start"]
+    assert [row["reason"] for row in rows if row["kind"] == "close"][:2] == ["peer", "crash"]
+    assert server.stop()[0] == 0
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def answers(server: Server) -> bool:
+    """Whether the dashboard answers."""
+    try:
+        return server.get("/healthz").ok
+    except requests.ConnectionError:
+        return False
+
+
 def gunicorn(*options: str, **environment: str) -> Server:
     """Start as people deploy it."""
     arguments = ["-m", "gunicorn", "-c", "gunicorn.conf.py", *options]
