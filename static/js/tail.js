@@ -2,25 +2,28 @@
 /** The event list: newest first, held back while someone reads, gaps said. Pure. */
 
 import { num } from "./format.js";
+import { justAfter } from "./time.js";
 
 /**
  * @typedef {Record<string, any>} Row one event of the log
  * @typedef {{key: string, row: Row} | {key: string, gap: number}} Entry
- * @typedef {{entries: Entry[], waiting: Entry[], held: boolean, skippedPerS: number, at: number | null,
+ * @typedef {{entries: Entry[], waiting: Entry[], held: boolean, room: number, skippedPerS: number, at: number | null,
  *   cursor: string | null, ended: boolean, loaded: boolean, replace: boolean, rejoining: boolean}} Tail
- * `gap` counts rows that are not shown, 0 where no one knows how many; `replace`: the next frame begins a new list;
+ * `room`: how many entries are kept; `gap` counts rows that are not shown, 0 where no one knows how many; `replace`: the next frame begins a new list;
  * `rejoining`: the next frame comes after a break of the link
  */
 
 /** Rows kept on the page while the newest run by; more are in the log. */
 export const SHOWN = 400;
+/** Rows kept at most, older ones that were asked for included. */
+const MOST = 5000;
 /** Rows kept while the list is held; what does not fit is counted. */
 export const WAITING = 5000;
 
 /** @returns {Tail} */
 export function emptyTail() {
   return {
-    entries: [], waiting: [], held: false, skippedPerS: 0, at: null, cursor: null, ended: false, loaded: false,
+    entries: [], waiting: [], held: false, room: SHOWN, skippedPerS: 0, at: null, cursor: null, ended: false, loaded: false,
     replace: false, rejoining: false,
   };
 }
@@ -90,8 +93,8 @@ export function receive(before, data, at) {
 
 /** A running list keeps its newest rows; the older ones can be asked for again. @param {Tail} tail @returns {Tail} */
 function shorten(tail) {
-  if (tail.entries.length <= SHOWN) return tail;
-  return { ...tail, entries: tail.entries.slice(0, SHOWN), cursor: null, ended: false };
+  if (tail.entries.length <= tail.room) return tail;
+  return { ...tail, entries: tail.entries.slice(0, tail.room), cursor: null, ended: false };
 }
 
 /** Hold the list, or let it go on with all that waited. @param {Tail} tail @param {boolean} held @returns {Tail} */
@@ -109,11 +112,15 @@ export function hold(tail, held) {
 export function older(tail, page) {
   const added = fresh(tail.entries, page.items);
   const cursor = page.next ?? null;
-  return { ...tail, loaded: true, entries: [...tail.entries, ...added], cursor, ended: cursor === null };
+  const room = Math.min(MOST, tail.room + added.length);
+  return { ...tail, room, loaded: true, entries: [...tail.entries, ...added], cursor, ended: cursor === null };
 }
 
-/** Time of the oldest row, from where older ones are asked for. @param {Tail} tail @returns {string} */
-export function oldestTime(tail) {
+/**
+ * Until when older rows are asked for: just after the oldest one, since others may be of the same instant.
+ * @param {Tail} tail @returns {string}
+ */
+export function untilOldest(tail) {
   const last = tail.entries.findLast((entry) => "row" in entry);
-  return last && "row" in last ? last.row.time : "";
+  return last && "row" in last ? justAfter(last.row.time) : "";
 }

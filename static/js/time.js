@@ -17,3 +17,14 @@ export function absolute(text, now) {
   const unit = UNITS[/** @type {keyof typeof UNITS} */ (ago[2])];
   return new Date(now - Number(ago[1]) * unit * 1000).toISOString();
 }
+
+/**
+ * The next nanosecond after a time of the log: the end, left out itself, of a range that holds that time.
+ * @param {string} time RFC 3339, UTC, nine decimals
+ */
+export function justAfter(time) {
+  const [whole, decimals] = time.replace("Z", "").split(".");
+  const next = Number(decimals) + 1;
+  if (next < 1e9) return `${whole}.${String(next).padStart(9, "0")}Z`;
+  return new Date(Date.parse(`${whole}Z`) + 1000).toISOString().replace(".000Z", ".000000000Z");
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { beat, emptyPulse, fromLog, fromRows } from "../../static/js/pulse.js";
 import { initialState, reduce } from "../../static/js/store.js";
-import { emptyTail, hold, older, oldestTime, receive, rejoin, rowsIn, SHOWN, WAITING } from "../../static/js/tail.js";
+import { emptyTail, hold, older,  receive, rejoin, rowsIn, SHOWN, untilOldest, WAITING } from "../../static/js/tail.js";
 
 const row = (seq, more = {}) => ({ seq, worker: 0, time: `2026-11-23T14:00:00.${String(seq).padStart(9, "0")}Z`, kind: "echo", ...more });
 const rows = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => row(from + index));
@@ -48,10 +48,12 @@ test("what waits is bounded, and what does not fit is counted", () => {
 test("a running list keeps its newest rows; older ones are asked for from its end", () => {
   let tail = receive(emptyTail(), { items: rows(1, SHOWN + 50) }, 0);
   assert.equal(tail.entries.length, SHOWN);
-  assert.equal(oldestTime(tail), row(51).time);
+  assert.equal(untilOldest(tail), row(52).time);
   tail = older(tail, { items: [row(51), row(50), row(49)], next: "abc" });
   assert.deepEqual(seqs(tail.entries.slice(-3)), [51, 50, 49]);
   assert.equal(tail.cursor, "abc");
+  tail = receive(tail, { items: [row(SHOWN + 51)] }, 1);
+  assert.deepEqual(seqs(tail.entries.slice(-2)), [51, 50], "rows that were asked for stay while new ones come");
   assert.ok(older(tail, { items: [], next: null }).ended);
 });
 

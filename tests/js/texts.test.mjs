@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { downloadUrl, getTerm, setTerm, terms } from "../../static/js/filter.js";
-import { absolute, isMoment } from "../../static/js/time.js";
+import { absolute, isMoment, justAfter } from "../../static/js/time.js";
 import { build, parse } from "../../static/js/url.js";
 import { KINDS, complaint, kindWords, reasonSentence } from "../../static/js/words.js";
 
@@ -36,6 +36,8 @@ test("moments", () => {
   for (const bad of ["", "10", "m", "-5m", "2026-11-23", "2026-13-45T14:00:00Z", "14:00"]) assert.ok(!isMoment(bad), bad);
   assert.equal(absolute("10m", Date.UTC(2026, 10, 23, 14)), "2026-11-23T13:50:00.000Z");
   assert.equal(absolute("2026-11-23T14:00:00Z", 0), "2026-11-23T14:00:00Z");
+  assert.equal(justAfter("2026-11-23T14:00:00.000000009Z"), "2026-11-23T14:00:00.000000010Z");
+  assert.equal(justAfter("2026-12-31T23:59:59.999999999Z"), "2027-01-01T00:00:00.000000000Z");
 });
 
 test("every kind of the catalogue has its mark and meaning", () => {

@@ -8,7 +8,7 @@ import * as format from "../format.js";
 import { beat, emptyPulse, fromLog, fromRows, WINDOW } from "../pulse.js";
 import { EVENT_TABLE } from "../rows.js";
 import { createTable } from "../table.js";
-import { oldestTime, rowsIn } from "../tail.js";
+import { untilOldest, rowsIn } from "../tail.js";
 import { chip, reasonSentence, stateWords } from "../words.js";
 
 /** @typedef {import("../store.js").State} State */
@@ -156,7 +156,7 @@ function showTail(parts, { tail }) {
 function mountOlder(parts, app) {
   parts.older.addEventListener("click", async () => {
     const { tail } = app.store.get();
-    const asked = { q: `conn:${app.conn}`, until: tail.cursor ? "" : oldestTime(tail), cursor: tail.cursor ?? "", limit: PAGE, order: "desc" };
+    const asked = { q: `conn:${app.conn}`, until: tail.cursor ? "" : untilOldest(tail), cursor: tail.cursor ?? "", limit: PAGE, order: "desc" };
     try {
       app.store.dispatch({ type: "older", page: await get("events", asked) });
     } catch (error) {

@@ -7,7 +7,7 @@ import { downloadUrl, getTerm, setTerm } from "../filter.js";
 import { count, plural } from "../format.js";
 import { EVENT_TABLE } from "../rows.js";
 import { createTable } from "../table.js";
-import { oldestTime, rowsIn } from "../tail.js";
+import { untilOldest, rowsIn } from "../tail.js";
 import { absolute, isMoment } from "../time.js";
 import { addressBar } from "../url.js";
 
@@ -153,7 +153,7 @@ function olderRows(parts, app, params) {
     setText(parts.olderText, "Reading the log…");
     try {
       const { tail } = app.store.get();
-      const until = tail.cursor ? params.until : oldestTime(tail) || params.until;
+      const until = tail.cursor ? params.until : untilOldest(tail) || params.until;
       const asked = { q: params.q, since: params.since, until, limit: PAGE, order: "desc", cursor: tail.cursor ?? "" };
       app.store.dispatch({ type: "older", page: await get("events", asked) });
       setText(parts.olderText, "");

@@ -1,0 +1,128 @@
+"""Fixtures: one Chromium for all browser tests, and pages that must stay without an error."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DEADLINE_MS = 15_000
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser: that of ECHOSCOPE_CHROMIUM, or the machine's own."""
+    program = os.environ.get("ECHOSCOPE_CHROMIUM") or shutil.which("chromium")
+    assert program, "no Chromium: run `make test`, or set ECHOSCOPE_CHROMIUM"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Complaints:
+    """What the browser complains of: errors on the console, uncaught ones, breaches of the security policy."""
+
+    def __init__(self) -> None:
+        self.list: list[str] = []
+        self.expected: tuple[str, ...] = ()
+
+    def watch(self, page: Page) -> None:
+        """Collect what this page says."""
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.list.append(f"uncaught: {error}"))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.list.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+    def unexpected(self) -> list[str]:
+        """All but those that the test said would come."""
+        return [text for text in self.list if not any(part in text for part in self.expected)]
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    """Fails the test when a page has complained; a test may name complaints that it provokes."""
+    found = Complaints()
+    yield found
+    assert found.unexpected() == []
+
+
+@pytest.fixture
+def open_page(chromium: Browser, complaints: Complaints) -> Iterator[OpenPage]:
+    """Open an address in a context of its own: `open_page(url, width=1440, height=900, theme="light")`."""
+    contexts = []
+
+    def open_one(url: str, width: int = 1440, height: int = 900, theme: str = "light", **options: Any) -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, accept_downloads=True, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(DEADLINE_MS)
+        complaints.watch(page)
+        page.goto(url)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+class Client:
+    """A client of the echo server that can be slow on purpose."""
+
+    def __init__(self, address: tuple[str, int], receive_buffer: int | None = None) -> None:
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(10)
+        self.socket.connect(address)
+
+    def echo(self, message: bytes) -> bytes:
+        """Send and take the whole reply (27 bytes of stamp, then the message)."""
+        self.socket.sendall(message)
+        reply = b""
+        while len(reply) < len(message) + 27:
+            reply += self.socket.recv(65536)
+        return reply
+
+    def flood(self) -> None:
+        """Send until the server takes no more, reading nothing."""
+        self.socket.settimeout(0.3)
+        try:
+            while True:
+                self.socket.sendall(b"f" * 65536)
+        except TimeoutError:
+            self.socket.settimeout(10)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Client]]:
+    """Connect clients that are closed after the test."""
+    clients: list[Client] = []
+
+    def one(address: tuple[str, int], receive_buffer: int | None = None) -> Client:
+        clients.append(Client(address, receive_buffer))
+        return clients[-1]
+
+    yield one
+    for client in clients:
+        client.socket.close()

@@ -1,0 +1,146 @@
+"""Connections and the page of one: filter, order, pages, post-mortem."""
+
+import socket
+import struct
+from typing import Any
+
+from playwright.sync_api import expect
+
+
+def test_filter_sort_and_counts_are_the_servers(server: Any, open_page: Any, connect: Any) -> None:
+    for number in range(5):
+        connect(server.echo).echo(b"x" * (100 * (number + 1)))
+    page = open_page(server.url + "/connections?sort=conn")
+    expect(page.locator("[data-ref=matched]")).to_have_text("5 matched of 5")
+    page.locator("#q").fill("bytes_in>=300")
+    expect(page.locator("[data-ref=matched]")).to_have_text("3 matched of 5")
+    page.get_by_role("columnheader", name="In", exact=True).get_by_role("button").click()
+    expect(page.locator("tbody tr").first.locator("a")).to_have_text("5")
+    expect(page).to_have_url(server.url + "/connections?q=bytes_in%3E%3D300&sort=-bytes_in")
+    page.reload()
+    expect(page.locator("#q")).to_have_value("bytes_in>=300")
+    expect(page.locator("tbody tr")).to_have_count(3)
+
+
+def test_a_bad_filter_is_explained_and_keeps_what_was_typed(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"x")
+    page = open_page(server.url + "/connections")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.locator("#q").fill("<img src=x> foo:1")
+    expect(page.locator("#filter-error")).to_be_visible()
+    expect(page.locator("#filter-error")).to_contain_text("<img")
+    expect(page.locator("#q")).to_have_value("<img src=x> foo:1")
+    expect(page.locator("#q")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert page.locator("#filter-error img").count() == 0
+    page.locator("#q").fill("conn:77")
+    expect(page.locator("#filter-error")).to_be_hidden()
+    expect(page.get_by_text("Nothing matches this filter.")).to_be_visible()
+    page.get_by_role("button", name="Clear the filter").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_rows_hold_their_order_while_pointed_at(server: Any, open_page: Any, connect: Any) -> None:
+    first, second = connect(server.echo), connect(server.echo)
+    first.echo(b"x" * 500)
+    second.echo(b"x")
+    page = open_page(server.url + "/connections?sort=-bytes_in")
+    links = page.locator("tbody tr a")
+    expect(links).to_have_text(["1", "2"])
+    page.locator("tbody tr").nth(1).hover()
+    second.echo(b"x" * 1000)
+    expect(page.locator("[data-ref=hint]")).to_be_visible()
+    expect(links).to_have_text(["1", "2"])
+    expect(page.locator("tbody tr").nth(1)).to_contain_text("0.98 KiB")
+    page.mouse.move(5, 5)
+    expect(links).to_have_text(["2", "1"])
+    expect(page.locator("[data-ref=hint]")).to_be_hidden()
+
+
+def test_pages_of_many(server: Any, open_page: Any, connect: Any) -> None:
+    for _ in range(60):
+        connect(server.echo)
+    page = open_page(server.url + "/connections?sort=conn&size=50")
+    expect(page.locator("[data-ref=range]")).to_have_text("Rows 1–50 of 60")
+    page.get_by_role("button", name="Next page").click()
+    expect(page.locator("[data-ref=range]")).to_have_text("Rows 51–60 of 60")
+    expect(page.locator("tbody tr a").first).to_have_text("51")
+    expect(page).to_have_url(server.url + "/connections?sort=conn&page=2&size=50")
+    expect(page.get_by_role("button", name="Next page")).to_be_disabled()
+
+
+def test_recently_closed_ones_with_their_reason(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"x")
+    page = open_page(server.url + "/connections")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+    expect(page.get_by_text("No connections yet")).to_be_visible()
+    page.get_by_role("button", name="closed", exact=True).click()
+    expect(page.locator("#q")).to_have_value("state:closed")
+    expect(page.locator("tbody tr")).to_contain_text("reset")
+
+
+def test_a_connection_is_followed_to_its_post_mortem(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"x" * 10)
+    page = open_page(server.url + "/connections/1")
+    expect(page.locator(".title-bar [data-ref=state]")).to_have_text("open")
+    expect(page.locator("[data-ref=bytesIn]")).to_have_text("10 B")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    client.echo(b"x" * 20)
+    expect(page.locator("[data-ref=bytesIn]")).to_have_text("30 B")
+    expect(page.locator("[data-ref=bytesOut]")).to_have_text("84 B")
+    expect(page.locator("tbody tr")).to_have_count(3)
+    client.socket.close()
+    expect(page.get_by_text("The peer ended its side and was sent all that was queued.")).to_be_visible()
+    expect(page.locator(".title-bar [data-ref=state]")).to_have_text("closed")
+
+
+def test_the_permalink_works_after_a_restart(start_server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
+    complaints.expected = ("404",)
+    first = start_server()
+    client = connect(first.echo)
+    client.echo(b"x" * 10)
+    client.socket.close()
+    page = open_page(first.url + "/connections/1")
+    expect(page.get_by_text("The peer ended its side")).to_be_visible()
+    page.close()
+    first.stop()
+    second = start_server()
+    page = open_page(second.url + "/connections/1")
+    expect(page.get_by_text("The peer ended its side")).to_be_visible()
+    expect(page.locator("[data-ref=bytesIn]")).to_have_text("10 B")
+
+
+def test_a_blocked_connection_says_so(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo, receive_buffer=4096).flood()
+    page = open_page(server.url + "/connections/1")
+    expect(page.locator("[data-ref=verdictText]")).to_contain_text("wait in the server")
+    expect(page.locator(".title-bar [data-ref=state] .mark")).to_be_visible()
+
+
+def test_its_log_is_exactly_its_log(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"a")
+    connect(server.echo).echo(b"b")
+    page = open_page(server.url + "/connections/2")
+    for name, format in (("Log as JSONL", "jsonl"), ("Log as CSV", "csv")):
+        with page.expect_download() as started:
+            page.get_by_role("link", name=name).click()
+        path = started.value.path()
+        answer = server.get(f"/api/v1/events/download?format={format}&q=conn:2")
+        assert path.read_bytes() == answer.content
+        assert len(answer.content.splitlines()) == (2 if format == "jsonl" else 3)
+
+
+def test_text_from_the_server_is_text(site: Any, open_page: Any) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    item = site.monitor.connection(1) | {"peer": hostile, "reason": hostile, "state": hostile}
+    site.monitor.connections = lambda *_: {"total": 1, "matched": 1, "items": [item]}
+    site.monitor.connection = lambda _: item
+    page = open_page(site.url + "/connections")
+    expect(page.locator("tbody tr")).to_contain_text(hostile)
+    page.goto(site.url + "/connections/1")
+    expect(page.locator("[data-ref=peer]")).to_have_text(hostile)
+    assert page.locator("img").count() == 0

@@ -1,0 +1,88 @@
+"""The Overview: live figures, charts that survive a reload, an empty server that says what to do."""
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+
+def inked(page: Page, chart: str) -> int:
+    """How many pixels of a chart are neither empty nor a grid line: those of its lines and areas."""
+    script = """(name) => {
+      const canvas = document.querySelector(`[data-chart="${name}"] canvas`);
+      const probe = document.createElement("span");
+      probe.style.color = "var(--notfull)";
+      document.body.append(probe);
+      const [red, green, blue] = getComputedStyle(probe).color.match(/[0-9.]+/g).map(Number);
+      probe.remove();
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let count = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        const near = (at, value) => Math.abs(data[i + at] - value) < 12;
+        if (data[i + 3] > 200 && near(0, red) && near(1, green) && near(2, blue)) count += 1;
+      }
+      return count;
+    }"""
+    return page.evaluate(script, chart)
+
+
+def test_an_empty_server_says_how_to_connect_and_then_shows_who_did(server: Any, open_page: Any, connect: Any) -> None:
+    page = open_page(server.url)
+    host, port = server.echo
+    expect(page.get_by_text("Nobody has connected yet")).to_be_visible()
+    expect(page.locator("[data-ref=command]")).to_have_text(f"nc {host} {port}")
+    client = connect(server.echo)
+    assert client.echo(b"hello").endswith(b"hello")
+    expect(page.locator(".tile [data-ref=open]")).to_have_text("1")
+    expect(page.get_by_text("Nobody has connected yet")).to_be_hidden()
+    expect(page.locator("[data-ref=echoesTotal]")).to_have_text("1")
+    client.socket.close()
+    expect(page.locator(".tile [data-ref=open]")).to_have_text("0")
+    expect(page.locator("[data-ref=closed]")).to_have_text("1")
+
+
+def test_a_client_that_takes_nothing_is_named(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo, receive_buffer=4096).flood()
+    page = open_page(server.url)
+    expect(page.locator(".tile [data-ref=queued]")).not_to_have_text("0")
+    expect(page.locator("[data-ref=calm]")).to_be_hidden()
+    expect(page.locator("[data-ref=notable] li")).not_to_have_count(0)
+    page.locator("[data-ref=notable] a[href='/connections/1']").first.click()
+    expect(page.get_by_role("heading", name="Connection 1")).to_be_visible()
+
+
+def test_charts_keep_their_history_over_a_reload(server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
+    connect(server.echo).echo(b"x")
+    page = open_page(server.url + "/?range=60")
+    page.wait_for_function(
+        "async () => (await (await fetch('/api/v1/series?range=60')).json()).open.filter(Boolean).length >= 3"
+    )
+    # Without live frames: what is drawn then is what was there on load.
+    page.route("**/socket.io/**", lambda route: route.abort())
+    page.route_web_socket("**/socket.io/**", lambda ws: ws.close())
+    complaints.expected = ("socket.io", "ERR_FAILED")
+    page.reload()
+    page.wait_for_selector("[data-chart=connections] canvas")
+    page.wait_for_function("document.querySelector('[data-chart=connections] .nothing').hidden")
+    assert inked(page, "connections") > 20
+
+
+def test_the_range_is_in_the_address_bar(server: Any, open_page: Any) -> None:
+    page = open_page(server.url)
+    expect(page.get_by_role("button", name="Last 5 minutes")).to_have_attribute("aria-pressed", "true")
+    for label, seconds in (("Last 1 hour", 3600), ("Last 24 hours", 86400), ("Last 1 minute", 60)):
+        with page.expect_response(lambda response, end=f"?range={seconds}": response.url.endswith(end)):
+            page.get_by_role("button", name=label).click()
+        expect(page).to_have_url(f"{server.url}/?range={seconds}")
+    page.reload()
+    expect(page.get_by_role("button", name="Last 1 minute")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Last 5 minutes").click()
+    expect(page).to_have_url(server.url + "/")
+
+
+def test_recorder_and_server_are_on_the_page(server: Any, open_page: Any) -> None:
+    page = open_page(server.url)
+    expect(page.locator("[data-ref=model]")).to_have_text("epoll")
+    expect(page.locator("[data-ref=reply]")).to_have_text("stamp")
+    expect(page.locator("[data-ref=lost]")).to_have_text("0")
+    expect(page.locator("[data-ref=recorded]")).not_to_have_text("–")
+    expect(page.locator("[data-ref=logSize]")).to_contain_text("B")
