@@ -79,3 +79,38 @@ def test_hooks_see_each_turn() -> None:
     loop.close()
     assert turns[-1][0] == len(woken)
     assert turns[-1][1] >= 15_000_000
+
+
+@pytest.mark.parametrize("before", POLLERS)
+@pytest.mark.parametrize("after", POLLERS)
+def test_backends_can_be_exchanged(before: str, after: str) -> None:
+    seen: list[str] = []
+    loop = Loop(POLLERS[before]())
+    ours, theirs = socket.socketpair()
+
+    def visit(mask: int) -> None:
+        seen.append(ours.recv(100).decode())
+        loop.stop()
+
+    with ours, theirs:
+        loop.add(ours.fileno(), READ, visit)
+        theirs.send(b"before")
+        loop.exchange(POLLERS[after]())
+        loop.run()
+        theirs.send(b"after")
+        loop.run()
+    loop.close()
+    assert seen == ["before", "after"]
+    assert loop.poller.name == after
+
+
+def test_a_backend_that_cannot_watch_all_is_refused() -> None:
+    loop = Loop(POLLERS["epoll"]())
+    held = [socket.socket() for _ in range(1024)]
+    loop.add(held[-1].fileno(), READ, lambda mask: None)
+    with pytest.raises(ValueError, match="its limit is 1024"):
+        loop.exchange(POLLERS["select"]())
+    assert loop.poller.name == "epoll"
+    loop.close()
+    for sock in held:
+        sock.close()

@@ -1,5 +1,6 @@
 """The event loop: registrations, timers, dispatch. What a visit does is its callback's business."""
 
+import contextlib
 import heapq
 import itertools
 import os
@@ -42,6 +43,7 @@ class Loop:
     ) -> None:
         self.visits: dict[int, Visit] = {}
         self._poller = poller
+        self._masks: dict[int, int] = {}
         self._before_wait = before_wait
         self._after_wait = after_wait
         self._timers: list[tuple[float, int, Timer]] = []
@@ -61,15 +63,35 @@ class Loop:
         """Watch `fd`. Raises what the poller's `register` raises."""
         self._poller.register(fd, mask)
         self.visits[fd] = visit
+        self._masks[fd] = mask
 
     def change(self, fd: int, mask: int) -> None:
         """Watch `fd` for something else."""
         self._poller.modify(fd, mask)
+        self._masks[fd] = mask
+
+    def again(self, fd: int) -> None:
+        """Visit `fd` in the next turn too if it is still ready: this visit did not use up all that was there."""
+        self._poller.rearm(fd, self._masks[fd])
 
     def remove(self, fd: int) -> None:
         """Forget `fd`, which must still be open."""
-        del self.visits[fd]
+        del self.visits[fd], self._masks[fd]
         self._poller.unregister(fd)
+
+    def exchange(self, poller: Poller) -> None:
+        """Go on with another backend, every registration kept; the old one is closed.
+
+        Raises ValueError, and changes nothing, when the new one can't watch a descriptor.
+        """
+        try:
+            for fd, mask in self._masks.items():
+                poller.register(fd, mask)
+        except BaseException:
+            poller.close()
+            raise
+        self._poller, old = poller, self._poller
+        old.close()
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call back in `delay` seconds."""
@@ -100,14 +122,14 @@ class Loop:
     def run(self) -> None:
         """Turn until stopped. What a visit raises ends the loop."""
         self._running = True
-        wait, visits, clock = self._poller.wait, self.visits, time.monotonic_ns
+        visits, clock = self.visits, time.monotonic_ns
         before_wait, after_wait = self._before_wait, self._after_wait
         turns = waited = 0
         while self._running:
             timeout = self._run_timers()
             before_wait(turns, waited)
             began = clock()
-            ready = wait(timeout)
+            ready = self._poller.wait(timeout)
             waited += clock() - began
             turns += 1
             after_wait()
@@ -133,7 +155,8 @@ class Loop:
         return min(max(self._timers[0][0] - now, 0.0), _MAX_WAIT) if self._timers else _MAX_WAIT
 
     def _woken(self, mask: int) -> None:
-        os.eventfd_read(self._wake)
+        with contextlib.suppress(BlockingIOError):  # a backend that asks nobody calls always
+            os.eventfd_read(self._wake)
         for _ in range(len(self._soon)):
             self._soon.popleft()()
 

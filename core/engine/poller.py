@@ -8,6 +8,7 @@ write finds the real errno.
 """
 
 import select
+from collections.abc import Callable
 from typing import Final, Protocol
 
 READ: Final = select.POLLIN
@@ -30,6 +31,12 @@ class Poller(Protocol):
     def modify(self, fd: int, mask: int) -> None:
         """Change what is watched for; mask 0 leaves errors and hang-ups only. Raises KeyError or FileNotFoundError."""
 
+    def rearm(self, fd: int, mask: int) -> None:
+        """Tell again of readiness that a visit did not use up; `mask` is what is watched for.
+
+        Level-triggered backends do so by themselves.
+        """
+
     def unregister(self, fd: int) -> None:
         """Forget `fd`, which must still be open. Raises KeyError or FileNotFoundError when it is not watched."""
 
@@ -45,16 +52,39 @@ class EpollPoller:
 
     name = "epoll"
     descriptor_limit: int | None = None
+    _trigger = 0
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self.register = self._epoll.register
-        self.modify = self._epoll.modify
         self.unregister = self._epoll.unregister
         self.close = self._epoll.close
 
+    def register(self, fd: int, mask: int) -> None:
+        self._epoll.register(fd, mask | self._trigger)
+
+    def modify(self, fd: int, mask: int) -> None:
+        self._epoll.modify(fd, mask | self._trigger)
+
+    def rearm(self, fd: int, mask: int) -> None:
+        pass
+
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
         return self._epoll.poll(timeout, MAX_READY)
+
+
+class EdgePoller(EpollPoller):
+    """Edge-triggered epoll(7): a change is told once, so what a visit leaves behind must be asked for again.
+
+    EPOLL_CTL_MOD looks at the descriptor anew and puts it on the ready list when it is ready (ep_modify() in
+    fs/eventpoll.c), so every change of interest re-arms as well, and bounded visits need no list of their own.
+    An end of stream that came with data shares their edge: EPOLLRDHUP tells of it.
+    """
+
+    name = "epoll-et"
+    _trigger = select.EPOLLET | select.EPOLLRDHUP
+
+    def rearm(self, fd: int, mask: int) -> None:
+        self.modify(fd, mask)
 
 
 class PollPoller:
@@ -78,6 +108,9 @@ class PollPoller:
         if fd not in self._watched:
             raise KeyError(fd)
         self._poll.modify(fd, mask)
+
+    def rearm(self, fd: int, mask: int) -> None:
+        pass
 
     def unregister(self, fd: int) -> None:
         self._watched.remove(fd)
@@ -116,6 +149,9 @@ class SelectPoller:
         (self._readers.add if mask & READ else self._readers.discard)(fd)
         (self._writers.add if mask & WRITE else self._writers.discard)(fd)
 
+    def rearm(self, fd: int, mask: int) -> None:
+        pass
+
     def unregister(self, fd: int) -> None:
         self._watched.remove(fd)
         self._readers.discard(fd)
@@ -134,7 +170,40 @@ class SelectPoller:
         self._writers.clear()
 
 
-def _fair(ready: list[tuple[int, int]], poller: PollPoller | SelectPoller) -> list[tuple[int, int]]:
+class BusyPoller:
+    """Asks nobody: every descriptor counts as ready, always, and a visit finds out. Never sleeps."""
+
+    name = "busy"
+    descriptor_limit: int | None = None
+
+    def __init__(self) -> None:
+        self._watched: dict[int, int] = {}
+        self._from = 0
+
+    def register(self, fd: int, mask: int) -> None:
+        if fd in self._watched:
+            raise FileExistsError(f"descriptor {fd} is already watched")
+        self._watched[fd] = mask
+
+    def modify(self, fd: int, mask: int) -> None:
+        if fd not in self._watched:
+            raise KeyError(fd)
+        self._watched[fd] = mask
+
+    def rearm(self, fd: int, mask: int) -> None:
+        pass
+
+    def unregister(self, fd: int) -> None:
+        del self._watched[fd]
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        return _fair([(fd, mask) for fd, mask in self._watched.items() if mask], self)
+
+    def close(self) -> None:
+        self._watched.clear()
+
+
+def _fair(ready: list[tuple[int, int]], poller: PollPoller | SelectPoller | BusyPoller) -> list[tuple[int, int]]:
     """At most MAX_READY of `ready`, beginning where the last turn's ended, as epoll's ready list does by itself."""
     if len(ready) <= MAX_READY:
         return ready
@@ -143,8 +212,6 @@ def _fair(ready: list[tuple[int, int]], poller: PollPoller | SelectPoller) -> li
     return (ready[start:] + ready[:start])[:MAX_READY]
 
 
-POLLERS: Final[dict[str, type[EpollPoller] | type[PollPoller] | type[SelectPoller]]] = {
-    "epoll": EpollPoller,
-    "poll": PollPoller,
-    "select": SelectPoller,
+POLLERS: Final[dict[str, Callable[[], Poller]]] = {
+    backend.name: backend for backend in (EpollPoller, EdgePoller, PollPoller, SelectPoller, BusyPoller)
 }

@@ -150,7 +150,7 @@ class Server:
                     return self._pause_accepting()
                 continue  # accept(2) also reports errors of the connection that was to be accepted
             self._admit(sock, address)
-        return None
+        return self._loop.again(self._listener.fileno())
 
     def _pause_accepting(self) -> None:
         """Leave the queue of connections alone for a while: it would stay ready and spin the loop."""
@@ -193,7 +193,7 @@ class Server:
 
     def _quiet_visit(self, link: Link) -> Visit:
         """The hot path, made for one connection: every name in it is a local of this function."""
-        recv_into, send, conn = link.sock.recv_into, link.sock.send, link.conn.id
+        recv_into, send, fd, conn = link.sock.recv_into, link.sock.send, link.sock.fileno(), link.conn.id
         whole, body, prefix, read_size = self._whole, self._body, self._prefix, self._settings.read_size
         record = self._recorder.echo
 
@@ -211,8 +211,8 @@ class Server:
             except OSError as error:
                 return self._unsent(link, received, size, error)
             if sent < size:
-                self._keep(link, received, size, sent)
-            return None
+                return self._keep(link, received, size, sent)
+            return None if received < read_size and mask == READ else self._loop.again(fd)
 
         return visit
 
@@ -234,24 +234,28 @@ class Server:
 
     def _busy_visit(self, link: Link, mask: int) -> None:
         """A connection with a queue: flush if it may be writable (or broken), else read."""
-        if mask != READ and link.conn.queue_bytes:
-            self._flush(link)
-        elif link.conn.wants & READ:
+        flushed = mask != READ and link.conn.queue_bytes and self._flush(link)
+        if not flushed and link.conn.wants & READ:
             self._read(link)
 
-    def _flush(self, link: Link) -> None:
+    def _flush(self, link: Link) -> bool:
+        """Offer what is queued; False when the send buffer is as full as it was."""
         conn = link.conn
         chunks = conn.pending(_FLUSH_SIZE)
         offered = sum(map(len, chunks))
         try:
             sent = link.sock.sendmsg(chunks)
+        except BlockingIOError:
+            return False
         except OSError as error:
-            return self._failed(link, error)
+            self._failed(link, error)
+            return True
         conn.sent(sent)
         kind = Kind.FULL if sent < offered else Kind.NOT_FULL if conn.full else Kind.WRITE
         conn.full = sent < offered
         self._recorder.emit(kind, conn.id, 0, sent, conn.queue_bytes, conn.queue_chunks)
-        return self._settle(link)
+        self._settle(link)
+        return True
 
     def _read(self, link: Link) -> None:
         conn = link.conn
@@ -282,6 +286,8 @@ class Server:
         if wants != link.mask:
             link.mask = wants
             self._loop.change(fd, wants)
+        else:
+            self._loop.again(fd)
         self._loop.visits[fd] = link.quiet if wants == READ else partial(self._busy_visit, link)
         return None
 
@@ -308,7 +314,7 @@ class Server:
             received = link.sock.recv_into(self._body)
         except OSError as error:
             return self._failed(link, error)
-        return None if received else self._close(link, link.conn.reason)
+        return self._loop.again(link.sock.fileno()) if received else self._close(link, link.conn.reason)
 
     def _ended(self, link: Link) -> None:
         conn = link.conn
