@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from web.serving import Deployment
 
-MODELS = ("epoll", "poll", "select")
+MODELS = ("epoll", "epoll-et", "poll", "select", "busy")
 REPLIES = ("stamp", "echo")
 FORMATS = ("jsonl", "csv")
 F = TypeVar("F", bound=Callable[..., Any])
