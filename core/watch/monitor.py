@@ -123,7 +123,7 @@ class Monitor:
         """All that is known of one connection; None when it never was, or was too long ago."""
         with self._pump.lock:
             item = self._listing().find(conn)
-            batches = self._pump.recent.since(0)
+            batches, _ = self._pump.recent.since(0)
         if item is None:
             return None
         history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)

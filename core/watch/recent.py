@@ -1,6 +1,7 @@
 """The newest events in memory, and live tails over them."""
 
 import itertools
+import threading
 from collections import deque
 from typing import Any, Final
 
@@ -17,27 +18,30 @@ ROWS_KEPT: Final = 200_000
 class Recent:
     """Batches of rows, newest last, numbered from 0; the oldest go when there are too many rows.
 
-    Written by one thread. Readers take `since`, a copy, and look at the batches in their own time.
+    Readers take `since`, a copy, and look at the batches in their own time.
     """
 
     def __init__(self, rows_kept: int = ROWS_KEPT) -> None:
         self.rows = 0
-        self.end = 0
+        self._end = 0
+        self._lock = threading.Lock()
         self._rows_kept = rows_kept
         self._batches: deque[pa.RecordBatch] = deque()
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Add the newest rows."""
-        self._batches.append(batch)
-        self.end += 1
-        self.rows += batch.num_rows
-        while self.rows > self._rows_kept and len(self._batches) > 1:
-            self.rows -= self._batches.popleft().num_rows
+        with self._lock:
+            self._batches.append(batch)
+            self._end += 1
+            self.rows += batch.num_rows
+            while self.rows > self._rows_kept and len(self._batches) > 1:
+                self.rows -= self._batches.popleft().num_rows
 
-    def since(self, number: int) -> list[pa.RecordBatch]:
-        """Copy of the list of batches from `number` on, as far as they are kept."""
-        first = self.end - len(self._batches)
-        return list(itertools.islice(self._batches, max(0, number - first), None))
+    def since(self, number: int) -> tuple[list[pa.RecordBatch], int]:
+        """The batches from `number` on, as far as they are kept, and the number of the next one to come."""
+        with self._lock:
+            first = self._end - len(self._batches)
+            return list(itertools.islice(self._batches, max(0, number - first), None)), self._end
 
 
 def matching(batch: pa.RecordBatch, query: Query) -> Any:
@@ -75,8 +79,7 @@ class Tail:
         The first call answers the newest that are known.
         """
         first = self._next is None
-        batches = self._recent.since(self._next or 0)
-        self._next = self._recent.end
+        batches, self._next = self._recent.since(self._next or 0)
         items = newest(batches, self._query, limit)
         if first or not items:
             return {"items": items, "skipped": 0}
