@@ -19,8 +19,8 @@ export function num(value) {
 
 /** Three significant digits, without trailing noise. @param {number} value */
 function significant(value) {
-  if (value >= 100 || value === 0) return value.toFixed(0);
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  if (value >= 99.95 || value === 0) return value.toFixed(0);
+  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /**
@@ -88,7 +88,7 @@ export function duration(value) {
   const seconds = num(value);
   if (seconds === null) return UNKNOWN;
   if (seconds < 0.0005) return "0 s";
-  if (seconds < 1) return `${significant(seconds * 1000)} ms`;
+  if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.00995 ? 1 : 0)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

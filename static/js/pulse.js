@@ -49,7 +49,8 @@ export function beat(pulse, item, at) {
   const { last } = pulse;
   const from = at - WINDOW;
   const queue = keep({ time: [...pulse.queue.time, at], queue_bytes: [...pulse.queue.queue_bytes, num(item.queue_bytes)] }, from);
-  if (!last || at <= last.at) return { ...pulse, queue, last: last ?? total };
+  if (!last) return { queue, flow: silence(pulse.flow, at), last: total };
+  if (at <= last.at) return { ...pulse, queue };
   const per = (/** @type {number} */ now, /** @type {number} */ then) => Math.max(0, now - then) / (at - last.at);
   const flow = keep({
     time: [...pulse.flow.time, Math.max(at, pulse.flow.time.at(-1) ?? 0)],
@@ -57,6 +58,13 @@ export function beat(pulse, item, at) {
     bytes_out: [...pulse.flow.bytes_out, per(total.out, last.out)],
   }, from);
   return { queue, flow, last: total };
+}
+
+/** Between the last row and the first frame nothing happened: a row would say so. @param {Flow} flow @param {number} at seconds @returns {Flow} */
+function silence(flow, at) {
+  const end = flow.time.at(-1);
+  if (end === undefined || at - end < 2) return flow;
+  return { time: [...flow.time, end + 1], bytes_in: [...flow.bytes_in, 0], bytes_out: [...flow.bytes_out, 0] };
 }
 
 /** @template {{time: number[]} & Record<string, any[]>} T @param {T} columns @param {number} from seconds @returns {T} */

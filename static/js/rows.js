@@ -3,7 +3,7 @@
 
 import { el, setAttr, setText, show } from "./dom.js";
 import { bytes, clock, count, plural, stamp } from "./format.js";
-import { chip, kindWords, reasonSentence } from "./words.js";
+import { chip, eventWords, reasonSentence } from "./words.js";
 
 /** @typedef {import("./tail.js").Entry} Entry */
 
@@ -30,7 +30,7 @@ const CELLS = {
     setAttr(cell, "title", `${row.time} (${stamp(row.time)} local time)`);
     return clock(row.time);
   },
-  kind: ({ row }, cell) => (chip(chipIn(cell), row.kind, kindWords(row.kind)), null),
+  kind: ({ row }, cell) => (chip(chipIn(cell), row.kind, eventWords(row)), null),
   conn: ({ row }, cell) => (Number(row.conn) > 0 ? (connectionLink(cell, row.conn), null) : "server"),
   peer: ({ row }) => row.peer,
   bytes_in: ({ row }) => some(row.bytes_in),
@@ -61,6 +61,6 @@ export const EVENT_TABLE = {
   key: (/** @type {any} */ entry) => entry.key,
   cells: CELLS,
   whole: (/** @type {any} */ entry) => gapText(entry),
-  mark: (/** @type {any} */ entry) => ("gap" in entry ? "gap" : kindWords(entry.row.kind)[0]),
+  mark: (/** @type {any} */ entry) => ("gap" in entry ? "gap" : eventWords(entry.row)[0]),
   freeze: false,
 };

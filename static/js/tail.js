@@ -14,7 +14,7 @@ import { justAfter } from "./time.js";
  */
 
 /** Rows kept on the page while the newest run by; more are in the log. */
-export const SHOWN = 400;
+export const SHOWN = 200;
 /** Rows kept at most, older ones that were asked for included. */
 const MOST = 5000;
 /** Rows kept while the list is held; what does not fit is counted. */

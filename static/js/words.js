@@ -32,7 +32,7 @@ export const STATES = {
 
 const REASONS = {
   peer: "The peer ended its side and was sent all that was queued.",
-  reset: "The peer reset the connection: what was still queued could not be delivered.",
+  reset: "The peer reset the connection.",
   idle: "Nothing was read or written for the idle timeout, so the server closed it.",
   operator: "Someone closed it from outside.",
   shutdown: "The server stopped.",
@@ -49,6 +49,15 @@ const lookUp = (table, name) => table[name] ?? ["life", ""];
 
 /** Mark and meaning of an event kind. @param {string} kind */
 export const kindWords = (kind) => lookUp(KINDS, kind);
+
+/** Ends that someone should look at. */
+const ABNORMAL = /^(reset|crash|error:)/;
+
+/** Mark and meaning of an event: as its kind, but for an abnormal end. @param {any} row */
+export function eventWords(row) {
+  const words = kindWords(row.kind);
+  return row.kind === "close" && ABNORMAL.test(row.reason) ? ["bad", words[1]] : words;
+}
 
 /** Mark and meaning of a connection state. @param {string} state */
 export const stateWords = (state) => lookUp(STATES, state);
@@ -73,7 +82,7 @@ export function complaint(item) {
 
 /** A chip: shape and word. @param {HTMLElement} host @param {string} word @param {string[]} words mark and meaning */
 export function chip(host, word, [mark, meaning]) {
-  if (host.dataset.word === word) return;
+  if (host.dataset.word === word && host.dataset.mark === mark) return;
   host.dataset.word = word;
   if (!host.firstElementChild) host.replaceChildren(el("span", { class: "mark", "aria-hidden": "true" }), el("span"));
   host.classList.add("chip");

@@ -9,17 +9,17 @@ const cases = (name, write, pairs) =>
 
 cases("bytes", format.bytes, [
   [0, "0 B"], [999, "999 B"], [1000, "0.98 KiB"], [1024, "1.00 KiB"], [1536, "1.50 KiB"], [65536, "64.0 KiB"],
-  [1 << 20, "1.00 MiB"], [3.8 * 2 ** 20, "3.80 MiB"], ["9007199254740993", "8.00 PiB"], [null, "–"], [undefined, "–"],
+  [1 << 20, "1.00 MiB"], [9.999 * 2 ** 20, "10.0 MiB"], [99.97 * 2 ** 20, "100 MiB"], [3.8 * 2 ** 20, "3.80 MiB"], ["9007199254740993", "8.00 PiB"], [null, "–"], [undefined, "–"],
 ]);
 cases("byteRate", format.byteRate, [[2048, "2.00 KiB/s"], [null, "–"]]);
 cases("count", format.count, [[0, "0"], [48213, "48,213"], ["1234567", "1,234,567"], [12_345_678, "12.3 M"], ["x", "–"]]);
 cases("rate", format.rate, [[0, "0"], [0.25, "0.3"], [9.94, "9.9"], [1051.4, "1,051"], [null, "–"]]);
 cases("percent", format.percent, [[0, "0 %"], [0.0321, "3.2 %"], [0.0996, "10 %"], [1, "100 %"], [null, "–"]]);
 cases("duration", format.duration, [
-  [0, "0 s"], [0.017, "17.0 ms"], [0.4, "400 ms"], [1.25, "1.3 s"], [42, "42 s"], [59.7, "1 min 00 s"], [252, "4 min 12 s"],
+  [0, "0 s"], [0.001, "1.0 ms"], [0.017, "17 ms"], [0.4, "400 ms"], [1.25, "1.3 s"], [42, "42 s"], [59.7, "1 min 00 s"], [252, "4 min 12 s"],
   [7500, "2 h 05 min"], [3 * 86400 + 4 * 3600, "3 d 4 h"], [null, "–"],
 ]);
-cases("millis", format.millis, [[12.5, "12.5 ms"], [2500, "2.5 s"]]);
+cases("millis", format.millis, [[12.4, "12 ms"], [2500, "2.5 s"]]);
 
 test("times on the wire keep their milliseconds", () => {
   assert.equal(format.toMillis("2026-11-23T14:22:05.123456789Z"), Date.UTC(2026, 10, 23, 14, 22, 5, 123));

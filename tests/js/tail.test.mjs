@@ -86,6 +86,8 @@ test("charts of a connection: rows first, then live frames", () => {
   pulse = beat(pulse, { queue_bytes: 4, bytes_in: 40, bytes_out: 20 }, start + 7);
   assert.deepEqual(pulse.flow.bytes_in, [20, 0, 0, 0, 10]);
   assert.deepEqual(pulse.queue.queue_bytes, [0, 5, 0, 3, 4]);
+  const later = beat(fromRows(history), { queue_bytes: 0, bytes_in: 20, bytes_out: 20 }, start + 30);
+  assert.deepEqual(later.flow.time.map((time) => time - start), [0, 1, 3, 4, 5], "silence up to the first frame");
   assert.deepEqual(fromRows([]), emptyPulse());
 });
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { downloadUrl, getTerm, setTerm, terms } from "../../static/js/filter.js";
 import { absolute, isMoment, justAfter } from "../../static/js/time.js";
 import { build, parse } from "../../static/js/url.js";
-import { KINDS, complaint, kindWords, reasonSentence } from "../../static/js/words.js";
+import { KINDS, complaint, eventWords, kindWords, reasonSentence } from "../../static/js/words.js";
 
 test("a term is set and taken out without touching the others", () => {
   const q = 'peer:"a b" state:open -kind:echo';
@@ -60,5 +60,7 @@ test("every reason of the catalogue has its sentence", () => {
 
 test("words for what is not known yet, and for what ails", () => {
   assert.deepEqual(kindWords("unheard_of"), ["life", ""]);
+  assert.equal(eventWords({ kind: "close", reason: "reset" })[0], "bad");
+  assert.equal(eventWords({ kind: "close", reason: "peer" })[0], "life");
   assert.match(complaint({ state: "blocked", queue_bytes: 2048 }), /^2.00 KiB wait/);
 });

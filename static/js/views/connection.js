@@ -146,7 +146,7 @@ function showTail(parts, { tail }) {
   const waiting = rowsIn(tail.waiting);
   const skipped = Math.round(tail.skippedPerS);
   const held = tail.held && waiting > 0 ? `Standing still while you point at it: ${format.plural(waiting, "new row")} waiting` : "";
-  setText(parts.rowCount, held || (skipped > 0 ? `live, ${format.plural(skipped, "row")} more a second, not shown` : "live, newest first"));
+  setText(parts.rowCount, held || (skipped > 0 ? `live, ${format.plural(skipped, "row")} more a second, not shown` : "newest first"));
   show(parts.nothing, tail.loaded && tail.entries.length === 0);
   parts.older.disabled = tail.ended || tail.entries.length === 0;
   setText(parts.olderText, tail.ended && tail.entries.length > 0 ? "That is all of it." : "");

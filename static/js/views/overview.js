@@ -7,7 +7,7 @@ import { el, refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
 import { sparkline } from "../sparkline.js";
 import { addressBar } from "../url.js";
-import { chip, complaint, kindWords, reasonSentence, stateWords } from "../words.js";
+import { chip, complaint, eventWords, reasonSentence, stateWords } from "../words.js";
 
 /** @typedef {import("../store.js").State} State */
 
@@ -229,7 +229,7 @@ function notable(parts, rows) {
   const newest = rows.slice(0, 8);
   show(parts.quiet, newest.length === 0);
   keyedList(parts.notable, newest, (row) => `${row.worker}:${row.seq}`, (node, row) => {
-    chip(node.chip, row.kind, kindWords(row.kind));
+    chip(node.chip, row.kind, eventWords(row));
     linkTo(node, row.conn);
     setText(node.figure, format.stamp(row.time));
     setText(node.detail, [row.reason, row.peer].filter(Boolean).join(" · "));
