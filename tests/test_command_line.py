@@ -16,8 +16,8 @@ from conftest import ROOT, Server, StartServer, clean_environment
 import app
 from core.clients.load import REPLIES, LoadSettings
 from core.engine.poller import POLLERS
-from core.record.events import SCHEMA
 from core.record.export import FORMATS
+from core.record.schema import SCHEMA
 from core.service import Settings
 
 COMMANDS = sorted(app.cli.commands)

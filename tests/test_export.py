@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.record.events import SCHEMA
 from core.record.export import FORMATS, download_name, export, to_dicts
 from core.record.query import EVENT_FIELDS, Query, parse
+from core.record.schema import SCHEMA
 from tests.record_rows import START_NS, make_batch, plain_rows, random_batch
 
 NUMBERS = ("seq", "worker", "conn", "bytes_in", "bytes_out", "queue_bytes", "queue_chunks")

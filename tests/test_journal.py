@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.record import journal as journal_module
-from core.record.events import SCHEMA, Kind, Reason
+from core.record.events import Kind, Reason
 from core.record.journal import Journal, JournalError
 from core.record.log import Log
 from core.record.query import Query
 from core.record.rows import to_batch
+from core.record.schema import SCHEMA
 from core.record.segment import VERSION, list_segments
 from tests.record_rows import START_NS, make_batch, make_records, plain_rows, random_batch
 

@@ -1,7 +1,7 @@
 """The catalogue of events: every kind, reason and field, in one place.
 
 An event leaves the loop as one fixed-size *record* (:data:`RECORD`) in a ring and reaches people as one
-*row* (:data:`SCHEMA`) of the log, the API and the downloads. A record holds numbers only; names, the peer's
+*row* (:data:`FIELDS`) of the log, the API and the downloads. A record holds numbers only; names, the peer's
 address and the wall-clock time are added when it is read.
 """
 
@@ -11,7 +11,6 @@ from enum import IntEnum
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
 
 class Kind(IntEnum):
@@ -122,35 +121,18 @@ ECHO_STRUCT: Final = struct.Struct("<QQII8xH6xQ")
 """A record of the hot path: the queue is empty; kind and emptied are one 16-bit value."""
 PEER_STRUCT: Final = struct.Struct("<QQ16sBBHB3xQ")
 
-SCHEMA: Final = pa.schema(
-    [
-        pa.field("seq", pa.int64(), nullable=False),
-        pa.field("time", pa.timestamp("ns", tz="UTC"), nullable=False),
-        pa.field("worker", pa.int16(), nullable=False),
-        pa.field("conn", pa.int64(), nullable=False),
-        pa.field("peer", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-        pa.field("kind", pa.dictionary(pa.int8(), pa.string()), nullable=False),
-        pa.field("bytes_in", pa.uint32(), nullable=False),
-        pa.field("bytes_out", pa.uint32(), nullable=False),
-        pa.field("queue_bytes", pa.uint32(), nullable=False),
-        pa.field("queue_chunks", pa.uint32(), nullable=False),
-        pa.field("emptied", pa.bool_(), nullable=False),
-        pa.field("reason", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-    ]
-)
-"""One row of the log: names, order and types (contract of every format)."""
-
-FIELD_MEANING: Final = {
-    "seq": "number of the event of its worker, from 1, without a gap",
-    "time": "when the visit took place, UTC, in nanoseconds",
-    "worker": "0: the loop's thread; 1..N: a worker process",
-    "conn": "identity of the connection, never reused; 0: the server itself",
-    "peer": "address:port of the peer, [v6]:port; empty for the server's own rows",
-    "kind": "what the visit came to",
-    "bytes_in": "bytes read from the socket in this visit",
-    "bytes_out": "bytes that the kernel took from us in this visit",
-    "queue_bytes": "bytes waiting in the connection's own queue after this visit",
-    "queue_chunks": "replies waiting in the connection's own queue after this visit",
-    "emptied": "the read left the kernel's receive buffer empty",
-    "reason": "why, for close, refuse, lost and pause; else empty",
+FIELDS: Final = {
+    "seq": ("int64", "number of the event of its worker, from 1, without a gap"),
+    "time": ("timestamp", "when the visit took place, UTC, in nanoseconds"),
+    "worker": ("int16", "0: the loop's thread; 1..N: a worker process"),
+    "conn": ("int64", "identity of the connection, never reused; 0: the server itself"),
+    "peer": ("text", "address:port of the peer, [v6]:port; empty for the server's own rows"),
+    "kind": ("kind", "what the visit came to"),
+    "bytes_in": ("uint32", "bytes read from the socket in this visit"),
+    "bytes_out": ("uint32", "bytes that the kernel took from us in this visit"),
+    "queue_bytes": ("uint32", "bytes waiting in the connection's own queue after this visit"),
+    "queue_chunks": ("uint32", "replies waiting in the connection's own queue after this visit"),
+    "emptied": ("bool", "the read left the kernel's receive buffer empty"),
+    "reason": ("text", "why, for close, refuse, lost and pause; else empty"),
 }
+"""The fields of a row, in the order of every format: type and meaning."""

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import SCHEMA
 from core.record.query import Query
+from core.record.schema import SCHEMA
 
 Numbers = npt.NDArray[Any]
 

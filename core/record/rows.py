@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import KINDS, REASONS, RECORD, SCHEMA, Kind
+from core.record.events import KINDS, REASONS, RECORD, Kind
 from core.record.query import Column
+from core.record.schema import SCHEMA
 
 Numbers = npt.NDArray[Any]
 

@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from core.record.events import SCHEMA
 from core.record.rows import KIND_VALUES, REASON_VALUES
+from core.record.schema import SCHEMA
 from core.record.state import State
 
 VERSION: Final = 1
