@@ -13,6 +13,7 @@ const TICK_MS = 500;
 const { view = "", conn = "" } = document.body.dataset;
 
 async function start() {
+  const { mount } = await import(`./views/${view}.js`);
   const store = createStore();
   const wire = connect(store);
   mountTips(/** @type {HTMLElement} */ (document.getElementById("tip")));
@@ -21,7 +22,6 @@ async function start() {
   mountKeys(help, /** @type {HTMLInputElement} */ (help.querySelector("[data-keys-switch]")));
   store.subscribe(mountStatus(document));
   wire.watch("overview");
-  const { mount } = await import(`./views/${view}.js`);
   store.subscribe(mount(/** @type {HTMLElement} */ (document.getElementById("main")), { store, wire, conn }));
   setInterval(() => store.dispatch({ type: "tick", now: Date.now() }), TICK_MS);
 }

@@ -4,7 +4,6 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-
 # How many pixels of a chart have the colour of its lines.
 INKED = """(name) => {
   const canvas = document.querySelector(`[data-chart="${name}"] canvas`);
