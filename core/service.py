@@ -5,8 +5,9 @@ import fcntl
 import math
 import os
 import resource
-import threading
+import socket
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +15,17 @@ from core.engine.connection import Marks
 from core.engine.listener import BACKLOG, listen
 from core.engine.poller import POLLERS
 from core.engine.server import Server, ServerSettings
-from core.record.events import Kind, Reason
+from core.engine.thread import EngineThread
+from core.engine.worker import WorkerConfig
+from core.engine.workers import WorkerError, Workers
 from core.record.journal import Journal, JournalError
-from core.record.ring import RingError, RingReader, RingWriter
+from core.record.ring import RingError
+from core.rings import Rings
 from core.watch.monitor import About, Monitor
-from core.watch.pump import Feed, Pump
-from core.watch.table import Table
+from core.watch.pump import Pump
 
 REPLIES: Final = ("stamp", "echo")
+MOST_WORKERS: Final = 64
 _DESCRIPTORS_KEPT: Final = 256
 """Descriptors that connections never get: the dashboard's viewers, downloads, the log."""
 
@@ -57,8 +61,8 @@ class Settings:
             raise ServiceError(f"unknown model {self.model!r}; known: {', '.join(POLLERS)}")
         if self.reply not in REPLIES:
             raise ServiceError(f"unknown reply {self.reply!r}; known: {', '.join(REPLIES)}")
-        if self.workers != 0:
-            raise ServiceError(f"--workers {self.workers}: worker processes are not available yet; leave it at 0")
+        if not 0 <= self.workers <= MOST_WORKERS:
+            raise ServiceError(f"--workers {self.workers} is not in the range 0 to {MOST_WORKERS}")
         if self.low_water > self.high_water:
             raise ServiceError(f"--low-water {self.low_water} is above --high-water {self.high_water}")
         if not math.isfinite(self.idle_timeout) or self.idle_timeout < 0:
@@ -73,7 +77,7 @@ class Service:
         self.settings = settings
         self._lock = _locked(settings.data_dir)
         try:
-            self._listener = listen(settings.echo_host, settings.echo_port, settings.backlog)
+            self._listener = _listener(settings)
         except (OSError, UnicodeError) as error:
             os.close(self._lock)
             why = error.strerror if isinstance(error, OSError) else str(error)
@@ -81,61 +85,95 @@ class Service:
             raise ServiceError(f"the echo server can't listen on {address}: {why}") from error
         self.echo_address: tuple[str, int] = self._listener.getsockname()[:2]
         self.monitor: Monitor
-        self._engine: threading.Thread | None = None
-        self._failure = ""
+        self._pump: Pump | None = None
         self._stopped = False
 
     def start(self) -> None:
-        """Take up where the log ends, then serve and watch in threads. Raises ServiceError."""
+        """Take up where the log ends, then serve and watch. Raises ServiceError."""
         _raise_descriptor_limit()
         settings = self.settings
         try:
-            self._pump, self._ring, first_conn = _recover(settings)
-        except (JournalError, RingError) as error:
+            self._start()
+        except (JournalError, RingError, WorkerError) as error:
             raise ServiceError(str(error)) from error
         except OSError as error:
             raise ServiceError(f"{error.filename or settings.data_dir}: {error.strerror}") from error
-        about = About(settings.model, settings.reply, settings.workers, *self.echo_address)
-        self._server = Server(self._listener, self._ring, self._server_settings(), first_conn=first_conn)
-        self.monitor = Monitor(
-            self._pump, settings.data_dir, about, lambda: self._failure, self._server.close_connection
+
+    def _start(self) -> None:
+        settings = self.settings
+        pump = Pump(
+            Journal(
+                settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
+            )
         )
-        self._engine = threading.Thread(target=self._serve, name="echo", daemon=True)
+        self._rings = Rings(settings.data_dir, pump)
+        workers = set(range(1, settings.workers + 1)) or {0}
+        self._writers = self._rings.recover(workers)
+        self._first_conn = self._rings.next_conn()
+        pump.begin()
+        self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()
+        about = About(settings.model, settings.reply, settings.workers, *self.echo_address)
+        self.monitor = Monitor(pump, settings.data_dir, about, self._engine.failure, self._engine.close_connection)
         self._engine.start()
-        self._pump.start()
+        pump.start()
+        self._pump = pump
 
     def stop(self, timeout: float = 5.0) -> None:
         """Stop accepting, deliver what is queued for at most `timeout` seconds, seal the log. May be repeated."""
         if self._stopped:
             return
         self._stopped = True
-        if self._engine is not None:
-            if self._engine.is_alive():
-                self._server.stop(timeout)
-            self._engine.join(timeout + 5.0)
+        if self._pump is not None:
+            self._engine.stop(timeout)
             self._pump.stop()
-            self._ring.close()
+            for writer in self._writers.values():
+                writer.close()
         self._listener.close()
         os.close(self._lock)
 
-    def _serve(self) -> None:
-        try:
-            self._server.run()
-        except Exception as error:
-            self._failure = f"the echo loop stopped: {type(error).__name__}: {error}"
-            raise
+    def _thread(self) -> EngineThread:
+        server = Server(self._listener, self._writers[0], self._server_settings(), count(self._first_conn))
+        return EngineThread(server)
+
+    def _processes(self) -> Workers:
+        return Workers(self.settings.workers, self._prepare)
+
+    def _prepare(self, worker: int) -> WorkerConfig:
+        """What a worker is told; its ring is renewed when an earlier one has written it."""
+        writer = self._writers.pop(worker, None) or self._rings.renew(worker)
+        writer.close()
+        settings, step = self.settings, self.settings.workers
+        # Every worker has the ids of its own residue class, so that none needs to ask for the next.
+        first, least = self._first_conn + worker - 1, self._rings.next_conn()
+        first += max(0, -(-(least - first) // step)) * step
+        host, port = self.echo_address
+        ring = str(self._rings.path(worker).resolve())
+        return WorkerConfig(ring, host, port, settings.backlog, first, step, self._server_settings())
 
     def _server_settings(self) -> ServerSettings:
         settings = self.settings
         room = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _DESCRIPTORS_KEPT
+        share = -(-settings.max_connections // max(1, settings.workers))
         return ServerSettings(
             model=settings.model,
             reply=settings.reply,
             read_size=settings.read_size,
             marks=Marks(settings.high_water, settings.low_water),
-            max_connections=min(settings.max_connections or room, room),
+            max_connections=min(share or room, room),
             idle_timeout=settings.idle_timeout,
         )
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """The socket that serves or, with worker processes, the one that keeps the port for them."""
+    host, port = settings.echo_host, settings.echo_port
+    listener = listen(host, port, settings.backlog)
+    if not settings.workers:
+        return listener
+    # Only now is it certain that no one else has the port: shared sockets would silently join.
+    with listener:
+        port = listener.getsockname()[1]
+    return listen(host, port, 0, shared=True)
 
 
 def _locked(directory: Path) -> int:
@@ -152,47 +190,6 @@ def _locked(directory: Path) -> int:
         why = "another echoscope is using it" if error.errno == errno.EWOULDBLOCK else error.strerror
         raise ServiceError(f"data directory {directory}: {why}") from error
     return lock
-
-
-def _recover(settings: Settings) -> tuple[Pump, RingWriter, int]:
-    """Bring the log up to the last record that was written, even by a killed server, and begin a new ring.
-
-    Connections that were open then are closed in the record. The third value is the next connection's id.
-    """
-    journal = Journal(
-        settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
-    )
-    pump, table, path = Pump(journal), Table(), settings.data_dir / "ring-0"
-    last = journal.last_seq.get(0, 0)
-    open_conns = journal.open_conns.get(0, {})
-    if open_conns:
-        table.restore(open_conns)
-    if path.exists():
-        last = _drain(RingReader(path), table, pump, last)
-    ring = RingWriter(path, after=last)
-    for conn in table["conn"][table.is_open()].tolist():
-        ring.emit(Kind.CLOSE, conn, reason=Reason.CRASH)
-    ring.publish(0, 0)
-    first_conn = max(journal.max_conn, int(table["conn"][-1])) + 1
-    pump.add(Feed(RingReader(path), table))
-    pump.catch_up()
-    pump.begin()
-    return pump, ring, first_conn
-
-
-def _drain(old: RingReader, table: Table, pump: Pump, last: int) -> int:
-    """Take what the log has not got from the ring of a server that is dead; the last record's number."""
-    feed = Feed(old, table)
-    records = old.leftover(max(last, old.tail))
-    if len(records):
-        pump.ingest(feed, records, old.wall_offset)
-        pump.flush()
-        last = int(records["seq"][-1])
-        if pump.log_error:
-            raise OSError(errno.EIO, pump.log_error)
-    last = max(last, old.tail)
-    old.close()
-    return last
 
 
 def _raise_descriptor_limit() -> None:

@@ -5,6 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class EchoServer:
         self.reader = RingReader(folder / "ring")
         self.listener = listen(host, 0, settings.pop("backlog", 4096))
         self.address = self.listener.getsockname()[:2]
-        self.server = Server(self.listener, self.ring, ServerSettings(model=model, **settings))
+        self.server = Server(self.listener, self.ring, ServerSettings(model=model, **settings), count(1))
         self.error: BaseException | None = None
         self._rows: list[dict[str, Any]] = []
         self._read = 0

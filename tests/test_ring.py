@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.record.events import RECORD, Kind, Reason
-from core.record.ring import RingError, RingReader, RingWriter
+from core.record.ring import RingError, RingReader, RingWriter, await_writer
 
 ECHO = Kind.ECHO | 1 << 8
 
@@ -130,6 +130,28 @@ def test_a_half_written_record_is_not_found(path: Path) -> None:
     torn = 4096 + 2 * RECORD.itemsize + RECORD.itemsize - 8
     writer._map[torn : torn + 8] = bytes(8)
     assert reader.leftover(0)["seq"].tolist() == [1]
+
+
+def test_a_ring_has_one_writer(path: Path) -> None:
+    first = RingWriter(path, capacity=64)
+    with pytest.raises(RingError, match="another process is writing it"):
+        RingWriter.attach(path)
+    with pytest.raises(RingError, match="still writing it"):
+        await_writer(path, 0.05)
+    first.close()
+    await_writer(path, 0.05)
+    RingWriter.attach(path).close()
+
+
+def test_a_ring_can_be_handed_on(path: Path) -> None:
+    first, reader = pair(path)
+    first.echo(1, 1, 1, ECHO)
+    first.publish(0, 0)
+    first.close()
+    second = RingWriter.attach(path)
+    second.echo(2, 1, 1, ECHO)
+    second.publish(0, 0)
+    assert take(reader, 0)["seq"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(

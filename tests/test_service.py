@@ -221,7 +221,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(service: Service, monkeypatc
 
 def test_a_stalled_loop_is_unhealthy(service: Service) -> None:
     assert service.monitor.health() == (True, "")
-    service._server._loop.call_soon(lambda: time.sleep(4.2))
+    service._engine._server.loop.call_soon(lambda: time.sleep(4.2))
     reason = wait_for(lambda: service.monitor.health()[1], "unhealthy")
     assert "the echo loop has not turned for" in reason
     wait_for(lambda: service.monitor.health()[0], "healthy again")
@@ -230,7 +230,7 @@ def test_a_stalled_loop_is_unhealthy(service: Service) -> None:
 def test_a_dead_loop_is_unhealthy(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("threading.excepthook", lambda arguments: None)
     service = start()
-    service._server._loop.call_soon(lambda: [][1])
+    service._engine._server.loop.call_soon(lambda: [][1])
     reason = wait_for(lambda: service.monitor.health()[1], "unhealthy")
     assert reason == "the echo loop stopped: IndexError: list index out of range"
 
@@ -279,9 +279,126 @@ class TestRefusals:
             ({"reply": "shout"}, "unknown reply 'shout'; known: stamp, echo"),
             ({"low_water": 2, "high_water": 1}, "--low-water 2 is above --high-water 1"),
             ({"idle_timeout": float("nan")}, "--idle-timeout nan"),
-            ({"workers": 2}, "--workers 2"),
+            ({"workers": 65}, "--workers 65"),
         ],
     )
     def test_values_that_do_not_go_together(self, settings: dict[str, Any], why: str) -> None:
         with pytest.raises(ServiceError, match=why):
             Settings(**settings)
+
+
+class TestWorkers:
+    @pytest.fixture
+    def service(self, start: Start) -> Service:
+        return start(workers=2)
+
+    def spread(self, service: Service, clients: int = 40) -> list[Any]:
+        """Connections, until every worker has one."""
+        made = [connect(service) for _ in range(clients)]
+        for client in made:
+            client.sendall(b"abc")
+            assert receive(client, 3) == b"abc"
+        wait_for(lambda: service.monitor.status()["connections"]["open"] >= clients, "all are seen")
+        return made
+
+    def test_connections_are_shared_out(self, service: Service) -> None:
+        clients = self.spread(service)
+        for client in clients:
+            client.close()
+        closed(service, 40)
+        opened = rows(service, "kind:open")
+        assert {row["worker"] for row in opened} == {1, 2}
+        assert len({row["conn"] for row in opened}) == 40
+        for worker in (1, 2):
+            assert [row["seq"] for row in rows(service, f"worker:{worker}")] == list(
+                range(1, len(rows(service, f"worker:{worker}")) + 1)
+            )
+        assert service.monitor.status()["bytes_in"] == 120
+
+    def test_an_operator_reaches_the_right_worker(self, service: Service) -> None:
+        clients = self.spread(service)
+        items = wait_for(lambda: service.monitor.connections("", "conn", 100, 0)["items"], "items")
+        by_peer = {item["peer"]: item["conn"] for item in items}
+        for client in clients[::2]:
+            assert service.monitor.close_connection(by_peer["{}:{}".format(*client.getsockname())])
+            assert client.recv(1) == b""
+        for client in clients[1::2]:
+            client.sendall(b"x")
+            assert receive(client, 1) == b"x"
+        for client in clients:
+            client.close()
+
+    def test_a_killed_worker_is_replaced_and_its_connections_closed(self, service: Service) -> None:
+        clients = self.spread(service)
+        victim = service._engine.pids()[1]
+        mine = [item["conn"] for item in service.monitor.connections("worker:1", "conn", 100, 0)["items"]]
+        os.kill(victim, 9)
+        wait_for(lambda: len(rows(service, "kind:close reason:crash")) == len(mine), "closed in the record")
+        wait_for(lambda: service._engine.pids().get(1, victim) != victim, "a new worker")
+        wait_for(lambda: service.monitor.health()[0], "healthy again")
+        assert sorted(row["conn"] for row in rows(service, "kind:close")) == sorted(mine)
+        for client in self.spread(service):
+            client.close()
+        sequence = [row["seq"] for row in rows(service, "worker:1")]
+        assert sequence == list(range(1, len(sequence) + 1))
+        conns = [row["conn"] for row in rows(service, "kind:open")]
+        assert len(conns) == len(set(conns)) == 80
+        for client in clients:
+            client.close()
+
+    def test_a_killed_service_takes_its_workers_along(self, start: Start, tmp_path: Path) -> None:
+        pid = os.fork()
+        if not pid:
+            try:
+                service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", workers=2))
+                service.start()
+                for client in self.spread(service):
+                    client.sendall(b"def")
+                    receive(client, 3)
+                os.kill(os.getpid(), 9)
+            finally:
+                os._exit(1)
+        assert os.waitpid(pid, 0)[1] == 9
+        service = wait_for(lambda: _started(start), "the directory is free")
+        echoed = [row for row in rows(service) if row["kind"] == "echo"]
+        assert sum(row["bytes_out"] for row in echoed) == 240
+        opened, closed_rows = rows(service, "kind:open"), rows(service, "kind:close")
+        assert sorted(row["conn"] for row in opened) == sorted(row["conn"] for row in closed_rows)
+
+    def test_a_second_start_waits_for_the_workers_of_the_first(self, tmp_path: Path, no_leaks: None) -> None:
+        service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", workers=1))
+        pid = os.fork()  # as gunicorn forks one worker, and another when it was killed
+        if not pid:
+            try:
+                service.start()
+                os.kill(os.getpid(), 9)
+            finally:
+                os._exit(1)
+        os.waitpid(pid, 0)
+        service.start()
+        say(service, b"hello")
+        closed(service, 1)
+        service.stop()
+
+    def test_fewer_workers_after_a_restart(self, start: Start) -> None:
+        first = start(workers=3)
+        for client in self.spread(first):
+            client.close()
+        closed(first, 40)
+        first.stop()
+        second = start()
+        say(second, b"one more")
+        closed(second, 1)
+        assert len({row["conn"] for row in rows(second, "kind:open")}) == 41
+
+    def test_a_port_that_workers_share_is_taken_for_others(self, service: Service, tmp_path: Path) -> None:
+        with pytest.raises(ServiceError, match="Address already in use"):
+            Service(Settings(echo_port=service.echo_address[1], data_dir=tmp_path / "other", workers=2))
+
+
+def _started(start: Start) -> Service | None:
+    """A service, unless the workers of a dead one still hold the port or the directory."""
+    try:
+        return start()
+    except ServiceError:
+        return None

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from core.engine.poller import READ, WRITE
 
-MAX_CHUNKS: Final = 64
-"""Replies handed to one sendmsg(2) at most."""
+MAX_CHUNKS: Final = 1024
+"""Replies handed to one sendmsg(2) at most (IOV_MAX)."""
 
 
 class State(Enum):

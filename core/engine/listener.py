@@ -6,9 +6,10 @@ from typing import Final
 BACKLOG: Final = 4096
 
 
-def listen(host: str, port: int, backlog: int = BACKLOG) -> socket.socket:
+def listen(host: str, port: int, backlog: int = BACKLOG, *, shared: bool = False) -> socket.socket:
     """A non-blocking TCP listener on `host` (a name, an IPv4 or an IPv6 address) and `port` (0: a free one).
 
+    A `shared` one lets other listeners of the same user share the port; a `backlog` of 0 only takes the address.
     Raises OSError (socket.gaierror included) when it can't be had.
     """
     family, kind, proto, _, address = socket.getaddrinfo(
@@ -21,8 +22,11 @@ def listen(host: str, port: int, backlog: int = BACKLOG) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         # Accepted sockets inherit it (tcp(7)): one system call less for each.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        listener.listen(backlog)
+        if backlog:
+            listener.listen(backlog)
         listener.setblocking(False)
     except OSError:
         listener.close()

@@ -15,7 +15,7 @@ import socket
 import struct
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -30,7 +30,9 @@ STAMP_SIZE: Final = 27
 """Bytes of `[` + ctime + `] `."""
 
 _ACCEPTS_A_TURN: Final = 64
+# A visit flushes 2 MiB at most: with the default marks, all that is queued.
 _FLUSH_SIZE: Final = 256 * 1024
+_FLUSHES: Final = 8
 _RETRY_ACCEPT: Final = 0.1
 _HEARTBEAT: Final = 1.0
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -81,13 +83,13 @@ class Server:
     """One listener, one loop, one thread. Only `stop` and `close_connection` may be called from others."""
 
     def __init__(
-        self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, *, first_conn: int = 1
+        self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
     ) -> None:
-        """`listener` is non-blocking and becomes the server's. `first_conn` is the id of the first connection."""
+        """`listener` is non-blocking and becomes the server's; `ids` gives each connection its own."""
         self._listener = listener
         self._recorder = recorder
         self._settings = settings
-        self._next_conn = first_conn
+        self._ids = ids
         self._links: dict[int, Link] = {}
         self._stopping = False
         self._loop = Loop(POLLERS[settings.model](), recorder.publish, self._stamp)
@@ -117,6 +119,11 @@ class Server:
     def stop(self, timeout: float) -> None:
         """Stop accepting, deliver what is queued for at most `timeout` seconds, end `run`. Does not wait."""
         self._loop.call_soon(partial(self._begin_stop, timeout))
+
+    @property
+    def loop(self) -> Loop:
+        """The loop, for whoever drives the server from its thread."""
+        return self._loop
 
     def close_connection(self, conn: int) -> None:
         """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
@@ -165,7 +172,7 @@ class Server:
         peer, port = packed(address)
         reason = self._refusal(sock.fileno())
         if not reason:
-            link = Link(sock, Connection(self._next_conn, self._settings.marks))
+            link = Link(sock, Connection(next(self._ids), self._settings.marks))
             link.quiet = self._quiet_visit(link)
             sock.setblocking(False)
             try:
@@ -175,7 +182,6 @@ class Server:
         if reason:
             sock.close()
             return self._recorder.emit_peer(Kind.REFUSE, 0, peer, port, reason)
-        self._next_conn += 1
         self._links[link.conn.id] = link
         self._recorder.emit_peer(Kind.OPEN, link.conn.id, peer, port, 0)
         if self._settings.idle_timeout:
@@ -241,18 +247,24 @@ class Server:
     def _flush(self, link: Link) -> bool:
         """Offer what is queued; False when the send buffer is as full as it was."""
         conn = link.conn
-        chunks = conn.pending(_FLUSH_SIZE)
-        offered = sum(map(len, chunks))
+        sent, was_full, conn.full = 0, conn.full, False
         try:
-            sent = link.sock.sendmsg(chunks)
+            for _ in range(_FLUSHES):
+                chunks = conn.pending(_FLUSH_SIZE)
+                taken = link.sock.sendmsg(chunks)
+                conn.sent(taken)
+                sent += taken
+                conn.full = taken < sum(map(len, chunks))
+                if conn.full or not conn.queue_bytes:
+                    break
         except BlockingIOError:
-            return False
+            conn.full = True
+            if not sent:
+                return False
         except OSError as error:
             self._failed(link, error)
             return True
-        conn.sent(sent)
-        kind = Kind.FULL if sent < offered else Kind.NOT_FULL if conn.full else Kind.WRITE
-        conn.full = sent < offered
+        kind = Kind.FULL if conn.full else Kind.NOT_FULL if was_full else Kind.WRITE
         self._recorder.emit(kind, conn.id, 0, sent, conn.queue_bytes, conn.queue_chunks)
         self._settle(link)
         return True

@@ -10,13 +10,14 @@ the record with sequence number `s` is in slot `s % capacity`.
 """
 
 import contextlib
+import fcntl
 import mmap
 import os
 import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, Self
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class RingWriter:
         with open(fresh, "wb+") as file:
             # Allocated, not sparse: a store into a hole of a full disk is a SIGBUS.
             os.posix_fallocate(file.fileno(), 0, size)
-            self._map = mmap.mmap(file.fileno(), size)
+            self._map = _locked_map(file, size)
         offset = time.time_ns() - time.monotonic_ns()
         _IDENTITY.pack_into(self._map, 0, _MAGIC, VERSION, RECORD.itemsize, capacity, worker, offset)
         _PROGRESS.pack_into(self._map, _PROGRESS_AT, after, time.monotonic_ns(), 0, 0)
@@ -87,6 +88,18 @@ class RingWriter:
             self._map[at] = 0
         fresh.rename(path)
         self._bind(after, capacity)
+
+    @classmethod
+    def attach(cls, path: Path) -> Self:
+        """Go on writing a ring that another process has made. Raises OSError and RingError."""
+        with RingReader(path) as made:
+            head, capacity = made.progress().head, made.capacity
+        self = cls.__new__(cls)
+        with open(path, "rb+") as file:
+            self._map = _locked_map(file, 0)
+        self._bind(head, capacity)
+        self.publish(0, 0)
+        return self
 
     def _bind(self, seq: int, capacity: int) -> None:  # noqa: C901 - small closures over shared variables
         view, size, mask, start = self._map, RECORD.itemsize, capacity - 1, _HEADER_SIZE
@@ -169,6 +182,28 @@ class RingWriter:
         self._map.close()
 
 
+def _locked_map(file: BinaryIO, size: int) -> mmap.mmap:
+    """Map a ring for writing; its lock lasts as long as the map, which keeps a duplicate of the descriptor."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RingError(f"{file.name}: another process is writing it") from None
+    return mmap.mmap(file.fileno(), size)
+
+
+def await_writer(path: Path, timeout: float) -> None:
+    """Wait until no one writes the ring at `path` any more. Raises OSError, and RingError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    with open(path, "rb") as file:
+        while True:
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise RingError(f"{path}: another process is still writing it") from None
+                time.sleep(0.02)
+
+
 class RingReader:
     """The monitor's end, in the same or another process."""
 
@@ -213,7 +248,8 @@ class RingReader:
 
     def release(self, upto: int) -> None:
         """Give the slots of all records up to number `upto` back to the writer."""
-        _TAIL.pack_into(self._map, _TAIL_AT, upto)
+        if upto > self.tail:
+            _TAIL.pack_into(self._map, _TAIL_AT, upto)
 
     def leftover(self, after: int) -> np.ndarray:
         """Copy of every whole record after number `after`, published or not; for a ring whose writer is dead."""
@@ -221,6 +257,12 @@ class RingReader:
         expected = np.arange(after + 1, after + 1 + self.capacity, dtype=np.uint64)
         wrong = np.flatnonzero(records["seq"] != expected)
         return records[: wrong[0]] if len(wrong) else records
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Give the map back."""

@@ -69,9 +69,9 @@ class Listing:
         return None
 
     def blocked(self, count: int) -> list[dict[str, Any]]:
-        """Items of the open connections whose send buffer is full, largest queue first."""
+        """Items of the open connections that are blocked or paused, largest queue first."""
         columns = self._columns({"queue_bytes"})
-        stuck = self._gather(lambda table: table["blocked"] & table.is_open())
+        stuck = self._gather(lambda table: (table["blocked"] | table["paused"]) & table.is_open())
         return self.items(_ordered(np.flatnonzero(stuck), columns["queue_bytes"], True, count)[:count])
 
     def items(self, rows: Numbers) -> list[dict[str, Any]]:

@@ -47,11 +47,11 @@ class Monitor:
     """Answers as plain dicts; every caller gets a copy. May be used from any thread.
 
     Filters that can't be understood raise QueryError, other bad values ValueError, each with one clear line.
-    `failure()` says why the engine is not running (empty: it is); `close(conn)` asks it to close a connection.
+    `failure()` says why the engine is not running (empty: it is); `close(conn, worker)` asks it to close a connection.
     """
 
     def __init__(
-        self, pump: Pump, data_dir: Path, about: About, failure: Callable[[], str], close: Callable[[int], None]
+        self, pump: Pump, data_dir: Path, about: About, failure: Callable[[], str], close: Callable[[int, int], None]
     ) -> None:
         self.viewers = 0
         self._pump = pump
@@ -96,7 +96,7 @@ class Monitor:
                 "recorder": {
                     "events": totals.events,
                     "lost": totals.lost,
-                    "lag_ms": round(pump.lag_ms, 1),
+                    "lag_ms": round(pump.log_lag() * 1000, 1),
                     "log_bytes": pump.journal.log_bytes,
                 },
                 "viewers": self.viewers,
@@ -162,7 +162,7 @@ class Monitor:
             item = self._listing().find(conn)
         if item is None or item["state"] == "closed":
             return False
-        self._close(conn)
+        self._close(conn, item["worker"])
         return True
 
     def _listing(self) -> Listing:

@@ -25,7 +25,7 @@ Numbers = npt.NDArray[Any]
 TICK: Final = 0.05
 _RATE_WINDOW_NS: Final = 1_000_000_000
 _ROWS_A_WRITE: Final = 5000  # a batch has a fixed cost, on disk and to read; the ring keeps what is not written yet
-_LONGEST_UNWRITTEN: Final = 1.0
+_LONGEST_UNWRITTEN: Final = 0.5
 _LONGEST_WAIT_NS: Final = 1_200_000_000
 _NOTABLE_KEPT: Final = 20
 _NOTABLE: Final = np.isin(
@@ -57,10 +57,10 @@ class Rates:
 class Feed:
     """A worker's ring and the table that is folded from it."""
 
-    def __init__(self, ring: RingReader, table: Table) -> None:
-        self.ring = ring
+    def __init__(self, table: Table, taken: int) -> None:
         self.table = table
-        self.taken = ring.tail
+        self.taken = taken  # number of the last record that was folded
+        self.ring: RingReader
 
 
 class Pump:
@@ -79,7 +79,6 @@ class Pump:
         self.recent = Recent()
         self.notable: deque[pa.RecordBatch] = deque(maxlen=_NOTABLE_KEPT)
         self.rates = Rates()
-        self.lag_ms = 0.0
         self.log_error = ""
         self._unwritten_rows = 0
         self._unwritten: deque[tuple[Feed, pa.RecordBatch, int]] = deque()
@@ -104,10 +103,20 @@ class Pump:
                 feed.ring.close()
             self.feeds.clear()
 
-    def add(self, feed: Feed) -> None:
-        """Read another ring."""
+    def attach(self, feed: Feed, ring: RingReader) -> None:
+        """Read `ring` for `feed` from now on."""
         with self.lock:
-            self.feeds.append(feed)
+            if feed in self.feeds:
+                feed.ring.close()
+            else:
+                self.feeds.append(feed)
+            feed.ring = ring
+
+    def remove(self, feed: Feed) -> None:
+        """Read this one no more."""
+        with self.lock:
+            self.feeds.remove(feed)
+            feed.ring.close()
 
     def begin(self) -> None:
         """Count from here: what was recovered of an earlier run stays in the log, not in the figures of this one."""
@@ -138,7 +147,7 @@ class Pump:
                 head = feed.ring.progress().head
                 if head > feed.taken:
                     self.ingest(feed, feed.ring.read(feed.taken, head), feed.ring.wall_offset)
-            if self._unwritten_rows >= _ROWS_A_WRITE or self._waited_for_log() >= _LONGEST_UNWRITTEN:
+            if self._unwritten_rows >= _ROWS_A_WRITE or self.log_lag() >= _LONGEST_UNWRITTEN:
                 self.flush()
             self._sample()
 
@@ -157,6 +166,13 @@ class Pump:
         self.tick()
         self.flush()
 
+    def log_lag(self) -> float:
+        """Age of the oldest event that the log has not got yet, in seconds."""
+        with self.lock:
+            if not self._unwritten:
+                return 0.0
+            return max(0.0, (time.time_ns() - self._unwritten[0][1].column("time")[0].value) / 1e9)
+
     def beat_age(self) -> float:
         """Seconds since the slowest loop turned."""
         now = time.monotonic_ns()
@@ -171,7 +187,7 @@ class Pump:
                 is_open = table.is_open()
                 queues = table["queue_bytes"][is_open]
                 sums["open"] += table.open_count
-                sums["blocked"] += int(np.count_nonzero(table["blocked"] & is_open))
+                sums["blocked"] += int(np.count_nonzero((table["blocked"] | table["paused"]) & is_open))
                 sums["bytes"] += int(queues.sum())
                 sums["chunks"] += int(table["queue_chunks"][is_open].sum())
                 sums["max_bytes"] = max(sums["max_bytes"], int(queues.max(initial=0)))
@@ -185,10 +201,6 @@ class Pump:
             self.failure = f"the monitor stopped: {type(error).__name__}: {error}"
             raise
 
-    def _waited_for_log(self) -> float:
-        """Seconds since the oldest event that the log has not got."""
-        return (time.time_ns() - self._unwritten[0][1].column("time")[0].value) / 1e9 if self._unwritten else 0.0
-
     def _write(self) -> None:
         """Write the longest run of batches of the oldest one's feed as one."""
         feed = self._unwritten[0][0]
@@ -198,8 +210,8 @@ class Pump:
         for _ in run:
             self._unwritten.popleft()
         self._unwritten_rows -= batch.num_rows
-        feed.ring.release(run[-1][2])
-        self.lag_ms = max(0.0, (time.time_ns() - batch.column("time")[0].value) / 1e6)
+        if feed in self.feeds:
+            feed.ring.release(run[-1][2])
 
     def _note(self, records: Numbers, batch: pa.RecordBatch) -> None:
         notable = _NOTABLE[records["kind"]]

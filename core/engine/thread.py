@@ -1,0 +1,39 @@
+"""The engine as a background thread of this process."""
+
+import threading
+
+from core.engine.server import Server
+
+
+class EngineThread:
+    """Runs one server; worker 0."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._failure = ""
+        self._thread = threading.Thread(target=self._run, name="echo", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Stop accepting, deliver what is queued for at most `timeout` seconds, wait for the end."""
+        if self._thread.is_alive():
+            self._server.stop(timeout)
+        self._thread.join(timeout + 5.0)
+
+    def close_connection(self, conn: int, worker: int) -> None:
+        """Close a connection on behalf of an operator. Does not wait."""
+        self._server.close_connection(conn)
+
+    def failure(self) -> str:
+        """Why it is not serving; empty while it is."""
+        return self._failure
+
+    def _run(self) -> None:
+        try:
+            self._server.run()
+        except Exception as error:
+            self._failure = f"the echo loop stopped: {type(error).__name__}: {error}"
+            raise

@@ -1,0 +1,204 @@
+"""Worker processes: starts them, hands them orders, notices when one dies and puts another in its place."""
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from core.engine.worker import WorkerConfig
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_START_TIMEOUT: Final = 20.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+_STEADY: Final = 30.0
+"""A worker that served this long has proven itself: the next pause begins small again."""
+
+
+class WorkerError(Exception):
+    """A worker that did not start; one line."""
+
+
+@dataclass
+class _Worker:
+    number: int
+    process: "subprocess.Popen[bytes]"
+    pidfd: int
+    control: socket.socket
+    started: float
+    pause: float
+
+
+@dataclass
+class _Replacement:
+    """A worker to be: when, what it is told, and the pause before another try."""
+
+    due: float
+    config: WorkerConfig | None  # None: it could not be readied yet
+    pause: float
+
+
+class Workers:
+    """The engine as `count` processes, numbered from 1.
+
+    `prepare(number)` readies a worker's ring, closes in the record what an earlier one left open, and answers the
+    worker's configuration; it is called before every start, also of a replacement.
+    """
+
+    def __init__(self, count: int, prepare: Callable[[int], WorkerConfig]) -> None:
+        self._count = count
+        self._prepare = prepare
+        self._workers: dict[int, _Worker] = {}
+        self._waiting: dict[int, _Replacement] = {}
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._thread = threading.Thread(target=self._watch, name="workers", daemon=True)
+        self._failure = ""
+
+    def start(self) -> None:
+        """Start all and wait until all accept. Raises WorkerError."""
+        try:
+            for number in range(1, self._count + 1):
+                self._workers[number] = _spawn(number, self._prepare(number), _FIRST_PAUSE)
+            for worker in self._workers.values():
+                _await_ready(worker)
+        except BaseException:
+            self._kill_all()
+            raise
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Tell all to stop accepting and to deliver what is queued for at most `timeout` seconds; wait for them."""
+        with self._lock:
+            self._stopping = True
+        os.eventfd_write(self._wake, 1)
+        if self._thread.is_alive():
+            self._thread.join()
+        for worker in self._workers.values():
+            self._send(worker, {"do": "stop", "timeout": timeout})
+        deadline = time.monotonic() + timeout + 3.0
+        for worker in self._workers.values():
+            try:
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+        self._kill_all()
+        os.close(self._wake)
+
+    def close_connection(self, conn: int, worker: int) -> None:
+        """Close a connection on behalf of an operator. Does not wait."""
+        with self._lock:
+            owner = self._workers.get(worker)
+        if owner is not None:
+            self._send(owner, {"do": "close", "conn": conn})
+
+    def failure(self) -> str:
+        """Which worker is not serving, and why; empty while all are."""
+        return self._failure
+
+    def pids(self) -> dict[int, int]:
+        """Process id of each worker that runs."""
+        with self._lock:
+            return {number: worker.process.pid for number, worker in self._workers.items()}
+
+    def _watch(self) -> None:
+        """Wait for deaths and for replacements that are due."""
+        while True:
+            poll = select.poll()
+            poll.register(self._wake, select.POLLIN)
+            for worker in self._workers.values():
+                poll.register(worker.pidfd, select.POLLIN)
+            due = min((one.due for one in self._waiting.values()), default=None)
+            poll.poll(None if due is None else max(0.0, due - time.monotonic()) * 1000)
+            if self._stopping:
+                return
+            for worker in [worker for worker in self._workers.values() if worker.process.poll() is not None]:
+                self._bury(worker)
+            for number in [number for number, one in self._waiting.items() if one.due <= time.monotonic()]:
+                self._replace(number)
+
+    def _bury(self, worker: _Worker) -> None:
+        with self._lock:
+            del self._workers[worker.number]
+        os.close(worker.pidfd)
+        worker.control.close()
+        status = worker.process.returncode
+        self._failure = f"worker {worker.number} ended with {'signal' if status < 0 else 'status'} {abs(status)}"
+        steady = time.monotonic() - worker.started >= _STEADY
+        self._plan(worker.number, _FIRST_PAUSE if steady else worker.pause)
+
+    def _plan(self, number: int, pause: float) -> None:
+        """Close in the record what the dead one left open, now; start another after the pause."""
+        try:
+            config = self._prepare(number)
+        except OSError as error:
+            self._failure = f"worker {number} can't be started: {error}"
+            config = None
+        self._waiting[number] = _Replacement(time.monotonic() + pause, config, min(2 * pause, _LONGEST_PAUSE))
+
+    def _replace(self, number: int) -> None:
+        plan = self._waiting[number]
+        if plan.config is None:
+            return self._plan(number, plan.pause)
+        try:
+            worker = _spawn(number, plan.config, plan.pause)
+            _await_ready(worker)
+        except (OSError, WorkerError) as error:
+            self._plan(number, plan.pause)
+            self._failure = f"worker {number} can't be started: {error}"
+            return None
+        with self._lock:
+            self._workers[number] = worker
+        del self._waiting[number]
+        if not self._waiting:
+            self._failure = ""
+        return None
+
+    def _kill_all(self) -> None:
+        for worker in self._workers.values():
+            worker.process.kill()
+            worker.process.wait()
+            os.close(worker.pidfd)
+            worker.control.close()
+        self._workers.clear()
+
+    @staticmethod
+    def _send(worker: _Worker, order: dict[str, object]) -> None:
+        try:
+            worker.control.sendall(json.dumps(order).encode() + b"\n")
+        except OSError:  # it has just died; the watch sees to that
+            return
+
+
+def _await_ready(worker: _Worker) -> None:
+    """Wait for the line that says that it accepts; a worker that does not get there is ended."""
+    worker.control.settimeout(_START_TIMEOUT)
+    try:
+        line = worker.control.recv(64)
+    except OSError as error:
+        line = str(error).encode()
+    if line != b"ready\n":
+        worker.process.kill()
+        worker.process.wait()
+        raise WorkerError(f"worker {worker.number} did not start")
+
+
+def _spawn(number: int, config: WorkerConfig, pause: float) -> _Worker:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "core.engine.worker", config.to_json(), str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            cwd=_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+    return _Worker(number, process, os.pidfd_open(process.pid), ours, time.monotonic(), pause)

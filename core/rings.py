@@ -1,0 +1,73 @@
+"""The rings of a data directory: recovered at the start, renewed when their writer has died."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from core.record.events import Kind, Reason
+from core.record.ring import RingReader, RingWriter, await_writer
+from core.watch.pump import Feed, Pump
+from core.watch.table import Table
+
+_WRITER_TIMEOUT: Final = 8.0
+"""A worker whose service was killed still delivers what it has queued."""
+_RING: Final = re.compile(r"ring-(\d{1,4})")
+
+
+class Rings:
+    """One ring and one feed a worker. Raises OSError and RingError where a file can't be used."""
+
+    def __init__(self, directory: Path, pump: Pump) -> None:
+        self._directory = directory
+        self._pump = pump
+        self._feeds: dict[int, Feed] = {}
+
+    def path(self, worker: int) -> Path:
+        """Where the ring of a worker is."""
+        return self._directory / f"ring-{worker}"
+
+    def recover(self, workers: set[int]) -> dict[int, RingWriter]:
+        """Bring the log up to the last record that was written, even by a server that was killed.
+
+        Connections that were open then are closed in the record. Answers a writer for each of `workers`; rings of
+        others, from a run with more of them, are emptied and removed.
+        """
+        found = {int(name[1]) for path in self._directory.glob("ring-*") if (name := _RING.fullmatch(path.name))}
+        journal = self._pump.journal
+        writers = {}
+        for worker in sorted(workers | found | {worker for worker, conns in journal.open_conns.items() if conns}):
+            table = Table(worker)
+            table.restore(dict(journal.open_conns.get(worker, {})))
+            self._feeds[worker] = Feed(table, journal.last_seq.get(worker, 0))
+            writers[worker] = self.renew(worker)
+        self._pump.catch_up()
+        for worker in writers.keys() - workers:
+            writers.pop(worker).close()
+            self._pump.remove(self._feeds.pop(worker))
+            self.path(worker).unlink()
+        return writers
+
+    def renew(self, worker: int) -> RingWriter:
+        """Take what is left in the ring of a dead writer, and begin a new ring in which its connections are closed."""
+        path, feed = self.path(worker), self._feeds[worker]
+        with self._pump.lock:
+            if path.exists():
+                await_writer(path, _WRITER_TIMEOUT)
+                with RingReader(path) as old:
+                    feed.taken = max(feed.taken, old.tail)
+                    records = old.leftover(feed.taken)
+                    if len(records):
+                        self._pump.ingest(feed, records, old.wall_offset)
+            self._pump.flush()
+            writer = RingWriter(path, worker=worker, after=feed.taken)
+            for conn in feed.table["conn"][feed.table.is_open()].tolist():
+                writer.emit(Kind.CLOSE, conn, reason=Reason.CRASH)
+            writer.publish(0, 0)
+            self._pump.attach(feed, RingReader(path))
+        return writer
+
+    def next_conn(self) -> int:
+        """A connection id above all that were ever used."""
+        with self._pump.lock:
+            used = [int(feed.table["conn"][-1]) for feed in self._feeds.values()]
+            return max([self._pump.journal.max_conn, *used]) + 1
