@@ -247,27 +247,36 @@ class Server:
     def _flush(self, link: Link) -> bool:
         """Offer what is queued; False when the send buffer is as full as it was."""
         conn = link.conn
-        sent, was_full, conn.full = 0, conn.full, False
-        try:
-            for _ in range(_FLUSHES):
-                chunks = conn.pending(_FLUSH_SIZE)
-                taken = link.sock.sendmsg(chunks)
-                conn.sent(taken)
-                sent += taken
-                conn.full = taken < sum(map(len, chunks))
-                if conn.full or not conn.queue_bytes:
-                    break
-        except BlockingIOError:
-            conn.full = True
-            if not sent:
-                return False
-        except OSError as error:
+        was_full = conn.full
+        sent, error = self._offer(link)
+        if not sent and error is None:
+            return False
+        if sent:
+            kind = Kind.FULL if conn.full else Kind.NOT_FULL if was_full else Kind.WRITE
+            self._recorder.emit(kind, conn.id, 0, sent, conn.queue_bytes, conn.queue_chunks)
+        if error is None:
+            self._settle(link)
+        else:
             self._failed(link, error)
-            return True
-        kind = Kind.FULL if conn.full else Kind.NOT_FULL if was_full else Kind.WRITE
-        self._recorder.emit(kind, conn.id, 0, sent, conn.queue_bytes, conn.queue_chunks)
-        self._settle(link)
         return True
+
+    def _offer(self, link: Link) -> tuple[int, OSError | None]:
+        """Send until the queue is empty, the buffer full or the visit long enough: bytes taken, and what went wrong."""
+        conn, total = link.conn, 0
+        for _ in range(_FLUSHES):
+            chunks = conn.pending(_FLUSH_SIZE)
+            try:
+                sent = link.sock.sendmsg(chunks)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                return total, error
+            conn.sent(sent)
+            total += sent
+            conn.full = sent < sum(map(len, chunks))
+            if conn.full or not conn.queue_bytes:
+                break
+        return total, None
 
     def _read(self, link: Link) -> None:
         conn = link.conn
