@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from core.record.events import Kind, Reason
+from core.record.records import Records
 from core.record.ring import RingReader, RingWriter, await_writer
 from core.watch.pump import Feed, Pump
 from core.watch.table import Table
@@ -57,7 +58,7 @@ class Rings:
                     feed.taken = max(feed.taken, old.tail)
                     records = old.leftover(feed.taken)
                     if len(records):
-                        self._pump.ingest(feed, records, old.wall_offset)
+                        self._pump.ingest(feed, Records.of(records, old.wall_offset))
             self._pump.flush()
             writer = RingWriter(path, worker=worker, after=feed.taken)
             for conn in feed.table["conn"][feed.table.is_open()].tolist():

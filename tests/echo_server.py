@@ -69,7 +69,7 @@ class EchoServer:
         if self._closed:
             return self._rows
         head = self.reader.progress().head
-        records = self.reader.read(self._read, head)
+        records = self.reader.read(self._read, head).copy()
         self._read = head
         self.reader.release(head)
         self._rows += [_row(record) for record in records]

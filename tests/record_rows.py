@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.record.events import RECORD, Kind, Reason
+from core.record.records import Records
 from core.record.rows import event_columns, to_batch
 
 START_NS = 1_795_442_400_000_000_000
@@ -31,7 +32,7 @@ def make_batch(
 ) -> pa.RecordBatch:
     """A batch of such records; its peer is PEERS[1]."""
     records = make_records(count, first_seq, kind=kind, conn=conn)
-    return to_batch(records, worker, START_NS, np.full(count, 1, np.int32), PEERS)
+    return to_batch(Records.of(records, START_NS), worker, np.full(count, 1, np.int32), PEERS)
 
 
 def random_batch(count: int, first_seq: int, seed: int) -> pa.RecordBatch:
@@ -48,7 +49,7 @@ def random_batch(count: int, first_seq: int, seed: int) -> pa.RecordBatch:
     records["emptied"] = random.integers(0, 2, count)
     records["reason"] = random.choice([0, 1, 2, 3, 8, 204], count)
     records["reason"][records["kind"] == Kind.LOST] = Reason.RING_FULL
-    return to_batch(records, 1, START_NS, random.integers(0, len(PEERS), count).astype(np.int32), PEERS)
+    return to_batch(Records.of(records, START_NS), 1, random.integers(0, len(PEERS), count).astype(np.int32), PEERS)
 
 
 def plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from core.record.events import Kind, Reason
 from core.record.journal import Journal, JournalError
 from core.record.log import Log
 from core.record.query import Query
+from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA
 from core.record.segment import VERSION, list_segments
@@ -74,7 +75,7 @@ def test_state_is_known_after_a_restart(tmp_path):
     peers = ["", "1.1.1.1:1", "1.1.1.1:2"]
     opens = make_records(2, 1, kind=Kind.OPEN)
     opens["conn"] = [1, 2]
-    first = to_batch(opens, 0, START_NS, np.array([1, 2]), peers)
+    first = to_batch(Records.of(opens, START_NS), 0, np.array([1, 2]), peers)
     close = make_batch(1, 3, kind=Kind.CLOSE, conn=1)
     other = make_batch(1, 1, kind=Kind.OPEN, conn=9, worker=2)
     for segment_bytes in (1, 10**9):
@@ -259,7 +260,7 @@ def test_a_lost_row_that_failed_does_not_mix_up_reasons(tmp_path):
     closed = make_records(1, 3, kind=Kind.CLOSE)
     closed["reason"] = Reason.SELECT_LIMIT
     peer = np.zeros(1, np.int32)
-    rest = [to_batch(records, 0, START_NS, peer, [""]) for records in (lost, closed, closed)]
+    rest = [to_batch(Records.of(records, START_NS), 0, peer, [""]) for records in (lost, closed, closed)]
     write(tmp_path, make_batch(1), *rest).close()
     with pa.ipc.open_stream(segments(tmp_path)[0]) as reader:
         whole = [row["reason"] for batch in reader for row in plain_rows(batch)]

@@ -23,7 +23,7 @@ def pair(path: Path, capacity: int = 64, after: int = 0) -> tuple[RingWriter, Ri
 
 
 def take(reader: RingReader, after: int) -> np.ndarray:
-    records = reader.read(after, reader.progress().head)
+    records = reader.read(after, reader.progress().head).copy()
     reader.release(reader.progress().head)
     return records
 
@@ -189,7 +189,7 @@ def test_any_schedule_keeps_the_numbers_whole_and_the_sums_exact(
 
     def drain() -> None:
         nonlocal after
-        seen.append(reader.read(after, reader.progress().head))
+        seen.append(reader.read(after, reader.progress().head).copy())
         after = reader.progress().head
         reader.release(after)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.record.events import KINDS, PEER_STRUCT, REASONS, RECORD, RECORD_STRUCT, Kind, Reason
+from core.record.records import Records
 from core.record.rows import REASON_TEXTS, peers_of, to_batch
 from core.record.schema import SCHEMA
 from tests.record_rows import PEERS, START_NS, make_records, plain_rows
@@ -38,7 +39,7 @@ def peer_record(address: str, port: int, kind: Kind = Kind.OPEN) -> bytes:
 def test_every_value_arrives(values, data):
     records = np.frombuffer(b"".join(RECORD_STRUCT.pack(*value) for value in values), RECORD)
     peers = data.draw(st.lists(st.integers(0, 3), min_size=len(values), max_size=len(values)))
-    batch = to_batch(records, 3, START_NS, np.array(peers, np.int32), PEERS)
+    batch = to_batch(Records.of(records, START_NS), 3, np.array(peers, np.int32), PEERS)
     assert batch.schema == SCHEMA
     batch.validate(full=True)
     for row, value, peer in zip(plain_rows(batch), values, peers, strict=True):
@@ -72,17 +73,17 @@ def expected(value, peer):
 )
 def test_peers_are_written_as_address_and_port(address, shown):
     records = np.frombuffer(peer_record(address, 21567) * 2, RECORD)
-    assert peers_of(records) == [shown, shown]
+    assert peers_of(Records.of(records, 0)) == [shown, shown]
 
 
 def test_peers_of_a_selection():
     records = np.frombuffer(b"".join(peer_record("10.0.0.1", port) for port in range(6)), RECORD)
-    assert peers_of(records[::2]) == ["10.0.0.1:0", "10.0.0.1:2", "10.0.0.1:4"]
+    assert peers_of(Records.of(records, 0)[::2]) == ["10.0.0.1:0", "10.0.0.1:2", "10.0.0.1:4"]
 
 
 def test_only_peers_that_occur_are_in_the_batch_once():
     peers = [*PEERS, *PEERS]
-    batch = to_batch(make_records(3), 0, 0, np.array([1, 5, 2]), peers)
+    batch = to_batch(Records.of(make_records(3), 0), 0, np.array([1, 5, 2]), peers)
     assert batch.column("peer").dictionary.to_pylist() == [PEERS[1], PEERS[2]]
 
 
@@ -90,12 +91,12 @@ def test_no_dictionary_holds_a_text_twice():
     assert len(set(REASON_TEXTS)) == len(REASON_TEXTS)
     records = make_records(4, kind=Kind.LOST)
     records["reason"], records["queue_chunks"] = Reason.RING_FULL, [5, 6, 5, 7]
-    values = to_batch(records, 0, 0, np.zeros(4, np.int32), [""]).column("reason").dictionary.to_pylist()
+    values = to_batch(Records.of(records, 0), 0, np.zeros(4, np.int32), [""]).column("reason").dictionary.to_pylist()
     assert len(set(values)) == len(values)
 
 
 def test_lost_says_how_many_and_keeps_their_sums():
     records = make_records(1, kind=Kind.LOST)
     records["reason"], records["queue_chunks"], records["bytes_in"] = Reason.DISK, 412, 99
-    row = plain_rows(to_batch(records, 0, 0, np.zeros(1, np.int32), [""]))[0]
+    row = plain_rows(to_batch(Records.of(records, 0), 0, np.zeros(1, np.int32), [""]))[0]
     assert (row["reason"], row["bytes_in"], row["queue_chunks"]) == ("disk:412", 99, 0)

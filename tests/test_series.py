@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.record.events import RECORD, Kind
+from core.record.records import Records
 from core.watch.series import MAX_POINTS, Series
 from core.watch.sums import Sums, by_second
 
@@ -16,7 +17,7 @@ def count(series: Series, *seconds: float, start: int) -> None:
     records = np.zeros(len(seconds), RECORD)
     records["time"] = [int((start - BOOT + second) * 1e9) for second in seconds]
     records["kind"], records["bytes_in"], records["bytes_out"] = Kind.ECHO, 10, 37
-    for second, sums in by_second(records, BOOT * 10**9):
+    for second, sums in by_second(Records.of(records, BOOT * 10**9)):
         series.count(second, sums)
 
 
@@ -82,7 +83,7 @@ def test_sums_are_split_at_the_second() -> None:
     records["time"] = [0, 999_999_999, 1_000_000_000, 1_000_000_001, 3_000_000_000]
     records["kind"] = [Kind.OPEN, Kind.ECHO, Kind.LOST, Kind.ECHO, Kind.CLOSE]
     records["bytes_in"], records["queue_chunks"] = [0, 7, 100, 5, 0], [0, 0, 9, 0, 0]
-    assert list(by_second(records, 0)) == [
+    assert list(by_second(Records.of(records, 0))) == [
         (0, Sums(events=2, accepted=1, echoes=1, bytes_in=7)),
         (1, Sums(events=2, lost=9, echoes=1, bytes_in=105)),
         (3, Sums(events=1, closed=1)),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.record.events import RECORD, Kind, Reason
 from core.record.query import CONNECTION_FIELDS, parse
+from core.record.records import Records
 from core.watch.listing import Listing
 from core.watch.table import STATES, Table
 
@@ -33,7 +34,7 @@ def array(records: Iterable[np.void]) -> np.ndarray:
 
 
 def fold(table: Table, *records: np.void) -> list[str]:
-    rows, peers = table.fold(array(records), OFFSET)
+    rows, peers = table.fold(Records.of(array(records), OFFSET))
     return [str(peers[int(row)]) for row in rows]
 
 

@@ -238,12 +238,12 @@ class RingReader:
         return Progress(*_PROGRESS.unpack_from(self._map, _PROGRESS_AT))
 
     def read(self, after: int, upto: int) -> np.ndarray:
-        """Copy of the records numbered `after` + 1 to `upto`, a RECORD array."""
+        """The records numbered `after` + 1 to `upto`, an array of RECORD: a view, good until they are released."""
         first, last = (after + 1) % self.capacity, (upto + 1) % self.capacity
         if upto <= after:
-            return self._slots[:0].copy()
+            return self._slots[:0]
         if first < last:
-            return self._slots[first:last].copy()
+            return self._slots[first:last]
         return np.concatenate([self._slots[first:], self._slots[:last]])
 
     def release(self, upto: int) -> None:
@@ -252,7 +252,7 @@ class RingReader:
             _TAIL.pack_into(self._map, _TAIL_AT, upto)
 
     def leftover(self, after: int) -> np.ndarray:
-        """Copy of every whole record after number `after`, published or not; for a ring whose writer is dead."""
+        """Every whole record after number `after`, published or not; for a ring whose writer is dead."""
         records = self.read(after, after + self.capacity)
         expected = np.arange(after + 1, after + 1 + self.capacity, dtype=np.uint64)
         wrong = np.flatnonzero(records["seq"] != expected)

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import KINDS, REASONS, RECORD, Kind
+from core.record.events import KINDS, REASONS, Kind
 from core.record.query import Column
+from core.record.records import PAYLOAD, Records
 from core.record.schema import SCHEMA
 
 Numbers = npt.NDArray[Any]
 
 _IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
-_PAYLOAD: Final = slice(RECORD.fields["bytes_in"][1], RECORD.fields["kind"][1])  # type: ignore[index]
 
 # pandas refuses a dictionary that holds a value twice, and many reason codes have no text.
 REASON_TEXTS: Final = tuple(dict.fromkeys(REASONS))
@@ -38,15 +38,14 @@ _BLANKED: Final = {
 
 
 def to_batch(
-    records: Numbers,
+    records: Records,
     worker: int,
-    wall_offset_ns: int,
     peer_index: Numbers,
     peers: Sequence[str] | pa.StringArray,
 ) -> pa.RecordBatch:
-    """Rows of SCHEMA for `records` (dtype RECORD) of one worker.
+    """Rows of SCHEMA for `records` of one worker.
 
-    `wall_offset_ns` is added to the monotonic times; `peers[peer_index[i]]` is the peer of record i ("" for the
+    `peers[peer_index[i]]` is the peer of record i ("" for the
     server's own). The peer dictionary of the batch holds only the peers that occur.
     """
     kind = records["kind"]
@@ -54,35 +53,32 @@ def to_batch(
         _without(records[name], kind, kinds) for name, kinds in _BLANKED.items()
     )
     columns = {
-        "seq": records["seq"].astype(np.int64),
-        "time": pa.array((records["time"].astype(np.int64) + wall_offset_ns).view("M8[ns]")).cast(
-            SCHEMA.field("time").type
-        ),
+        "seq": records["seq"],
+        "time": pa.array(records["time"]).view(SCHEMA.field("time").type),
         "worker": np.full(len(records), worker, np.int16),
-        "conn": records["conn"].astype(np.int64),
+        "conn": records["conn"],
         "peer": _peer_column(peer_index, peers),
-        "kind": _coded(kind.astype(np.int8), KIND_VALUES),
+        "kind": _coded(kind.view(np.int8), KIND_VALUES),
         "bytes_in": bytes_in,
         "bytes_out": bytes_out,
         "queue_bytes": queue_bytes,
         "queue_chunks": queue_chunks,
-        "emptied": records["emptied"].astype(np.bool_),
+        "emptied": records["emptied"].view(np.bool_),
         "reason": _reason_column(records),
     }
     return pa.RecordBatch.from_arrays([pa.array(columns[name]) for name in SCHEMA.names], schema=SCHEMA)
 
 
 def _without(column: Numbers, kind: Numbers, kinds: Numbers) -> Numbers:
-    """A copy of `column` with 0 for these kinds."""
-    found = column.copy()
-    found[kinds[kind]] = 0
-    return found
+    """The column with 0 for these kinds."""
+    hits = kinds[kind]
+    return np.where(hits, np.uint32(0), column) if hits.any() else column
 
 
-def peers_of(records: Numbers) -> list[str]:
+def peers_of(records: Records) -> list[str]:
     """`address:port` (`[v6]:port`) of each record; they must be `open` or `refuse` records."""
-    packed = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), RECORD.itemsize)[:, _PAYLOAD]
-    return [_peer(bytes(address), port) for address, port in zip(packed, records["port"].tolist(), strict=True)]
+    packed = np.stack([records[name] for name in PAYLOAD], axis=1).astype("<u4").view("V16").ravel()
+    return [_peer(address.tobytes(), port) for address, port in zip(packed, records["port"].tolist(), strict=True)]
 
 
 def event_columns(batch: pa.RecordBatch, names: Iterable[str] = SCHEMA.names) -> dict[str, Column]:
@@ -119,7 +115,7 @@ def _peer_column(peer_index: Numbers, peers: Sequence[str] | pa.StringArray) -> 
     return _coded(codes.astype(np.int32), unique.dictionary)
 
 
-def _reason_column(records: Numbers) -> pa.DictionaryArray:
+def _reason_column(records: Records) -> pa.DictionaryArray:
     codes = _REASON_INDEX[records["reason"]]
     lost = np.flatnonzero((records["kind"] == Kind.LOST) & (codes != 0))
     if not len(lost):

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from core.record.events import Kind, Reason
 from core.record.journal import Journal
+from core.record.records import Records
 from core.record.ring import RingReader
 from core.record.rows import to_batch
 from core.watch.recent import Recent
@@ -125,14 +126,14 @@ class Pump:
             self.notable.clear()
             self._samples.clear()
 
-    def ingest(self, feed: Feed, records: Numbers, wall_offset: int) -> None:
-        """Fold `records` (dtype RECORD, in order; altered here) of a feed and put them up for the log."""
+    def ingest(self, feed: Feed, records: Records) -> None:
+        """Fold `records` of a feed (in order; altered here) and put them up for the log."""
         with self.lock:
-            index, peers = feed.table.fold(records, wall_offset)
-            for second, sums in by_second(records, wall_offset):
+            index, peers = feed.table.fold(records)
+            for second, sums in by_second(records):
                 self.totals += sums
                 self.series.count(second, sums)
-            batch = to_batch(records, feed.table.worker, wall_offset, index, peers)
+            batch = to_batch(records, feed.table.worker, index, peers)
             feed.table.compact()
             feed.taken = int(records["seq"][-1])
             self.recent.append(batch)
@@ -146,7 +147,7 @@ class Pump:
             for feed in self.feeds:
                 head = feed.ring.progress().head
                 if head > feed.taken:
-                    self.ingest(feed, feed.ring.read(feed.taken, head), feed.ring.wall_offset)
+                    self.ingest(feed, Records.of(feed.ring.read(feed.taken, head), feed.ring.wall_offset))
             if self._unwritten_rows >= _ROWS_A_WRITE or self.log_lag() >= _LONGEST_UNWRITTEN:
                 self.flush()
             self._sample()
@@ -171,7 +172,8 @@ class Pump:
         with self.lock:
             if not self._unwritten:
                 return 0.0
-            return max(0.0, (time.time_ns() - self._unwritten[0][1].column("time")[0].value) / 1e9)
+            oldest: int = self._unwritten[0][1].column("time")[0].value
+            return max(0.0, (time.time_ns() - oldest) / 1e9)
 
     def beat_age(self) -> float:
         """Seconds since the slowest loop turned."""
@@ -213,7 +215,7 @@ class Pump:
         if feed in self.feeds:
             feed.ring.release(run[-1][2])
 
-    def _note(self, records: Numbers, batch: pa.RecordBatch) -> None:
+    def _note(self, records: Records, batch: pa.RecordBatch) -> None:
         notable = _NOTABLE[records["kind"]]
         notable &= (records["kind"] != Kind.CLOSE) | (records["reason"] > Reason.PEER)
         rows = np.flatnonzero(notable)[-_NOTABLE_KEPT:]

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from core.record.events import Kind
-
-Numbers = npt.NDArray[Any]
+from core.record.records import Records
 
 
 @dataclass
@@ -31,8 +29,8 @@ class Sums:
         return self
 
     @classmethod
-    def of(cls, records: Numbers) -> Self:
-        """The sums of `records` (dtype RECORD), whose payload of peers is zeroed."""
+    def of(cls, records: Records) -> Self:
+        """The sums of `records`, whose payload of peers is zeroed."""
         kinds = np.bincount(records["kind"], minlength=len(Kind))
         bytes_in = records["bytes_in"]
         lost = records["queue_chunks"][records["kind"] == Kind.LOST] if kinds[Kind.LOST] else bytes_in[:0]
@@ -48,11 +46,11 @@ class Sums:
         )
 
 
-def by_second(records: Numbers, wall_offset: int) -> Iterator[tuple[int, Sums]]:
+def by_second(records: Records) -> Iterator[tuple[int, Sums]]:
     """The sums of each second (since 1970) that `records`, which are in order of time, fall into."""
     start = 0
     while start < len(records):
-        second = (int(records["time"][start]) + wall_offset) // 1_000_000_000
-        end = int(np.searchsorted(records["time"], np.uint64((second + 1) * 1_000_000_000 - wall_offset)))
+        second = int(records["time"][start]) // 1_000_000_000
+        end = int(np.searchsorted(records["time"], (second + 1) * 1_000_000_000))
         yield second, Sums.of(records[start:end])
         start = end

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.record.events import Kind
+from core.record.records import PAYLOAD, Records
 from core.record.rows import peers_of
 
 Numbers = npt.NDArray[Any]
@@ -42,7 +43,6 @@ def _kinds(*kinds: Kind) -> Numbers:
     return np.isin(np.arange(256), kinds)
 
 
-_PAYLOAD: Final = ("bytes_in", "bytes_out", "queue_bytes", "queue_chunks")
 _CARRIES_PEER: Final = _kinds(Kind.OPEN, Kind.REFUSE)
 _SENDS: Final = _kinds(Kind.FULL, Kind.NOT_FULL, Kind.WRITE)
 _THROTTLES: Final = _kinds(Kind.PAUSE, Kind.RESUME)
@@ -99,8 +99,8 @@ class Table:
         conns = np.array(sorted(peers), np.int64)
         self._insert(conns, [peers[conn] for conn in conns.tolist()])
 
-    def fold(self, records: Numbers, wall_offset: int) -> tuple[Numbers, pa.StringArray]:
-        """Bring the table up to date with `records` (dtype RECORD, in order), whose payload of peers is zeroed.
+    def fold(self, records: Records) -> tuple[Numbers, pa.StringArray]:
+        """Bring the table up to date with `records`, in order, and zero what holds peers in them.
 
         Returns for each record an index into the returned peers.
         """
@@ -108,13 +108,12 @@ class Table:
         refused: list[str] = []
         with_peer = np.flatnonzero(_CARRIES_PEER[kind])
         if len(with_peer):
-            refused = self._admit(records, with_peer, wall_offset)
-        rows = self._rows(records["conn"].astype(np.int64))
-        times = records["time"].astype(np.int64) + wall_offset
-        self._count(records, rows, times)
+            refused = self._admit(records, with_peer)
+        rows = self._rows(records["conn"])
+        self._count(records, rows)
         changes = np.flatnonzero(_CHANGES[kind])
         if len(changes):
-            self._change(records[changes], rows[changes], times[changes])
+            self._change(records[changes], rows[changes])
         peers = self._peers
         if refused:
             rows[kind == Kind.REFUSE] = np.arange(len(peers), len(peers) + len(refused))
@@ -136,27 +135,27 @@ class Table:
         self.size = size
         self.closed_count = int(np.count_nonzero(self["closed"]))
 
-    def _admit(self, records: Numbers, with_peer: Numbers, wall_offset: int) -> list[str]:
+    def _admit(self, records: Records, with_peer: Numbers) -> list[str]:
         """Add the opened connections; the peers of refused ones."""
         carriers = records[with_peer]
         peers = np.array(peers_of(carriers), object)
         opened = carriers["kind"] == Kind.OPEN
-        for name in _PAYLOAD:
+        for name in PAYLOAD:
             records[name][with_peer] = 0
         if opened.any():
-            self._append(carriers[opened], peers[opened].tolist(), wall_offset)
-        addressed = np.any([carriers[name] for name in _PAYLOAD], axis=0)
+            self._append(carriers[opened], peers[opened].tolist())
+        addressed = np.any([carriers[name] for name in PAYLOAD], axis=0)
         peers[~addressed] = ""  # nothing was accepted: no descriptor was left
         return list(peers[~opened])
 
-    def _append(self, opens: Numbers, peers: list[str], wall_offset: int) -> None:
-        conns = opens["conn"].astype(np.int64)
+    def _append(self, opens: Records, peers: list[str]) -> None:
+        conns = opens["conn"]
         if conns[0] <= self["conn"][-1]:
             return self._insert(conns, peers)  # after an event of it was lost, or a restart
         self._grow(len(opens))
         added = slice(self.size, self.size + len(opens))
         self._columns["conn"][added] = conns
-        self._columns["opened"][added] = opens["time"].astype(np.int64) + wall_offset
+        self._columns["opened"][added] = opens["time"]
         self._peers = pa.concat_arrays([self._peers, pa.array(peers, pa.string())])
         self.size += len(opens)
         return None
@@ -191,21 +190,21 @@ class Table:
             rows = np.searchsorted(self["conn"], conns)
         return rows
 
-    def _count(self, records: Numbers, rows: Numbers, times: Numbers) -> None:
+    def _count(self, records: Records, rows: Numbers) -> None:
         bytes_in, queue_bytes = records["bytes_in"].astype(np.int64), records["queue_bytes"]
         np.add.at(self["bytes_in"], rows, bytes_in)
         np.add.at(self["bytes_out"], rows, records["bytes_out"].astype(np.int64))
         np.add.at(self["echoes"], rows, np.minimum(bytes_in, 1))
         # Of repeated indices the last one wins, which is the newest record.
-        self["last"][rows] = times
+        self["last"][rows] = records["time"]
         self["queue_bytes"][rows] = queue_bytes
         self["queue_chunks"][rows] = records["queue_chunks"]
         queued = np.flatnonzero(queue_bytes)
         if len(queued):
             np.maximum.at(self["queue_peak_bytes"], rows[queued], queue_bytes[queued].astype(np.int64))
 
-    def _change(self, records: Numbers, rows: Numbers, times: Numbers) -> None:
-        kind = records["kind"]
+    def _change(self, records: Records, rows: Numbers) -> None:
+        kind, times = records["kind"], records["time"]
         sends, throttles, closes = _SENDS[kind], _THROTTLES[kind], kind == Kind.CLOSE
         self["blocked"][rows[sends]] = kind[sends] == Kind.FULL
         np.add.at(self["fulls"], rows[kind == Kind.FULL], 1)
