@@ -2,6 +2,7 @@
 
 import os
 import resource
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -180,13 +181,15 @@ def test_a_damaged_batch_is_named(tmp_path):
         Journal(tmp_path)
 
 
-@pytest.fixture
-def small_files():
-    """Files may not grow beyond 20,000 bytes, as on a full disk."""
+@contextmanager
+def small_files(size=20_000):
+    """Files may not grow beyond `size`, as on a full disk. Not a fixture: the limit holds for pytest's output too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def fill(journal):
@@ -200,20 +203,21 @@ def fill(journal):
         first += 50
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path, small_files):
+def test_a_full_disk_leaves_nothing_half_written(tmp_path):
     journal = Journal(tmp_path)
-    rows = fill(journal)
+    with small_files():
+        rows = fill(journal)
     assert 0 < rows == len(seqs(tmp_path))
-    with pytest.raises(OSError):
+    with small_files(), pytest.raises(OSError):
         journal.append(make_batch(50, rows + 1))
     assert journal.log_bytes == segments(tmp_path)[0].stat().st_size
     assert journal.last_seq == {0: rows}
 
 
-def test_appending_goes_on_when_there_is_room_again(tmp_path, small_files):
+def test_appending_goes_on_when_there_is_room_again(tmp_path):
     journal = Journal(tmp_path)
-    rows = fill(journal)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10**9, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    with small_files():
+        rows = fill(journal)
     journal.append(make_batch(50, rows + 1))
     journal.close()
     assert seqs(tmp_path) == list(range(1, rows + 51))
@@ -245,10 +249,9 @@ def test_a_write_that_fails_midway_is_taken_back(tmp_path, monkeypatch, chunk):
     assert seqs(tmp_path) == list(range(1, 11))
 
 
-def test_no_segment_is_left_when_its_head_does_not_fit(tmp_path, small_files):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+def test_no_segment_is_left_when_its_head_does_not_fit(tmp_path):
     journal = Journal(tmp_path)
-    with pytest.raises(OSError):
+    with small_files(1000), pytest.raises(OSError):
         journal.append(make_batch(5))
     assert segments(tmp_path) == []
     assert journal.log_bytes == 0
