@@ -86,14 +86,14 @@ COUNT = click.IntRange(0, 10_000_000)
 @option("--reply", type=click.Choice(REPLIES), default="stamp", help="stamp: `[time] ` before each chunk; echo: as is.")
 @option("--workers", type=click.IntRange(0, 64), default=0, help="0: the echo loop is a thread; N: N processes.")
 @option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default="data", help="Where the log is kept.")
-@option("--max-connections", type=COUNT, default=0, help="Refuse more connections than this; 0: no limit.")
+@option("--max-connections", type=COUNT, default=0, help="Refuse more; 0: what the descriptors allow.")
 @option("--idle-timeout", type=click.FloatRange(0, 10**7), default=0.0, help="Close silent ones after, s; 0: never.")
 @option("--high-water", type=Size(1, 2**31), default="256KiB", help="Queued bytes above which reading pauses.")
 @option("--low-water", type=Size(0, 2**31), default="64KiB", help="Queued bytes below which reading resumes.")
 @option("--read-size", type=Size(1, 2**26), default="64KiB", help="Most bytes of one read.")
 @option("--backlog", type=click.IntRange(1, 2**20), default=4096, help="Connections that may wait to be accepted.")
-@option("--retain-bytes", type=Size(2**20, 2**62), default=None, help="Drop the oldest log above this size.")
-@option("--retain-age", type=click.FloatRange(1, 10**10), default=None, help="Drop log older than this, s.")
+@option("--retain-bytes", type=Size(0, 2**62), default="8GiB", help="Drop the oldest log above this; 0: keep all.")
+@option("--retain-age", type=click.FloatRange(0, 10**10), default=0.0, help="Drop log older than this, s; 0: keep all.")
 def serve(**values: Any) -> None:
     """Serve the dashboard and the echo server until SIGTERM or Ctrl-C."""
     from web import serving
