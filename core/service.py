@@ -53,8 +53,8 @@ class Settings:
     low_water: int = 64 * 1024
     read_size: int = 65536
     backlog: int = BACKLOG
-    retain_bytes: int | None = None
-    retain_age: float | None = None
+    retain_bytes: int = 8 * 1024**3
+    retain_age: float = 0.0
 
     def __post_init__(self) -> None:
         if self.model not in POLLERS:

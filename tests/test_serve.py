@@ -241,7 +241,7 @@ def test_gunicorn_names_a_bad_option(tmp_path: Path) -> None:
         (["--high-water", "1KiB", "--low-water", "2KiB"], "--low-water"),
         (["--idle-timeout", "-1"], "'--idle-timeout'"),
         (["--idle-timeout", "nan"], "--idle-timeout"),
-        (["--retain-bytes", "1"], "'--retain-bytes'"),
+        (["--retain-bytes", "-1"], "'--retain-bytes'"),
         (["--colour", "red"], "--colour"),
         (["dance"], "dance"),
         (["load", "--size", "0"], "'--size'"),
