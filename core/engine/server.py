@@ -24,6 +24,7 @@ from core.engine.connection import Connection, Marks, State, Step
 from core.engine.listener import packed
 from core.engine.loop import Loop, Timer, Visit
 from core.engine.poller import POLLERS, READ
+from core.engine.sample import MOST_SAMPLES, LastSamples, Sample, take, tcp_info
 from core.record.events import ERRNO_BASE, Kind, Reason
 
 STAMP_SIZE: Final = 27
@@ -80,7 +81,7 @@ class Link:
 
 
 class Server:
-    """One listener, one loop, one thread. Only `stop` and `close_connection` may be called from others."""
+    """One listener, one loop, one thread. Only `stop`, `close_connection` and `sample` may be called from others."""
 
     def __init__(
         self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
@@ -92,6 +93,7 @@ class Server:
         self._ids = ids
         self._links: dict[int, Link] = {}
         self._stopping = False
+        self._last_samples = LastSamples()
         self._loop = Loop(POLLERS[settings.model](), recorder.publish, self._stamp)
         self._descriptor_limit = self._loop.poller.descriptor_limit
         # The stamp stands before the place where chunks are read to, so that a reply is one piece of memory.
@@ -128,6 +130,16 @@ class Server:
     def close_connection(self, conn: int) -> None:
         """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
         self._loop.call_soon(partial(self._close_by_id, conn))
+
+    def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
+        """Ask the kernel about at most MOST_SAMPLES connections; `done` is called in the loop's thread.
+
+        A closed one is answered by its last sample if that is still kept, 0 is the listener, unknown ones are left
+        out. Does not wait: the loop's thread alone knows that a descriptor is still the same connection's.
+        """
+        if len(conns) > MOST_SAMPLES:
+            raise ValueError(f"{len(conns)} connections to be sampled at once: at most {MOST_SAMPLES}")
+        self._loop.call_soon(lambda: done({conn: sample for conn in conns if (sample := self._sampled(conn))}))
 
     def _stamp(self) -> None:
         second = int(time.time())
@@ -354,6 +366,7 @@ class Server:
         if link.timer is not None:
             self._loop.cancel(link.timer)
         self._loop.remove(link.sock.fileno())
+        self._last_samples.note(conn.id, link.sock)
         link.sock.close()
         del self._links[conn.id]
         conn.step(Step.CLOSE)
@@ -379,6 +392,12 @@ class Server:
         link = self._links.get(conn)
         if link is not None:
             self._close(link, Reason.OPERATOR)
+
+    def _sampled(self, conn: int) -> Sample | None:
+        if not conn:
+            return None if self._stopping else {"at": time.monotonic_ns(), "info": tcp_info(self._listener)}
+        link = self._links.get(conn)
+        return take(link.sock) if link is not None else self._last_samples.find(conn)
 
     def _begin_stop(self, timeout: float) -> None:
         if self._stopping:

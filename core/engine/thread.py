@@ -1,7 +1,9 @@
 """The engine as a background thread of this process."""
 
+import queue
 import threading
 
+from core.engine.sample import Sample
 from core.engine.server import Server
 
 
@@ -26,6 +28,17 @@ class EngineThread:
     def close_connection(self, conn: int, worker: int) -> None:
         """Close a connection on behalf of an operator. Does not wait."""
         self._server.close_connection(conn)
+
+    def sample(self, worker: int, conns: list[int], timeout: float) -> dict[int, Sample]:
+        """What the kernel says of these connections (Server.sample); empty when the loop does not answer in time."""
+        answer: queue.SimpleQueue[dict[int, Sample]] = queue.SimpleQueue()
+        if not self._thread.is_alive():
+            return {}
+        self._server.sample(conns, answer.put)
+        try:
+            return answer.get(timeout=timeout)
+        except queue.Empty:
+            return {}
 
     def failure(self) -> str:
         """Why it is not serving; empty while it is."""

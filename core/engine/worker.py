@@ -4,12 +4,14 @@ Started as `python -m core.engine.worker CONFIG FD`. Orders come as lines of JSO
 socket means that whoever started it is gone, and ends the worker too. It never imports the watch or the web.
 """
 
+import contextlib
 import json
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,6 +19,7 @@ from typing import Any, Final, Self
 from core.engine.connection import Marks
 from core.engine.listener import listen
 from core.engine.poller import READ
+from core.engine.sample import Sample
 from core.engine.server import Server, ServerSettings
 from core.record.ring import RingWriter
 
@@ -48,14 +51,22 @@ class WorkerConfig:
 
 
 class Orders:
-    """The worker's end of the socket: one JSON object a line, `{"do": name, …}`."""
+    """The worker's end of the socket: one JSON object a line, `{"do": name, …}`.
+
+    An order `sample` is answered by one line a connection, `{"id", "conn", "sample"}`; a line that finds no room is
+    left out, as a reader that is so far behind has given up on it.
+    """
 
     def __init__(self, control: socket.socket, server: Server) -> None:
         control.setblocking(False)
         self._control = control
         self._server = server
         self._rest = b""
-        self._known: dict[str, Callable[..., Any]] = {"close": server.close_connection, "stop": server.stop}
+        self._known: dict[str, Callable[..., Any]] = {
+            "close": server.close_connection,
+            "stop": server.stop,
+            "sample": self._sample,
+        }
         server.loop.add(control.fileno(), READ, self._visit)
 
     def _visit(self, mask: int) -> None:
@@ -74,6 +85,16 @@ class Orders:
             order = json.loads(line)
             self._known[order.pop("do")](**order)
         self._server.loop.again(self._control.fileno())
+
+    def _sample(self, id: int, conns: list[int]) -> None:
+        self._server.sample(conns, partial(self._answer, id, conns))
+
+    def _answer(self, id: int, conns: list[int], samples: dict[int, Sample]) -> None:
+        for conn in conns:
+            line = json.dumps({"id": id, "conn": conn, "sample": samples.get(conn)}, default=bytes.hex)
+            # A line is far smaller than a page, which a stream socket takes whole or not at all.
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                self._control.send(line.encode() + b"\n")
 
 
 def main(config: WorkerConfig, control: socket.socket) -> None:

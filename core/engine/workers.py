@@ -9,10 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from core.engine.sample import Sample
 from core.engine.worker import WorkerConfig
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -34,6 +35,11 @@ class _Worker:
     control: socket.socket
     started: float
     pause: float
+    asked: int = 0
+    silent: bool = False
+    rest: bytes = b""
+    asking: threading.Lock = field(default_factory=threading.Lock)
+    """Held while an answer is read, and before the control socket is closed."""
 
 
 @dataclass
@@ -100,6 +106,15 @@ class Workers:
         if owner is not None:
             self._send(owner, {"do": "close", "conn": conn})
 
+    def sample(self, worker: int, conns: list[int], timeout: float) -> dict[int, Sample]:
+        """What the kernel says of these connections of a worker (Server.sample), as far as it answers in time."""
+        with self._lock:
+            owner = self._workers.get(worker)
+        if owner is None:
+            return {}
+        with owner.asking:
+            return _ask(owner, conns, time.monotonic() + timeout)
+
     def failure(self) -> str:
         """Which worker is not serving, and why; empty while all are."""
         return self._failure
@@ -129,7 +144,8 @@ class Workers:
         with self._lock:
             del self._workers[worker.number]
         os.close(worker.pidfd)
-        worker.control.close()
+        with worker.asking:  # whoever waits for an answer is told by the end of the stream
+            worker.control.close()
         status = worker.process.returncode
         self._failure = f"worker {worker.number} ended with {'signal' if status < 0 else 'status'} {abs(status)}"
         steady = time.monotonic() - worker.started >= _STEADY
@@ -167,7 +183,8 @@ class Workers:
             worker.process.kill()
             worker.process.wait()
             os.close(worker.pidfd)
-            worker.control.close()
+            with worker.asking:
+                worker.control.close()
         self._workers.clear()
 
     @staticmethod
@@ -176,6 +193,45 @@ class Workers:
             worker.control.sendall(json.dumps(order).encode() + b"\n")
         except OSError:  # it has just died; the watch sees to that
             return
+
+
+def _ask(worker: _Worker, conns: list[int], deadline: float) -> dict[int, Sample]:
+    """Order samples and read the answers, of which there is one a connection; those of earlier orders are let go.
+
+    A worker that did not answer the last order gets no other one before it says something: its socket never fills up.
+    """
+    if worker.silent and not _lines(worker, 0.0):
+        return {}
+    worker.asked += 1
+    Workers._send(worker, {"do": "sample", "id": worker.asked, "conns": conns})
+    samples: dict[int, Sample] = {}
+    awaited = set(conns)
+    while awaited and (lines := _lines(worker, deadline)):
+        for answer in map(json.loads, lines):
+            if answer["id"] == worker.asked:
+                awaited.discard(answer["conn"])
+                if answer["sample"]:
+                    samples[answer["conn"]] = answer["sample"] | {"info": bytes.fromhex(answer["sample"]["info"])}
+    worker.silent = bool(awaited)
+    return samples
+
+
+def _lines(worker: _Worker, deadline: float) -> list[bytes]:
+    """The next whole lines that the worker says; none when it is dead or says nothing before the deadline."""
+    lines: list[bytes] = []
+    while not lines and worker.control.fileno() >= 0:
+        poll = select.poll()
+        poll.register(worker.control, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            break
+        try:
+            data = worker.control.recv(65536)
+        except OSError:  # it has just died; the watch sees to that
+            break
+        if not data:
+            break
+        *lines, worker.rest = (worker.rest + data).split(b"\n")
+    return lines
 
 
 def _await_ready(worker: _Worker) -> None:
