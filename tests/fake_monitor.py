@@ -86,7 +86,7 @@ class FakeMonitor:
 
     def status(self) -> dict[str, Any]:
         self.calls.append(("status",))
-        return {"name": "echoscope", "version": "0", "viewers": self.viewers}
+        return {"name": "echoscope", "version": "0", "workers": 0, "viewers": self.viewers}
 
     def overview(self) -> dict[str, Any]:
         self.calls.append(("overview",))

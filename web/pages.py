@@ -1,5 +1,7 @@
 """The pages of the dashboard."""
 
+from typing import Any
+
 from flask import Blueprint, render_template
 
 from web.monitor import Monitor
@@ -9,7 +11,7 @@ from web.parameters import MAX_CONN
 def blueprint(monitor: Monitor) -> Blueprint:
     """The routes of the pages; what they show comes by the API and the live updates."""
     pages = Blueprint("pages", __name__)
-    pages.context_processor(lambda: {"version": monitor.status()["version"]})
+    pages.context_processor(lambda: _about(monitor))
 
     @pages.get("/")
     def overview() -> str:
@@ -29,3 +31,9 @@ def blueprint(monitor: Monitor) -> Blueprint:
         return render_template("events.html")
 
     return pages
+
+
+def _about(monitor: Monitor) -> dict[str, Any]:
+    """What templates know of the server before its first figures come."""
+    status = monitor.status()
+    return {"version": status["version"], "workers": status["workers"]}

@@ -26,7 +26,7 @@ export function mountKeys(help, toggle) {
     if (event.key === "Enter") openRow(event.target);
     if (event.key === "Escape" && typing(event.target)) /** @type {HTMLElement} */ (event.target).blur();
     const action = actions[event.key];
-    if (!action || !toggle.checked || help.open || typing(event.target)) return;
+    if (!action || !toggle.checked || document.querySelector("dialog[open]") || typing(event.target)) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     action();

@@ -32,6 +32,7 @@ const CELLS = {
   },
   kind: ({ row }, cell) => (chip(chipIn(cell), row.kind, eventWords(row)), null),
   conn: ({ row }, cell) => (Number(row.conn) > 0 ? (connectionLink(cell, row.conn), null) : "server"),
+  worker: ({ row }) => String(row.worker),
   peer: ({ row }) => row.peer,
   bytes_in: ({ row }) => some(row.bytes_in),
   bytes_out: ({ row }) => some(row.bytes_out),

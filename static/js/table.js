@@ -1,10 +1,10 @@
 // @ts-check
 /**
  * A keyed table: rows are updated in place, and keep their order while the pointer or the focus is on them.
- * The columns are those of the template's head (`th[data-col]`).
+ * The columns are those of the template's head (`th[data-col]`); hidden ones are neither shown nor filled.
  */
 
-import { el, setText } from "./dom.js";
+import { el, setText, show } from "./dom.js";
 
 /**
  * @typedef {Record<string, any>} Row
@@ -38,6 +38,8 @@ export function createTable(table, options) {
     tr.classList.remove("gone");
     if (cells.length === 1 && heads.length > 1) return setText(cells[0], options.whole?.(row) ?? "");
     cells.forEach((cell, index) => {
+      show(cell, !heads[index].hidden);
+      if (heads[index].hidden) return;
       const text = options.cells[heads[index].dataset.col ?? ""](row, cell);
       if (text !== null) setText(cell, text);
     });

@@ -1,6 +1,7 @@
 // @ts-check
 /** Connections: which one? Filter, order and page are the server's work. */
 
+import { mountColumns } from "../columns.js";
 import { debounce, refs, setAttr, setText, show } from "../dom.js";
 import { getTerm, setTerm } from "../filter.js";
 import * as format from "../format.js";
@@ -11,22 +12,27 @@ import { chip, reasonSentence, stateWords } from "../words.js";
 
 const DEFAULTS = { q: "", sort: "-queue_bytes", page: 1, size: 100 };
 const SIZES = [50, 100, 200];
+const STORED_COLUMNS = "echoscope-columns";
 const TYPING_MS = 250;
 /** Columns that read best from the top: a first click sorts them downwards. */
-const UPWARDS_FIRST = new Set(["conn", "peer", "state", "reason"]);
+const UPWARDS_FIRST = new Set(["conn", "worker", "peer", "state", "reason"]);
 
 /** @type {Record<string, (row: any, cell: HTMLTableCellElement) => string | null>} */
 const CELLS = {
   conn: (row, cell) => (connectionLink(cell, row.conn), null),
   state: (row, cell) => (chip(chipIn(cell), row.state, stateWords(row.state)), null),
+  worker: (row) => String(row.worker),
   peer: (row) => row.peer,
   queue_bytes: (row) => format.bytes(row.queue_bytes),
+  queue_chunks: (row) => format.count(row.queue_chunks),
   queue_peak_bytes: (row) => format.bytes(row.queue_peak_bytes),
   bytes_in: (row) => format.bytes(row.bytes_in),
   bytes_out: (row) => format.bytes(row.bytes_out),
   echoes: (row) => format.count(row.echoes),
+  fulls: (row) => format.count(row.fulls),
   idle_s: (row) => (row.state === "closed" ? "" : format.duration(row.idle_s)),
   opened: (row, cell) => (setAttr(cell, "title", row.opened), format.stamp(row.opened)),
+  closed: (row, cell) => (setAttr(cell, "title", row.closed), row.closed ? format.stamp(row.closed) : ""),
   reason: (row, cell) => (setAttr(cell, "title", reasonSentence(row.reason) || null), row.reason),
 };
 
@@ -62,6 +68,7 @@ export function mount(root, app) {
   mountFilter(root, parts, params, change);
   mountOrder(parts, params, change);
   const page = mountPager(root, parts, params, change);
+  mountColumns(parts, STORED_COLUMNS, table.release);
   parts.hint.addEventListener("click", table.release);
   showControls(parts, params);
   parts.q.value = params.q;

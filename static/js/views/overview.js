@@ -160,7 +160,7 @@ function server(parts, data) {
   show(parts.welcome, Number(data.connections?.accepted) === 0 && Number(data.connections?.open) === 0);
   setText(parts.model, data.model ?? format.UNKNOWN);
   setText(parts.reply, data.reply ?? format.UNKNOWN);
-  setText(parts.workers, data.workers ? format.count(data.workers) : "0 (a thread)");
+  setText(parts.workers, data.workers ? format.plural(data.workers, "process", "processes") : "0 (a thread)");
   setText(parts.uptime, format.duration(data.uptime_s));
   setText(parts.viewers, format.count(data.viewers));
 }
@@ -215,7 +215,7 @@ function attention(parts, data) {
   const queued = format.num(data.queue?.bytes) ?? 0;
   show(parts.calm, items.length === 0 && queued === 0);
   show(parts.waiting, items.length === 0 && queued > 0);
-  setText(parts.waitingText, `${format.bytes(queued)} of replies wait, though no send buffer is full now.`);
+  setText(parts.waitingText, `${format.bytes(queued)} of replies are on their way; no client holds them up.`);
   keyedList(parts.attention, items, (item) => String(item.conn), (node, item) => {
     chip(node.chip, item.state, stateWords(item.state));
     linkTo(node, item.conn);
