@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from web.frames import SILENCE_S, TICK_S, Frame, Hub, Outlets
+from web.frames import MOST_FRAMES_S, SILENCE_S, TICK_S, Frame, Hub, Outlets
 from web.parameters import Watch, WatchConnection, WatchConnections, WatchEvents, WatchOverview
 
 OVERVIEW = WatchOverview(view="overview")
@@ -230,3 +230,15 @@ def test_pause_until_the_next_tick(world: World) -> None:
 def test_most_viewers(world: World) -> None:
     assert world.hub.add("a", 1)
     assert not world.hub.add("b", 1)
+
+
+@pytest.mark.parametrize(("viewers", "most"), [(1, 4.0), (10, MOST_FRAMES_S), (60, MOST_FRAMES_S)])
+def test_many_viewers_share_a_bounded_number_of_frames(world: World, viewers: int, most: float) -> None:
+    for number in range(viewers):
+        world.viewer(f"viewer {number}", TABLE)
+    world.tick()
+    sent = 0
+    for _ in range(round(20 / TICK_S)):
+        world.acknowledge()
+        sent += len(world.tick(TICK_S))
+    assert most / 2 < sent / 20 <= most

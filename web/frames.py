@@ -19,6 +19,8 @@ from web.parameters import Watch
 
 TICK_S: Final = 0.25
 SILENCE_S: Final = 30.0
+MOST_FRAMES_S: Final = 60.0
+"""Frames a second to all viewers together; with more views than this allows, everyone gets them less often."""
 BUSY_SHARE: Final = 0.05
 """Of one core, for computing frames: when they cost more, everyone gets them less often."""
 log = logging.getLogger("echoscope.live")
@@ -138,10 +140,17 @@ class Hub:
             except Exception:
                 log.exception("no frame of %r", view.request)
                 view.due = now + SILENCE_S
-        self._stretch = max(1, ceil((self._cpu_clock() - cpu) / (BUSY_SHARE * TICK_S)))
+        busy = (self._cpu_clock() - cpu) / (BUSY_SHARE * TICK_S)
+        self._stretch = max(1, ceil(busy), ceil(self._wanted() / MOST_FRAMES_S))
         after = self._clock()
         watched = any(viewer.views for viewer in self._viewers.copy().values())
         return TICK_S - after % TICK_S if watched else None
+
+    def _wanted(self) -> float:
+        """Frames a second that all views together would have at their own pace."""
+        with self._lock:
+            views = (view for viewer in self._viewers.values() for view in viewer.views.values() if not view.ended)
+            return sum(1 / view.request.period for view in views)
 
     def _silent(self, now: float) -> list[str]:
         with self._lock:
