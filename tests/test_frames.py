@@ -241,4 +241,5 @@ def test_many_viewers_share_a_bounded_number_of_frames(world: World, viewers: in
     for _ in range(round(20 / TICK_S)):
         world.acknowledge()
         sent += len(world.tick(TICK_S))
-    assert most / 2 < sent / 20 <= most
+    assert most / 2 < sent / 20
+    assert sent / 21 <= most  # both ends of the 20 seconds may have a round of frames
