@@ -13,7 +13,8 @@ import numpy as np
 
 from core.engine.connection import Marks
 from core.engine.listener import listen
-from core.engine.server import Server, ServerSettings
+from core.engine.models import make_server
+from core.engine.server import ServerSettings
 from core.record.events import KINDS, REASONS, Kind
 from core.record.ring import RingReader, RingWriter
 
@@ -41,7 +42,7 @@ class EchoServer:
         self.reader = RingReader(folder / "ring")
         self.listener = listen(host, 0, settings.pop("backlog", 4096))
         self.address = self.listener.getsockname()[:2]
-        self.server = Server(self.listener, self.ring, ServerSettings(model=model, **settings), count(1))
+        self.server = make_server(self.listener, self.ring, ServerSettings(model=model, **settings), count(1))
         self.error: BaseException | None = None
         self._rows: list[dict[str, Any]] = []
         self._read = 0

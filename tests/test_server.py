@@ -14,11 +14,19 @@ from typing import Any
 import pytest
 from echo_server import EchoServer, receive, receive_all, reset, wait_for
 
+from core.engine.blocking import ThreadsServer
 from core.engine.connection import Marks
+from core.engine.conversation import Conversation
+from core.engine.models import MODELS
 from core.engine.poller import POLLERS
 from core.engine.server import STAMP_SIZE
 
-MODELS = tuple(POLLERS)
+ONE_AT_A_TIME = ("blocking",)
+"""Serves one client; the others wait to be accepted, so what takes two at once can't be asked of it."""
+ONE_REPLY_QUEUED = ("blocking", "threads")
+"""Reads nothing while a reply waits, so its queue is never longer than one."""
+SPINNING = ("busy",)
+"""Never sleeps."""
 Start = Callable[..., EchoServer]
 STAMP = re.compile(rb"\[(.{24})\] ")
 
@@ -42,6 +50,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
         opened = [conn for conn, kind in kinds if kind == "open"]
         assert sorted(opened) == sorted(conn for conn, kind in kinds if kind == "close")
         assert [row["seq"] for row in server.rows] == list(range(1, len(kinds) + 1))
+
+
+def all_but(*exceptions: str) -> pytest.MarkDecorator:
+    """Runs a test over every model but these."""
+    return pytest.mark.parametrize("model", [model for model in MODELS if model not in exceptions])
 
 
 @pytest.fixture(params=MODELS)
@@ -103,6 +116,7 @@ class TestReplies:
             server.wait_kind("open")
         assert server.wait_kind("close")["reason"] == "peer"
 
+    @all_but(*ONE_AT_A_TIME)
     def test_many_clients_are_served_in_turn(self, server: EchoServer) -> None:
         clients = [server.connect() for _ in range(50)]
         for number, client in enumerate(clients):
@@ -169,6 +183,7 @@ class TestBackpressure:
         assert kinds.index("full") < kinds.index("not_full")
         assert server.total("bytes_in", 1) == server.total("bytes_out", 1) == sent
 
+    @all_but(*ONE_REPLY_QUEUED)
     def test_reading_pauses_and_resumes(self, start: Start, model: str) -> None:
         server = start(model, reply="echo", marks=Marks(200_000, 50_000))
         client = server.connect(receive_buffer=4096)
@@ -182,6 +197,7 @@ class TestBackpressure:
         client.close()
         server.wait_kind("close")
 
+    @all_but(*ONE_AT_A_TIME)
     def test_a_stuck_client_does_not_slow_the_others(self, server: EchoServer) -> None:
         stuck, quick = server.connect(receive_buffer=4096), server.connect()
         fill(stuck, 64 << 20)
@@ -197,7 +213,7 @@ class TestBackpressure:
         receive(client, sent)
         turns = server.reader.progress().turns
         time.sleep(0.3)
-        assert model == "busy" or server.reader.progress().turns - turns < 20, "the loop spins on a writable socket"
+        assert model in SPINNING or server.reader.progress().turns - turns < 20, "the loop spins on a writable socket"
         client.close()
 
     def test_half_close_delivers_megabytes(self, server: EchoServer) -> None:
@@ -250,6 +266,7 @@ class TestFaults:
             reset(client)
         wait_for(lambda: sum(row["kind"] == "close" for row in server.rows) == 300, "300 closes")
 
+    @all_but(*ONE_AT_A_TIME)
     def test_nothing_closed_is_visited_again(self, server: EchoServer) -> None:
         clients = [server.connect() for _ in range(100)]
         for client in clients:
@@ -260,12 +277,14 @@ class TestFaults:
         for client in clients[1::2]:
             client.close()
 
+    @all_but(*ONE_AT_A_TIME)
     def test_more_than_one_accept_a_turn(self, server: EchoServer) -> None:
         clients = [server.connect() for _ in range(200)]
         wait_for(lambda: sum(row["kind"] == "open" for row in server.rows) == 200, "200 opens")
         for client in clients:
             client.close()
 
+    @all_but(*ONE_AT_A_TIME)
     def test_descriptors_exhausted_and_freed(self, server: EchoServer, model: str) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         first = server.connect()
@@ -281,7 +300,7 @@ class TestFaults:
             first.sendall(b"alive")
             assert receive(first, 5) == b"alive"
             time.sleep(0.35)
-            assert model == "busy" or server.reader.progress().turns - turns < 50, "the loop spins on the listener"
+            assert model in SPINNING or server.reader.progress().turns - turns < 50, "the loop spins on the listener"
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert refuse["reason"] == f"error:{errno.errorcode[errno.EMFILE]}"
@@ -291,6 +310,7 @@ class TestFaults:
         first.close()
         waiting.close()
 
+    @all_but(*ONE_AT_A_TIME)
     def test_the_limit_of_connections(self, start: Start, model: str) -> None:
         server = start(model, reply="echo", max_connections=2)
         inside = [server.connect(), server.connect()]
@@ -320,6 +340,7 @@ class TestFaults:
 
 
 class TestTimeAndOrders:
+    @all_but(*ONE_AT_A_TIME)
     def test_idle_connections_are_closed(self, start: Start, model: str) -> None:
         server = start(model, reply="echo", idle_timeout=0.3)
         busy, idle = server.connect(), server.connect()
@@ -335,6 +356,7 @@ class TestTimeAndOrders:
         busy.close()
         idle.close()
 
+    @all_but(*ONE_AT_A_TIME)
     def test_an_operator_closes_one(self, server: EchoServer) -> None:
         client, other = server.connect(), server.connect()
         server.wait_kind("open", 2)
@@ -380,8 +402,9 @@ class TestTimeAndOrders:
 
 
 class TestLoss:
-    def test_a_full_ring_never_stops_the_echo_and_is_counted(self, start: Start) -> None:
-        server = start(reply="echo", capacity=1 << 12)
+    @all_but(*SPINNING)  # of two spinning threads none is quick
+    def test_a_full_ring_never_stops_the_echo_and_is_counted(self, start: Start, model: str) -> None:
+        server = start(model, reply="echo", capacity=1 << 12)
         client = server.connect()
         for _ in range(6000):
             client.sendall(b"x")
@@ -394,3 +417,220 @@ class TestLoss:
         assert recorded + sum(row["queue_chunks"] for row in lost) == 6000
         assert server.total("bytes_in", 1) + sum(row["bytes_in"] for row in lost) == 6000
         assert {row["reason"] for row in lost} == {"ring_full"}
+
+
+class TestBlocking:
+    """What the models without a poller do in their own way."""
+
+    @pytest.fixture(params=ONE_REPLY_QUEUED)
+    def model(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    def test_the_second_waits_until_the_first_has_gone(self, start: Start) -> None:
+        server = start("blocking", reply="echo")
+        first = server.connect()
+        server.wait_kind("open")
+        second, third = server.connect(), server.connect()
+        for client in (first, second, third):
+            client.sendall(b"x")
+        assert receive(first, 1) == b"x"
+        assert server.server.accept_queue() == (2, 4096)
+        first.close()
+        assert receive(second, 1) == b"x"
+        assert server.server.accept_queue() == (1, 4096)
+        second.close()
+        assert receive(third, 1) == b"x"
+        third.close()
+        server.wait_kind("close", 3)
+        assert [row["conn"] for row in server.rows if row["conn"]] == sorted(
+            row["conn"] for row in server.rows if row["conn"]
+        )
+
+    def test_the_queue_is_one_reply(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        fill(client, 64 << 20)
+        full = server.wait_kind("full")
+        assert 0 < full["queue_bytes"] <= 65536
+        assert full["queue_chunks"] == 1
+        client.close()
+
+    def test_the_marks_have_their_rows(self, start: Start, model: str) -> None:
+        server = start(model, reply="echo", marks=Marks(1, 0))
+        client = server.connect(receive_buffer=4096)
+        sent = fill(client, 64 << 20)
+        assert server.wait_kind("pause")["reason"] == "high_water"
+        assert len(receive(client, sent)) == sent
+        assert server.wait_kind("resume")["queue_bytes"] == 0
+        client.close()
+
+    def test_an_idle_one_makes_room(self, start: Start, model: str) -> None:
+        server = start(model, reply="echo", idle_timeout=0.2)
+        idle = server.connect()
+        server.wait_kind("open")
+        began = time.monotonic()
+        assert idle.recv(1) == b""
+        assert time.monotonic() - began < 2
+        assert server.wait_kind("close")["reason"] == "idle"
+        idle.close()
+
+    def test_a_stuck_one_is_idle(self, start: Start, model: str) -> None:
+        server = start(model, reply="echo", idle_timeout=0.4)
+        client = server.connect(receive_buffer=4096)
+        fill(client, 64 << 20)
+        close = server.wait_kind("close")
+        assert close["reason"] == "idle"
+        assert close["queue_bytes"] > 0
+        client.close()
+
+    @pytest.mark.parametrize("stuck", [False, True])
+    def test_an_operator_wakes_a_blocked_call(self, server: EchoServer, stuck: bool) -> None:
+        client = server.connect(receive_buffer=4096)
+        server.wait_kind("open")
+        if stuck:
+            fill(client, 64 << 20)
+            server.wait_kind("full")
+        server.server.close_connection(99)
+        server.server.close_connection(1)
+        assert server.wait_kind("close")["reason"] == "operator"
+        client.close()
+
+    def test_stop_is_quick_with_a_silent_client(self, server: EchoServer) -> None:
+        client = server.connect()
+        server.wait_kind("open")
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 2
+        assert receive_all(client) == b""
+        assert server.of(1)[-1]["reason"] == "shutdown"
+        client.close()
+
+    def test_a_silent_server_beats(self, server: EchoServer) -> None:
+        with server.connect():
+            server.wait_kind("open")
+            beat = server.reader.progress().beat
+            wait_for(lambda: server.reader.progress().beat > beat + 900_000_000, "a beat")
+            assert server.reader.progress().waited > 500_000_000
+
+    def test_there_is_no_poller_to_exchange(self, server: EchoServer, model: str) -> None:
+        assert f"{model} has no poller" in server.server.switch("epoll")
+        assert server.server.model == model
+
+    def test_the_kernel_is_asked(self, server: EchoServer) -> None:
+        answers: list[dict[int, Any]] = []
+        with server.connect() as client:
+            client.sendall(b"x")
+            receive(client, 1)
+            server.server.sample([1, 2], answers.append)
+        server.wait_kind("close")
+        server.server.sample([1], answers.append)
+        assert set(answers[0]) == {1}
+        assert answers[0][1]["unread"] == 0
+        assert set(answers[1]) == {1}
+        with pytest.raises(ValueError, match="at most"):
+            server.server.sample([1] * 1000, answers.append)
+
+    def test_a_defect_ends_the_server(self, start: Start, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("threading.excepthook", lambda arguments: None)
+        monkeypatch.setattr(Conversation, "_answer", lambda self, received: [][1])
+        server = start(model)
+        with server.connect() as client:
+            client.sendall(b"x")
+            server.thread.join(10)
+        assert isinstance(server.error, IndexError)
+        server.error = None
+
+    def test_threads_have_a_limit(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ThreadsServer, "_most", 2)
+        server = start("threads", reply="echo")
+        inside = [server.connect(), server.connect()]
+        with server.connect() as outside:
+            assert outside.recv(1) == b""
+        assert server.wait_kind("refuse", 0)["reason"] == "limit"
+        for client in inside:
+            client.close()
+
+    def test_no_more_threads_to_be_had(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        server = start("threads", reply="echo")
+
+        def fail(self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", fail)
+            with server.connect() as client:
+                assert client.recv(1) == b""
+            assert server.wait_kind("close")["reason"] == "error:EAGAIN"
+        with server.connect() as client:
+            client.sendall(b"again")
+            assert receive(client, 5) == b"again"
+
+
+class TestSwitch:
+    """Another poller while the server runs."""
+
+    def test_nothing_is_lost(self, start: Start) -> None:
+        server = start("epoll", reply="echo")
+        done = threading.Event()
+        faults: list[BaseException] = []
+
+        def talk(number: int, totals: list[int]) -> None:
+            size = (1, 64, 4096, 300_000)[number % 4]
+            try:
+                with server.connect() as client:
+                    while not done.is_set():
+                        message = os.urandom(size)
+                        sender = threading.Thread(target=client.sendall, args=(message,))
+                        sender.start()
+                        assert receive(client, size) == message
+                        sender.join()
+                        totals[number] += size
+            except BaseException as error:
+                faults.append(error)
+
+        totals = [0] * 8
+        talkers = [threading.Thread(target=talk, args=(number, totals)) for number in range(8)]
+        for talker in talkers:
+            talker.start()
+        stuck = server.connect(receive_buffer=4096)
+        pressed = fill(stuck, 4 << 20)
+        for model in (*POLLERS, *reversed(POLLERS)):
+            before = list(totals)
+            assert server.server.switch(model) == ""
+            assert server.server.model == model
+            wait_for(lambda before=before: all(map(int.__gt__, totals, before)) or faults, f"traffic over {model}")
+        assert len(receive(stuck, pressed)) == pressed
+        done.set()
+        for talker in talkers:
+            talker.join()
+        stuck.close()
+        assert not faults
+        wait_for(lambda: sum(row["kind"] == "close" for row in server.rows) == 9, "9 closes")
+        assert {row["reason"] for row in server.rows if row["kind"] == "close"} == {"peer"}
+        received = sum(server.total("bytes_in", conn) for conn in range(1, 10))
+        assert received == sum(totals) + pressed
+        assert received == sum(server.total("bytes_out", conn) for conn in range(1, 10))
+
+    def test_select_refuses_while_a_descriptor_is_too_high(self, start: Start) -> None:
+        server = start("epoll", reply="echo")
+        held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1024)]
+        try:
+            with server.connect() as client:
+                server.wait_kind("open")
+                assert "its limit is 1024" in server.server.switch("select")
+                assert server.server.model == "epoll"
+                client.sendall(b"still")
+                assert receive(client, 5) == b"still"
+        finally:
+            for fd in held:
+                os.close(fd)
+
+    def test_an_order_that_was_given_up_is_not_obeyed(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("core.engine.server._SWITCH_TIMEOUT", 0.05)
+        server = start("epoll")
+        release, turned = threading.Event(), threading.Event()
+        server.server.loop.call_soon(release.wait)
+        assert server.server.switch("poll") == "the loop has not turned for 0.05 s"
+        release.set()
+        server.server.loop.call_soon(turned.set)
+        assert turned.wait(10)
+        assert server.server.model == "epoll"

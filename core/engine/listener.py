@@ -1,9 +1,33 @@
 """The listening socket."""
 
+import errno
 import socket
-from typing import Final
+import struct
+from typing import Final, NamedTuple
 
 BACKLOG: Final = 4096
+EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What accept(2) reports when it is this side that lacks something: the connection still waits."""
+
+# struct tcp_info (linux/tcp.h): of a listening socket, tcp_get_info() in net/ipv4/tcp.c gives the length of the accept
+# queue as tcpi_unacked and its limit as tcpi_sacked.
+_ACCEPT_QUEUE: Final = struct.Struct("24xII")
+
+
+class AcceptQueue(NamedTuple):
+    """Connections that the kernel has made and nobody has accepted, and how many may be."""
+
+    length: int
+    limit: int
+
+
+def accept_queue(listener: socket.socket) -> AcceptQueue | None:
+    """The listener's accept queue; None once it is closed. From any thread."""
+    try:
+        info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACCEPT_QUEUE.size)
+    except OSError:
+        return None
+    return AcceptQueue(*_ACCEPT_QUEUE.unpack(info))
 
 
 def listen(host: str, port: int, backlog: int = BACKLOG, *, shared: bool = False) -> socket.socket:

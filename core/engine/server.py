@@ -18,13 +18,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Event
 from typing import Final, Protocol
 
 from core.engine.connection import Connection, Marks, State, Step
-from core.engine.listener import packed
+from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, packed
 from core.engine.loop import Loop, Timer, Visit
-from core.engine.poller import POLLERS, READ
-from core.engine.sample import MOST_SAMPLES, LastSamples, Sample, take, tcp_info
+from core.engine.poller import POLLERS, READ, Poller
+from core.engine.sample import MOST_SAMPLES, LastSamples, Sample, take
 from core.record.events import ERRNO_BASE, Kind, Reason
 
 STAMP_SIZE: Final = 27
@@ -36,7 +38,7 @@ _FLUSH_SIZE: Final = 256 * 1024
 _FLUSHES: Final = 8
 _RETRY_ACCEPT: Final = 0.1
 _HEARTBEAT: Final = 1.0
-_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SWITCH_TIMEOUT: Final = 5.0
 _RESET: Final = (errno.ECONNRESET, errno.EPIPE)
 _ECHO: Final = int(Kind.ECHO)
 _ECHO_EMPTIED: Final = Kind.ECHO | 1 << 8
@@ -81,7 +83,7 @@ class Link:
 
 
 class Server:
-    """One listener, one loop, one thread. Only `stop`, `close_connection` and `sample` may be called from others."""
+    """One listener, one loop, one thread. Its methods but `run` may be called from others."""
 
     def __init__(
         self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
@@ -131,11 +133,33 @@ class Server:
         """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
         self._loop.call_soon(partial(self._close_by_id, conn))
 
+    def switch(self, model: str) -> str:
+        """Go on with another poller, every connection kept. Why that can't be; empty: it is done.
+
+        Waits for the loop's thread, so it is for others. Raises KeyError for a model that has no poller.
+        """
+        make, answer, given_up = POLLERS[model], SimpleQueue[str](), Event()
+        self._loop.call_soon(lambda: None if given_up.is_set() else answer.put(self._exchange(make)))
+        try:
+            return answer.get(timeout=_SWITCH_TIMEOUT)
+        except Empty:
+            given_up.set()
+            return f"the loop has not turned for {_SWITCH_TIMEOUT:g} s"
+
+    @property
+    def model(self) -> str:
+        """The poller in use."""
+        return self._loop.poller.name
+
+    def accept_queue(self) -> AcceptQueue | None:
+        """How many wait to be accepted; None once stopped."""
+        return accept_queue(self._listener)
+
     def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
         """Ask the kernel about at most MOST_SAMPLES connections; `done` is called in the loop's thread.
 
-        A closed one is answered by its last sample if that is still kept, 0 is the listener, unknown ones are left
-        out. Does not wait: the loop's thread alone knows that a descriptor is still the same connection's.
+        A closed one is answered by its last sample if that is still kept, unknown ones are left out. Does not wait:
+        the loop's thread alone knows that a descriptor is still the same connection's.
         """
         if len(conns) > MOST_SAMPLES:
             raise ValueError(f"{len(conns)} connections to be sampled at once: at most {MOST_SAMPLES}")
@@ -164,7 +188,7 @@ class Server:
             except BlockingIOError:
                 return None
             except OSError as error:
-                if error.errno in _EXHAUSTED:
+                if error.errno in EXHAUSTED:
                     self._recorder.emit(Kind.REFUSE, reason=ERRNO_BASE + error.errno)
                     return self._pause_accepting()
                 continue  # accept(2) also reports errors of the connection that was to be accepted
@@ -331,7 +355,7 @@ class Server:
         peer has not read yet (RFC 1122, 4.2.2.13): then wait for its end first.
         """
         conn, sock = link.conn, link.sock
-        if conn.reason == Reason.PEER or not _unread(sock):
+        if conn.reason == Reason.PEER or not unread(sock):
             return self._close(link, conn.reason)
         try:
             sock.shutdown(socket.SHUT_WR)
@@ -394,10 +418,16 @@ class Server:
             self._close(link, Reason.OPERATOR)
 
     def _sampled(self, conn: int) -> Sample | None:
-        if not conn:
-            return None if self._stopping else {"at": time.monotonic_ns(), "info": tcp_info(self._listener)}
         link = self._links.get(conn)
         return take(link.sock) if link is not None else self._last_samples.find(conn)
+
+    def _exchange(self, make: Callable[[], Poller]) -> str:
+        try:
+            self._loop.exchange(make())
+        except (OSError, ValueError) as error:  # EMFILE, ENOSPC; select's limit
+            return str(error)
+        self._descriptor_limit = self._loop.poller.descriptor_limit
+        return ""
 
     def _begin_stop(self, timeout: float) -> None:
         if self._stopping:
@@ -420,6 +450,6 @@ class Server:
             self._settle(link)
 
 
-def _unread(sock: socket.socket) -> int:
+def unread(sock: socket.socket) -> int:
     """Bytes in the receive buffer: SIOCINQ, which is FIONREAD (tcp(7))."""
     return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, b"\0\0\0\0"))[0])

@@ -1,0 +1,242 @@
+"""The two servers that ask no poller: their threads block in the calls themselves."""
+
+import errno
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from core.engine.connection import Connection, State
+from core.engine.conversation import Conversation
+from core.engine.ledger import Ledger
+from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, packed
+from core.engine.sample import MOST_SAMPLES, LastSamples, Sample, take
+from core.engine.server import Recorder, ServerSettings
+from core.record.events import ERRNO_BASE, Kind, Reason
+
+MOST_THREADS: Final = 1000
+"""Connections that `threads` serves at once."""
+
+_HEARTBEAT: Final = 1.0
+_RETRY_ACCEPT: Final = 0.1
+_ROOM_KEPT: Final = 64
+
+
+class BlockingServer:
+    """One connection at a time, served by the thread that runs the server; the others wait to be accepted."""
+
+    model = "blocking"
+    _most = 1
+    _wake_after = _HEARTBEAT
+
+    def __init__(
+        self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
+    ) -> None:
+        """`listener` is non-blocking and becomes the server's; `ids` gives each connection its own."""
+        self._listener = listener
+        self._settings = settings
+        self._ids = ids
+        self._ledger = Ledger(recorder)
+        # All of what follows is read and changed with the ledger held.
+        self._conversations: dict[int, Conversation] = {}
+        self._last_samples = LastSamples()
+        self._stopping = self._over = self._crowded = False
+        self._failure: BaseException | None = None
+        self._cutter: threading.Timer | None = None
+        # A shutdown(2) of the listener would end a blocked accept(2) too, but for every process that has inherited
+        # it; so accept is waited for with poll(2), beside a wake-up.
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._door, self._closed_door = select.poll(), select.poll()
+        self._closed_door.register(self._wake, select.POLLIN)
+        self._door.register(self._wake, select.POLLIN)
+        self._door.register(listener, select.POLLIN)
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        with self._ledger as recorder:
+            recorder.emit(Kind.START)
+        try:
+            while not self._stopping:
+                self._next()
+        finally:
+            self._end()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self, timeout: float) -> None:
+        """Stop accepting, deliver what is queued for at most `timeout` seconds, end `run`. Does not wait."""
+        with self._ledger:
+            if self._stopping or self._over:
+                return
+            self._stopping = True
+            for conversation in self._open():
+                conversation.drain()
+            self._cutter = threading.Timer(timeout, self._cut)
+            self._cutter.daemon = True
+            self._cutter.start()
+            os.eventfd_write(self._wake, 1)
+
+    def close_connection(self, conn: int) -> None:
+        """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
+        with self._ledger:
+            for conversation in self._open():
+                if conversation.conn.id == conn:
+                    conversation.order(Reason.OPERATOR)
+
+    def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
+        """As core.engine.server.Server.sample; answered by the calling thread."""
+        if len(conns) > MOST_SAMPLES:
+            raise ValueError(f"{len(conns)} connections to be sampled at once: at most {MOST_SAMPLES}")
+        with self._ledger:
+            samples = {conn: sample for conn in conns if (sample := self._sampled(conn))}
+        done(samples)
+
+    def switch(self, model: str) -> str:
+        """There is no poller that could be exchanged."""
+        return f"{self.model} has no poller to exchange: start the server anew with --model {model}"
+
+    def accept_queue(self) -> AcceptQueue | None:
+        """How many wait to be accepted; None once stopped."""
+        return accept_queue(self._listener)
+
+    # -- accepting
+
+    def _next(self) -> None:
+        """Wait for a connection, for a second at most, and serve it."""
+        self._door.poll(_HEARTBEAT * 1000)
+        self._crowded = False
+        with self._ledger as recorder:
+            conversation = None if self._stopping else self._accept(recorder)
+        if conversation is not None:
+            self._begin(conversation)
+        elif self._crowded:  # the queue of connections would stay ready: leave it alone for a while
+            self._closed_door.poll(_RETRY_ACCEPT * 1000)
+
+    def _accept(self, recorder: Recorder) -> Conversation | None:
+        # Each open connection must still be able to record its end.
+        self._crowded = recorder.room() < 4 * len(self._conversations) + _ROOM_KEPT
+        if self._crowded:
+            return None
+        try:
+            sock, address = self._listener.accept()
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                recorder.emit(Kind.REFUSE, reason=ERRNO_BASE + error.errno)
+                self._crowded = True
+            return None  # accept(2) also reports errors of the connection that was to be accepted
+        return self._admit(recorder, sock, address)
+
+    def _admit(self, recorder: Recorder, sock: socket.socket, address: tuple[str, int]) -> Conversation | None:
+        peer, port = packed(address)
+        if len(self._conversations) >= min(self._settings.max_connections, self._most):
+            sock.close()
+            recorder.emit_peer(Kind.REFUSE, 0, peer, port, Reason.LIMIT)
+            return None
+        conn = Connection(next(self._ids), self._settings.marks)
+        conversation = Conversation(sock, conn, self._settings, self._ledger, self._last_samples, self._wake_after)
+        self._conversations[conn.id] = conversation
+        recorder.emit_peer(Kind.OPEN, conn.id, peer, port, 0)
+        return conversation
+
+    def _begin(self, conversation: Conversation) -> None:
+        """Serve it in this thread: no other is accepted before it is closed."""
+        self._serve(conversation)
+
+    def _serve(self, conversation: Conversation) -> None:
+        try:
+            conversation.serve()
+        except Exception as error:
+            with self._ledger:
+                self._failure = error
+            self.stop(0.0)
+            raise
+        finally:
+            with self._ledger:
+                open_still = conversation.conn.state is not State.CLOSED
+            if open_still:
+                conversation.close(Reason.SHUTDOWN)
+            with self._ledger:
+                del self._conversations[conversation.conn.id]
+
+    # -- orders and the end
+
+    def _open(self) -> list[Conversation]:
+        """Those whose sockets are open; the ledger is held."""
+        return [one for one in self._conversations.values() if one.conn.state is not State.CLOSED]
+
+    def _sampled(self, conn: int) -> Sample | None:
+        conversation = self._conversations.get(conn)
+        if conversation is None or conversation.conn.state is State.CLOSED:
+            return self._last_samples.find(conn)
+        return take(conversation.sock)
+
+    def _cut(self) -> None:
+        """The time for delivering what is queued is up."""
+        with self._ledger:
+            for conversation in self._open():
+                conversation.order(Reason.SHUTDOWN)
+
+    def _end(self) -> None:
+        self.stop(0.0)  # when it is a defect that has ended the server
+        self._await_threads()
+        with self._ledger as recorder:
+            self._over = True
+            recorder.emit(Kind.STOP)
+        if self._cutter is not None:
+            self._cutter.cancel()
+            self._cutter.join()
+        self._listener.close()
+        os.close(self._wake)
+
+    def _await_threads(self) -> None:
+        """All is served by this one."""
+
+
+class ThreadsServer(BlockingServer):
+    """One thread a connection, MOST_THREADS at most.
+
+    Their stacks are left at the system's size: it is address space, not memory (1,000 waiting threads were measured
+    at 16 MB with 8 MiB and with 256 KiB each), and threading.stack_size() would be that of the web's threads too.
+    """
+
+    model = "threads"
+    _most = MOST_THREADS
+    _wake_after = 0.0  # the thread that accepts is the one that keeps the beat
+
+    def __init__(
+        self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
+    ) -> None:
+        super().__init__(listener, recorder, settings, ids)
+        self._threads: dict[int, threading.Thread] = {}
+
+    def _begin(self, conversation: Conversation) -> None:
+        """Serve it in a thread of its own."""
+        conn = conversation.conn.id
+        thread = threading.Thread(target=self._serve, args=(conversation,), name=f"connection {conn}", daemon=True)
+        with self._ledger:
+            self._threads[conn] = thread
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads
+            conversation.close(ERRNO_BASE + errno.EAGAIN)
+            with self._ledger:
+                del self._conversations[conn], self._threads[conn]
+
+    def _serve(self, conversation: Conversation) -> None:
+        try:
+            super()._serve(conversation)
+        finally:
+            with self._ledger:
+                del self._threads[conversation.conn.id]
+
+    def _await_threads(self) -> None:
+        with self._ledger:
+            threads = list(self._threads.values())
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(_HEARTBEAT)
+                self._ledger.beat()

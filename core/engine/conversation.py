@@ -1,0 +1,235 @@
+"""One connection served by blocking calls, from its first byte to its close, by the thread that calls `serve`.
+
+The reply is offered with MSG_DONTWAIT first: what the kernel does not take of it at once is seen and recorded, and
+only then waited for. So the queue never holds more than one reply, and nothing is read meanwhile.
+
+A blocked recv(2) or send(2) is woken by shutdown(2) from another thread: inet_shutdown() in net/ipv4/af_inet.c ends
+with sk_state_change(), and tcp_recvmsg() and sk_stream_wait_memory() then see RCV_SHUTDOWN and SEND_SHUTDOWN.
+close(2) would wake nobody.
+"""
+
+import contextlib
+import socket
+import struct
+import time
+from typing import Final
+
+from core.engine.connection import Connection, State, Step
+from core.engine.ledger import Ledger
+from core.engine.sample import LastSamples
+from core.engine.server import STAMP_SIZE, Recorder, ServerSettings, unread
+from core.record.events import ERRNO_BASE, Kind, Reason
+
+_RESET: Final = (ConnectionResetError, BrokenPipeError)
+_FLUSH_SIZE: Final = 256 * 1024
+_LONGEST_SEND: Final = 1.0
+_SHORTEST: Final = 0.001
+_TIMEVAL: Final = struct.Struct("ll")
+# struct tcp_info (linux/tcp.h): tcpi_state; tcpi_last_data_sent and tcpi_last_data_recv, ms.
+_STATE_AND_LAST_DATA: Final = struct.Struct("B43xI4xI")
+_CLOSE_WAIT: Final = 8  # net/tcp_states.h
+
+
+class Conversation:
+    """A connection, its blocking socket and what is asked of it from outside.
+
+    `drain` and `order` are for other threads, which hold the ledger. `wake` is after how many seconds of silence the
+    thread looks about at the latest; 0: never.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        conn: Connection,
+        settings: ServerSettings,
+        ledger: Ledger,
+        last_samples: LastSamples,
+        wake: float,
+    ) -> None:
+        self.sock = sock
+        self.conn = conn
+        self._idle_timeout = settings.idle_timeout
+        self._read_size = settings.read_size
+        self._ledger = ledger
+        self._last_samples = last_samples
+        self._wake = wake
+        self._draining = False
+        self._lingering = False  # only the peer's end is waited for
+        self._ordered = 0  # the reason to close for, at once
+        self._second = 0
+        self._prefix = STAMP_SIZE if settings.reply == "stamp" else 0
+        # As in the server: the stamp stands before the place where chunks are read to.
+        self._whole = memoryview(bytearray(self._prefix + settings.read_size))
+        self._body = self._whole[self._prefix :]
+        self._limit_waits(settings.idle_timeout)
+
+    def serve(self) -> None:
+        """Until the connection is closed."""
+        conn = self.conn
+        while conn.state is not State.CLOSED:
+            if self._ordered:
+                self.close(self._ordered)
+            elif conn.queue_bytes:
+                self._deliver()
+            elif conn.state is State.DRAINING:
+                self._finish()
+            elif self._draining:
+                self._read_last()
+            else:
+                self._read()
+
+    def order(self, reason: int) -> None:
+        """Close at once, whatever waits."""
+        self._ordered = reason
+        with contextlib.suppress(OSError):  # ENOTCONN: the peer has reset it, which wakes as well
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def drain(self) -> None:
+        """Answer what has arrived, deliver what is queued, close.
+
+        A thread that has something to read or to send comes by itself. To wake the others, reading is ended.
+        """
+        self._draining = True
+        if not self.conn.queue_bytes and not unread(self.sock):
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RD)
+
+    def close(self, reason: int) -> None:
+        """Close the connection, in the record as well."""
+        conn = self.conn
+        with self._ledger as recorder:
+            self._last_samples.note(conn.id, self.sock)
+            self.sock.close()
+            conn.step(Step.CLOSE)
+            recorder.emit(Kind.CLOSE, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
+
+    # -- the steps of `serve`; each makes one call that may block, and records what came of it
+
+    def _read(self, flags: int = 0) -> None:
+        try:
+            received = self.sock.recv_into(self._body, 0, flags)
+        except OSError as error:
+            return self._failed(error)
+        return self._answer(received) if received else self._ended()
+
+    def _answer(self, received: int) -> None:
+        """Record the echo, then send, and put the record right if the kernel took less (see core.engine.server).
+
+        All in one section: the record that is put right must still be the newest.
+        """
+        conn, size, emptied = self.conn, self._prefix + received, received < self._read_size
+        with self._ledger as recorder:
+            self._stamp()
+            recorder.echo(conn.id, received, size, Kind.ECHO | emptied << 8)
+            sent, error = self._offer(size)
+            if sent == size:
+                return None
+            conn.receive(bytes(self._whole[sent:size]))
+            conn.full = error is None
+            kind = Kind.FULL if conn.full else Kind.READ
+            recorder.revise(kind, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
+            self._throttle(recorder)
+        return None if error is None else self._failed(error)
+
+    def _offer(self, size: int) -> tuple[int, OSError | None]:
+        """Bytes of the reply that the kernel has room for now, and what else went wrong."""
+        try:
+            return self.sock.send(self._whole[:size], socket.MSG_DONTWAIT), None
+        except BlockingIOError:
+            return 0, None
+        except OSError as error:
+            return 0, error
+
+    def _deliver(self) -> None:
+        """Wait until the kernel has taken the rest of the reply; a longer wait is cut into rows of a second."""
+        conn = self.conn
+        try:
+            sent = self.sock.sendmsg(conn.pending(_FLUSH_SIZE))
+        except OSError as error:
+            return self._failed(error)
+        with self._ledger as recorder:
+            conn.sent(sent)
+            conn.full = conn.queue_bytes > 0
+            kind = Kind.FULL if conn.full else Kind.NOT_FULL
+            recorder.emit(kind, conn.id, 0, sent, conn.queue_bytes, conn.queue_chunks)
+            self._throttle(recorder)
+        return None
+
+    def _read_last(self) -> None:
+        """What has arrived before the stop is answered."""
+        self._read(socket.MSG_DONTWAIT)
+        if self.conn.state is not State.CLOSED:
+            self.conn.step(Step.SHUTDOWN)
+            self.conn.reason = self.conn.reason or Reason.SHUTDOWN
+
+    def _finish(self) -> None:
+        """Close when all is sent; while something is unread, which would make it a reset, end only our side first."""
+        self._lingering = self._lingering or (self.conn.reason != Reason.PEER and unread(self.sock) > 0)
+        if not self._lingering:
+            return self.close(self._ordered or self.conn.reason)
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+            while self.sock.recv_into(self._body):
+                pass  # what is still sent came after the stop
+        except BlockingIOError:
+            return self._look_about()
+        except OSError as error:
+            return self._failed(error)
+        return self.close(self._ordered or self.conn.reason)
+
+    # -- what comes of them
+
+    def _ended(self) -> None:
+        if self._draining and self._info()[0] != _CLOSE_WAIT:
+            return  # it is `drain` that has ended the reading
+        conn = self.conn
+        conn.receive_eof()
+        conn.reason = Reason.PEER
+        with self._ledger as recorder:
+            recorder.emit(Kind.EOF, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks)
+
+    def _failed(self, error: OSError) -> None:
+        if isinstance(error, BlockingIOError):  # the time of SO_RCVTIMEO or SO_SNDTIMEO is up
+            return self._look_about()
+        reason = Reason.RESET if isinstance(error, _RESET) else ERRNO_BASE + (error.errno or 0)
+        return self.close(self._ordered or reason)
+
+    def _look_about(self) -> None:
+        """Nothing has happened for a while: turn once, and see whether that is too long."""
+        self._ledger.beat()
+        if self._idle_timeout and not self._ordered:
+            remaining = self._idle_timeout - min(self._info()[1:]) / 1000
+            if remaining <= 0:
+                return self.close(Reason.IDLE)
+            self._limit_waits(remaining)
+        return None
+
+    def _throttle(self, recorder: Recorder) -> None:
+        """The rows of the marks. Reading stops whenever anything is queued; the marks say when that is much."""
+        conn = self.conn
+        paused = conn.throttle()
+        if paused is not None:
+            kind, reason = (Kind.PAUSE, Reason.HIGH_WATER) if paused else (Kind.RESUME, Reason.NONE)
+            recorder.emit(kind, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
+
+    def _stamp(self) -> None:
+        second = int(time.time())
+        if self._prefix and second != self._second:
+            self._second = second
+            self._whole[:STAMP_SIZE] = f"[{time.ctime(second)}] ".encode("ascii")
+
+    def _limit_waits(self, remaining: float) -> None:
+        """How long recv and send block at most; they then fail with EAGAIN (socket(7), SO_RCVTIMEO)."""
+        limits = [seconds for seconds in (self._wake, remaining) if seconds]
+        if limits:
+            self._set_limit(socket.SO_RCVTIMEO, min(limits))
+        self._set_limit(socket.SO_SNDTIMEO, min([*limits, _LONGEST_SEND]))
+
+    def _set_limit(self, name: int, seconds: float) -> None:
+        microseconds = int(max(seconds, _SHORTEST) * 1_000_000)
+        self.sock.setsockopt(socket.SOL_SOCKET, name, _TIMEVAL.pack(*divmod(microseconds, 1_000_000)))
+
+    def _info(self) -> tuple[int, int, int]:
+        layout = _STATE_AND_LAST_DATA
+        state, sent, received = layout.unpack(self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, layout.size))
+        return state, sent, received

@@ -1,0 +1,49 @@
+"""The models by name, and what a server of any of them answers."""
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from core.engine.blocking import BlockingServer, ThreadsServer
+from core.engine.listener import AcceptQueue
+from core.engine.poller import POLLERS
+from core.engine.sample import Sample
+from core.engine.server import Recorder, Server, ServerSettings
+
+
+class Engine(Protocol):
+    """A server of any model. `run` is for one thread, all else for any other."""
+
+    def run(self) -> None:
+        """Serve until stopped; raises what a defect of the server raised."""
+
+    def stop(self, timeout: float) -> None:
+        """Stop accepting, deliver what is queued for at most `timeout` seconds, end `run`. Does not wait."""
+
+    def close_connection(self, conn: int) -> None:
+        """Close a connection on behalf of an operator; unknown ones are ignored. Does not wait."""
+
+    def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
+        """Ask the kernel about connections; `done` is called, maybe by another thread. Raises ValueError: too many."""
+
+    def switch(self, model: str) -> str:
+        """Go on with another model, every connection kept. Why that can't be; empty: it is done. Raises KeyError."""
+
+    def accept_queue(self) -> AcceptQueue | None:
+        """How many wait to be accepted; None once stopped."""
+
+    @property
+    def model(self) -> str:
+        """The model in use."""
+
+
+MODELS: Final[dict[str, Callable[..., Engine]]] = {
+    **dict.fromkeys(POLLERS, Server),
+    **{server.model: server for server in (BlockingServer, ThreadsServer)},
+}
+"""What makes a server of each model."""
+
+
+def make_server(listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]) -> Engine:
+    """A server of the model that the settings name; the arguments are those of core.engine.server.Server."""
+    return MODELS[settings.model](listener, recorder, settings, ids)
