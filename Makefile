@@ -6,7 +6,7 @@ STAMPS := $(VENV)/.stamps
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format bench lock clean
+.PHONY: help run setup test check format bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -32,6 +32,9 @@ format: $(STAMPS)/dev ## let the formatter decide
 
 bench: setup $(STAMPS)/dev ## the benchmarks: make bench ARGS="--quick"
 	$(BIN)/python -m bench $(ARGS)
+
+screenshots: setup $(STAMPS)/tests ## pictures of every page into docs/screenshots
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: $(STAMPS)/dev ## compile the requirements anew, with hashes
 	$(BIN)/pip install --quiet uv
