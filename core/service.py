@@ -113,7 +113,10 @@ class Service:
         pump.begin()
         self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()
         about = About(settings.model, settings.reply, settings.workers, *self.echo_address)
-        self.monitor = Monitor(pump, settings.data_dir, about, self._engine.failure, self._engine.close_connection)
+        engine = self._engine
+        self.monitor = Monitor(
+            pump, settings.data_dir, about, engine.failure, engine.close_connection, sample=engine.sample
+        )
         self._engine.start()
         pump.start()
         self._pump = pump

@@ -49,7 +49,7 @@ def take(sock: socket.socket) -> Sample:
 
 
 def tcp_info(sock: socket.socket) -> bytes:
-    """The struct tcp_info of a socket, as long as this kernel makes it. Of a listener it tells the accept queue."""
+    """The struct tcp_info of a socket, as long as this kernel makes it."""
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
 
 

@@ -171,15 +171,6 @@ def _unacknowledged(info: Mapping[str, Any]) -> int | None:
     return max(0, int(info["bytes_sent"] - info["bytes_retrans"] - info["bytes_acked"]))
 
 
-def accept_queue(raw: bytes) -> tuple[int, int]:
-    """Of a listener's struct tcp_info: connections that wait to be accepted, and how many may (tcp_get_info())."""
-    info = decode_tcp_info(raw)
-    length, limit = info["unacked"], info["sacked"]
-    assert isinstance(length, int)
-    assert isinstance(limit, int)
-    return length, limit
-
-
 class Registration(NamedTuple):
     """One descriptor that an epoll descriptor watches, as the kernel tells it."""
 

@@ -1,7 +1,7 @@
 """The one face that the web sees: every question about the server, answered from the pump and the log."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,8 @@ from core.watch.clock import now_rfc3339
 from core.watch.listing import Listing
 from core.watch.pump import Pump
 from core.watch.recent import Tail, newest
+from core.watch.sampler import Ask, Sampler, Seen
+from core.watch.verdict import LATE_S, Scene, judge
 
 Json = dict[str, Any]
 
@@ -47,11 +49,18 @@ class Monitor:
     """Answers as plain dicts; every caller gets a copy. May be used from any thread.
 
     Filters that can't be understood raise QueryError, other bad values ValueError, each with one clear line.
-    `failure()` says why the engine is not running (empty: it is); `close(conn, worker)` asks it to close a connection.
+    `failure()` says why the engine is not running (empty: it is); `close(conn, worker)` asks it to close a connection,
+    `sample(worker, conns, timeout)` what the kernel says of some.
     """
 
     def __init__(
-        self, pump: Pump, data_dir: Path, about: About, failure: Callable[[], str], close: Callable[[int, int], None]
+        self,
+        pump: Pump,
+        data_dir: Path,
+        about: About,
+        failure: Callable[[], str],
+        close: Callable[[int, int], None],
+        sample: Ask,
     ) -> None:
         self.viewers = 0
         self._pump = pump
@@ -59,6 +68,7 @@ class Monitor:
         self._about = about
         self._failure = failure
         self._close = close
+        self._sampler = Sampler(sample)
         self._started = time.monotonic()
 
     def health(self) -> tuple[bool, str]:
@@ -107,8 +117,10 @@ class Monitor:
         with self._pump.lock:
             answer = self.status()
             answer |= {name: round(value, 4) for name, value in asdict(self._pump.rates).items()}
-            answer["attention"] = self._listing().blocked(_ATTENTION)
+            stuck = self._listing().blocked(_ATTENTION)
             notable = list(self._pump.notable)
+        seen = self._look(stuck)
+        answer["attention"] = [item | {"verdict": self._verdict(item, seen)} for item in stuck]
         rows = [row for batch in reversed(notable) for row in reversed(to_dicts(batch))]
         ok, reason = self.health()
         return answer | {"notable": rows[:_NOTABLE], "time": now_rfc3339(), "healthy": ok, "trouble": reason}
@@ -127,7 +139,13 @@ class Monitor:
         if item is None:
             return None
         history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
-        return item | {"history": history, "events_in_memory": sum(batch.num_rows for batch in batches)}
+        seen = self._look([item])
+        return item | {
+            "history": history,
+            "events_in_memory": sum(batch.num_rows for batch in batches),
+            "kernel": _facts(seen.get(conn)),
+            "verdict": self._verdict(item, seen),
+        }
 
     def events(
         self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str = "asc"
@@ -165,6 +183,27 @@ class Monitor:
         self._close(conn, item["worker"])
         return True
 
+    def _look(self, items: list[Json]) -> dict[int, Seen]:
+        """What the kernel says of these; the connections of a loop that does not turn can't be asked about."""
+        ages = self._pump.beat_ages()
+        late = {worker for worker, age in ages.items() if age > LATE_S}
+        return self._sampler.look({item["conn"]: item["worker"] for item in items if item["worker"] not in late})
+
+    def _verdict(self, item: Json, seen: Mapping[int, Seen]) -> Json:
+        sample = seen.get(item["conn"])
+        scene = Scene(
+            item["state"],
+            item["reason"],
+            item["queue_bytes"],
+            item["idle_s"],
+            sample and sample.now,
+            sample and sample.before,
+            sample.span if sample else 0.0,
+            self._pump.rates.loop_busy,
+            self._pump.beat_ages().get(item["worker"], 0.0),
+        )
+        return judge(scene).as_dict()
+
     def _listing(self) -> Listing:
         return Listing((feed.table for feed in self._pump.feeds), time.time_ns())
 
@@ -174,3 +213,10 @@ class Monitor:
         low = parse_time(since, now) if since else None
         high = parse_time(until, now) if until else None
         return parse(q, EVENT_FIELDS), low, high
+
+
+def _facts(seen: Seen | None) -> Json | None:
+    """A sample as the API shows it."""
+    if seen is None:
+        return None
+    return {"age_s": round((time.monotonic_ns() - seen.at) / 1e9, 3), "facts": dict(seen.now)}

@@ -177,9 +177,13 @@ class Pump:
 
     def beat_age(self) -> float:
         """Seconds since the slowest loop turned."""
+        return max(self.beat_ages().values(), default=0.0)
+
+    def beat_ages(self) -> dict[int, float]:
+        """Seconds since each worker's loop turned."""
         now = time.monotonic_ns()
         with self.lock:
-            return max(((now - feed.ring.progress().beat) / 1e9 for feed in self.feeds), default=0.0)
+            return {feed.table.worker: (now - feed.ring.progress().beat) / 1e9 for feed in self.feeds}
 
     def gauges(self) -> dict[str, int]:
         """`open` and `blocked` connections, `bytes`, `chunks` and `max_bytes` of their queues."""

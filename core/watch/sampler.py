@@ -1,0 +1,92 @@
+"""Samples of connections that someone looks at: asked for once for all who look, the last few kept."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from core.watch.kernel import Value, decode
+
+Ask = Callable[[int, list[int], float], Mapping[int, Mapping[str, Any]]]
+"""Samples of connections of a worker, as far as they are answered within so many seconds."""
+
+FRESH_S: Final = 0.25
+_TIMEOUT_S: Final = 1.0
+_SILENCE_S: Final = 2.0
+_MOST: Final = 64
+_KEPT: Final = 256
+_SAMPLES: Final = 8  # two seconds of one that is looked at
+
+
+class Seen(NamedTuple):
+    """The latest sample, an earlier one if there is, and the seconds between the two."""
+
+    now: Mapping[str, Value]
+    before: Mapping[str, Value] | None
+    span: float
+    at: int
+    """When the latest was taken, CLOCK_MONOTONIC, ns."""
+
+
+class _Series:
+    """The samples of one connection; `asked` is when they were last asked for."""
+
+    def __init__(self) -> None:
+        self.asked = float("-inf")
+        self.samples: deque[tuple[int, Mapping[str, Value]]] = deque(maxlen=_SAMPLES)
+
+    def seen(self) -> Seen | None:
+        if not self.samples:
+            return None
+        (first, before), (at, now) = self.samples[0], self.samples[-1]
+        return Seen(now, before if at > first else None, (at - first) / 1e9, at)
+
+
+class Sampler:
+    """Answers from samples that are at most FRESH_S old; may be used from any thread."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._series: dict[int, _Series] = {}
+        self._silent: dict[int, float] = {}  # worker: until when it is not asked
+        self._lock = threading.Lock()
+
+    def look(self, conns: Mapping[int, int]) -> dict[int, Seen]:
+        """Samples of `conns` (connection: worker); those that nothing is known of are left out."""
+        with self._lock:
+            now = time.monotonic()
+            stale: dict[int, list[int]] = {}
+            for conn, worker in conns.items():
+                # Those looked at last stand last.
+                self._series[conn] = series = self._series.pop(conn, None) or _Series()
+                if now - series.asked >= FRESH_S:
+                    stale.setdefault(worker, []).append(conn)
+            for worker, wanted in stale.items():
+                self._refresh(worker, wanted[:_MOST])
+            while len(self._series) > _KEPT:
+                del self._series[next(iter(self._series))]
+            found = {conn: self._series[conn].seen() for conn in conns if conn in self._series}
+        return {conn: seen for conn, seen in found.items() if seen is not None}
+
+    def _refresh(self, worker: int, conns: list[int]) -> None:
+        now = time.monotonic()
+        if now < self._silent.get(worker, 0.0):
+            return self._forget(conns)
+        answers = self._ask(worker, conns, _TIMEOUT_S)
+        if not answers and time.monotonic() - now >= _TIMEOUT_S:
+            self._silent[worker] = time.monotonic() + _SILENCE_S
+        for conn in conns:
+            series = self._series[conn]
+            series.asked = time.monotonic()
+            sample = answers.get(conn)
+            if sample is None:
+                series.samples.clear()
+            elif not series.samples or sample["at"] > series.samples[-1][0]:
+                series.samples.append((sample["at"], decode(sample)))
+        return None
+
+    def _forget(self, conns: list[int]) -> None:
+        """What was sampled before a silence says nothing of now."""
+        for conn in conns:
+            self._series[conn].samples.clear()

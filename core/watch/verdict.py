@@ -1,0 +1,283 @@
+"""Who holds a connection up, in one sentence with its evidence: rules over what the record and the kernel say."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from core.record.events import REASON_MEANING, REASONS
+from core.watch.kernel import FACTS, Value
+
+CODES: Final = {
+    "peer_not_reading": "the peer does not read, or too slowly: its window is closed, or held us back most of the time",
+    "network": "segments were lost or wait long for their acknowledgement",
+    "loop_late": "the event loop is not there in time for what has arrived",
+    "policy": "reading is paused above high water while the peer takes what waits",
+    "delivering": "replies wait, and the peer takes them",
+    "closing": "the peer has ended its side, what is queued is being delivered",
+    "closed": "the connection is gone: why, and what was left",
+    "idle": "nothing to do for a while",
+    "fine": "replies go out as they come",
+    "unknown": "replies wait, and the kernel could not be asked",
+}
+"""Every verdict: code and meaning."""
+
+IDLE_S: Final = 10.0
+LATE_S: Final = 1.5
+"""The loop turns once a second at the least."""
+_UNREAD_MS: Final = 50
+_BUSY: Final = 0.9
+_HELD: Final = 0.5
+# A local peer's round trip takes microseconds, milliseconds when it is busy.
+_FAR_US: Final = 1_000
+_SLOW_US: Final = 20_000
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`evidence` are the facts that it rests on, each a line."""
+
+    code: str
+    sentence: str
+    evidence: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {"code": self.code, "sentence": self.sentence, "evidence": list(self.evidence)}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a verdict is made of.
+
+    `state`, `reason`, `queue_bytes` and `idle_s` are the connection's, `now` and `before` samples as
+    core.watch.kernel.decode gives them, `span` the seconds between them; `loop_busy` is 0..1, `loop_age` the seconds
+    since its loop turned.
+    """
+
+    state: str
+    reason: str = ""
+    queue_bytes: int = 0
+    idle_s: float = 0.0
+    now: Mapping[str, Value] | None = None
+    before: Mapping[str, Value] | None = None
+    span: float = 0.0
+    loop_busy: float = 0.0
+    loop_age: float = 0.0
+
+    def number(self, name: str) -> int:
+        """A fact of the latest sample; 0 when it is not known."""
+        return _number(self.now, name)
+
+    def grown(self, name: str) -> int:
+        """By how much it has grown since the earlier sample; 0 without one."""
+        return self.number(name) - _number(self.before, name) if self.before is not None else 0
+
+    def has(self, name: str) -> bool:
+        """Whether the kernel tells this one."""
+        return self.now is not None and self.now.get(name) is not None
+
+    @property
+    def in_kernel(self) -> int:
+        """Bytes of reply that the kernel holds."""
+        return self.number("unsent") + self.number("in_flight")
+
+    @property
+    def window_closed(self) -> bool:
+        """Whether bytes wait for a window that is shut, or too small for the next segment."""
+        unsent = self.number("unsent")
+        return bool(unsent) and self.has("snd_wnd") and self.number("snd_wnd") < min(unsent, self.number("snd_mss"))
+
+    @property
+    def held_by_peer(self) -> float:
+        """Share of the time between the samples in which the peer's window held us back."""
+        return min(1.0, self.grown("rwnd_limited") / 1e6 / self.span) if self.span else 0.0
+
+
+def judge(scene: Scene) -> Verdict:
+    """The verdict of the first rule that applies."""
+    for rule in _RULES:
+        verdict = rule(scene)
+        if verdict is not None:
+            return verdict
+    return Verdict("fine", "All is well: replies go out as they come.", _evidence(scene, "rtt", "snd_wnd"))
+
+
+def _closed(scene: Scene) -> Verdict | None:
+    if scene.state != "closed":
+        return None
+    parts = [_reason(scene.reason)]
+    lost = scene.queue_bytes + scene.number("unsent")
+    if lost:
+        parts.append(f"{size(lost)} of replies were never sent")
+    if scene.number("in_flight"):
+        parts.append(f"{size(scene.number('in_flight'))} were sent but not acknowledged")
+    if scene.window_closed:
+        parts.append("its window was closed")
+    names = ("state", "unsent", "in_flight", "snd_wnd", "rtt", "total_retrans", "rwnd_limited")
+    return Verdict("closed", "; ".join(parts) + ".", _evidence(scene, *names))
+
+
+def _loop_late(scene: Scene) -> Verdict | None:
+    if scene.loop_age > LATE_S:
+        sentence = f"Our loop is late: it has not turned for {span(scene.loop_age)}."
+        return Verdict("loop_late", sentence, _evidence(scene, "unread"))
+    unread, waited = scene.number("unread"), scene.number("last_data_recv")
+    if not unread or scene.state in ("paused", "closing"):
+        return None
+    facts = (*_evidence(scene, "unread", "last_data_recv"), f"Loop busy: {scene.loop_busy:.0%}")
+    if waited >= _UNREAD_MS:
+        sentence = f"Our loop is late: {size(unread)} have been waiting to be read for {span(waited / 1000)}."
+    elif scene.loop_busy >= _BUSY and _number(scene.before, "unread"):
+        sentence = f"Our loop is late: {size(unread)} wait to be read, and it is {scene.loop_busy:.0%} busy."
+    else:
+        return None
+    return Verdict("loop_late", sentence, facts)
+
+
+def _peer_not_reading(scene: Scene) -> Verdict | None:
+    if scene.window_closed and not scene.number("retransmits"):
+        since = scene.number("last_data_sent") / 1000
+        how = (
+            f"its window has been closed for {span(since)}"
+            if not scene.number("snd_wnd")
+            else "its window is too small"
+        )
+    elif scene.number("unsent") and scene.held_by_peer >= _HELD and not _losses(scene):
+        how = f"its window held us back for {scene.held_by_peer:.0%} of the last {span(scene.span)}"
+    else:
+        return None
+    sentence = f"The peer is not reading: {size(scene.in_kernel)} wait in the kernel, {how}."
+    names = ("snd_wnd", "unsent", "in_flight", "rwnd_limited", "probes", "last_data_sent")
+    return Verdict("peer_not_reading", sentence, _evidence(scene, *names))
+
+
+def _losses(scene: Scene) -> list[str]:
+    """What says that segments are lost."""
+    texts = {
+        "retransmits": "{} timeouts in a row without an acknowledgement",
+        "lost": "{} segments in flight are taken for lost",
+    }
+    found = [text.format(scene.number(name)) for name, text in texts.items() if scene.number(name)]
+    if scene.grown("total_retrans") > 0:
+        found.append(f"{scene.grown('total_retrans')} segments were sent again in the last {span(scene.span)}")
+    return [text.replace("1 timeouts in a row", "1 timeout").replace("1 segments", "1 segment") for text in found]
+
+
+def _network(scene: Scene) -> Verdict | None:
+    if not scene.number("in_flight"):
+        return None
+    losses = _losses(scene)
+    names = ("in_flight", "unsent", "rtt", "snd_cwnd", "retransmits", "lost", "total_retrans", "last_ack_recv")
+    if losses:
+        sentence = f"The network loses segments: {losses[0]}, {size(scene.number('in_flight'))} in flight."
+        return Verdict("network", sentence, _evidence(scene, *names))
+    far = scene.number("min_rtt") >= _FAR_US or scene.number("rtt") >= _SLOW_US
+    if far and scene.number("unsent") and _number(scene.before, "unsent"):
+        unsent, flying, trip = scene.number("unsent"), scene.number("in_flight"), scene.number("rtt") / 1e6
+        sentence = (
+            f"The network is the limit: {size(unsent)} wait to be sent while {size(flying)} are in flight, "
+            f"and a round trip takes {span(trip)}."
+        )
+        return Verdict("network", sentence, _evidence(scene, *names))
+    return None
+
+
+def _policy(scene: Scene) -> Verdict | None:
+    if scene.state != "paused" or scene.now is None:
+        return None
+    taken = scene.grown("bytes_acked")
+    taking = f"the peer took {size(taken)} in the last {span(scene.span)}" if taken > 0 else "the peer's window is open"
+    sentence = (
+        f"Our policy: reading is paused until fewer than the {size(scene.queue_bytes)} in our queue wait; {taking}."
+    )
+    return Verdict("policy", sentence, _evidence(scene, "unsent", "in_flight", "snd_wnd", "unread"))
+
+
+def _closing(scene: Scene) -> Verdict | None:
+    if scene.state != "closing":
+        return None
+    left = scene.queue_bytes + scene.in_kernel
+    sentence = f"The peer has ended its side; {size(left)} of replies are still to be delivered."
+    return Verdict("closing", sentence, _evidence(scene, "state", "unsent", "in_flight"))
+
+
+def _delivering(scene: Scene) -> Verdict | None:
+    if not scene.queue_bytes and scene.state not in ("blocked", "paused"):
+        return None
+    waits = f"{size(scene.queue_bytes)} of replies wait in our queue"
+    if scene.now is None:
+        return Verdict("unknown", f"{waits}; the kernel could not be asked why.")
+    sentence = f"{waits} and {size(scene.in_kernel)} in the kernel; the peer takes them."
+    return Verdict("delivering", sentence, _evidence(scene, "unsent", "in_flight", "snd_wnd", "delivery_rate"))
+
+
+def _idle(scene: Scene) -> Verdict | None:
+    if scene.idle_s < IDLE_S:
+        return None
+    sentence = f"Idle: nothing was read or written for {span(scene.idle_s)}."
+    return Verdict("idle", sentence, _evidence(scene, "last_data_recv", "last_data_sent"))
+
+
+_RULES: Final[tuple[Callable[[Scene], Verdict | None], ...]] = (
+    _closed,
+    _loop_late,
+    _peer_not_reading,
+    _network,
+    _policy,
+    _closing,
+    _delivering,
+    _idle,
+)
+
+
+def size(count: int) -> str:
+    """Bytes as people read them, three digits."""
+    value, unit = float(count), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    digits = 0 if not unit or value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{digits}f} {_UNITS[unit]}"
+
+
+def span(seconds: float) -> str:
+    """A time as people read it."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _evidence(scene: Scene, *names: str) -> tuple[str, ...]:
+    """These facts, as far as they are known."""
+    values = scene.now or {}
+    return tuple(
+        f"{FACTS[name].label}: {_told(name, value)}" for name in names if (value := values.get(name)) is not None
+    )
+
+
+def _told(name: str, value: Value) -> str:
+    unit = FACTS[name].unit
+    if not isinstance(value, int):
+        return str(value)
+    if unit in ("bytes", "bytes/s"):
+        return size(value) + unit.removeprefix("bytes")
+    if unit in ("us", "ms"):
+        return span(value / (1e6 if unit == "us" else 1e3))
+    return f"{value} {unit}".rstrip()
+
+
+def _number(values: Mapping[str, Value] | None, name: str) -> int:
+    value = values.get(name) if values is not None else None
+    return value if isinstance(value, int) else 0
+
+
+def _reason(reason: str) -> str:
+    """The close reason as a clause that begins a sentence."""
+    if reason.startswith("error:"):
+        return f"A system call failed with {reason.removeprefix('error:')}"
+    meaning = next((text for code, text in REASON_MEANING.items() if REASONS[code] == reason), "it is not known why")
+    return meaning[0].upper() + meaning[1:]
