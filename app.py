@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from web.serving import Deployment
 
-MODELS = ("epoll", "epoll-et", "poll", "select", "busy")
+MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
 REPLIES = ("stamp", "echo")
 FORMATS = ("jsonl", "csv")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,7 +82,7 @@ COUNT = click.IntRange(0, 10_000_000)
 @option("--port", type=PORT, default=5000, help="Port of the dashboard; 0 picks a free one.")
 @option("--echo-host", default="127.0.0.1", help="Address of the echo server.")
 @option("--echo-port", type=PORT, default=21567, help="Port of the echo server; 0 picks a free one.")
-@option("--model", type=click.Choice(MODELS), default="epoll", help="How the echo loop waits for its sockets.")
+@option("--model", type=click.Choice(MODELS), default="epoll", help="How the server waits for its sockets.")
 @option("--reply", type=click.Choice(REPLIES), default="stamp", help="stamp: `[time] ` before each chunk; echo: as is.")
 @option("--workers", type=click.IntRange(0, 64), default=0, help="0: the echo loop is a thread; N: N processes.")
 @option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default="data", help="Where the log is kept.")

@@ -13,8 +13,8 @@ from typing import Final
 
 from core.engine.connection import Marks
 from core.engine.listener import BACKLOG, listen
-from core.engine.poller import POLLERS
-from core.engine.server import Server, ServerSettings
+from core.engine.models import MODELS, make_server
+from core.engine.server import ServerSettings
 from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
 from core.engine.workers import WorkerError, Workers
@@ -57,8 +57,8 @@ class Settings:
     retain_age: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.model not in POLLERS:
-            raise ServiceError(f"unknown model {self.model!r}; known: {', '.join(POLLERS)}")
+        if self.model not in MODELS:
+            raise ServiceError(f"unknown model {self.model!r}; known: {', '.join(MODELS)}")
         if self.reply not in REPLIES:
             raise ServiceError(f"unknown reply {self.reply!r}; known: {', '.join(REPLIES)}")
         if not 0 <= self.workers <= MOST_WORKERS:
@@ -112,11 +112,8 @@ class Service:
         self._first_conn = self._rings.next_conn()
         pump.begin()
         self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()
-        about = About(settings.model, settings.reply, settings.workers, *self.echo_address)
-        engine = self._engine
-        self.monitor = Monitor(
-            pump, settings.data_dir, about, engine.failure, engine.close_connection, sample=engine.sample
-        )
+        about = About(tuple(MODELS), settings.reply, settings.workers, *self.echo_address)
+        self.monitor = Monitor(pump, settings.data_dir, about, self._engine)
         self._engine.start()
         pump.start()
         self._pump = pump
@@ -135,11 +132,11 @@ class Service:
         os.close(self._lock)
 
     def _thread(self) -> EngineThread:
-        server = Server(self._listener, self._writers[0], self._server_settings(), count(self._first_conn))
+        server = make_server(self._listener, self._writers[0], self._server_settings(), count(self._first_conn))
         return EngineThread(server)
 
     def _processes(self) -> Workers:
-        return Workers(self.settings.workers, self._prepare)
+        return Workers(self.settings.workers, self.settings.model, self._prepare)
 
     def _prepare(self, worker: int) -> WorkerConfig:
         """What a worker is told; its ring is renewed when an earlier one has written it."""

@@ -27,7 +27,7 @@ class Engine(Protocol):
         """Ask the kernel about connections; `done` is called, maybe by another thread. Raises ValueError: too many."""
 
     def switch(self, model: str) -> str:
-        """Go on with another model, every connection kept. Why that can't be; empty: it is done. Raises KeyError."""
+        """Go on with another model, every connection kept. Why that can't be; empty: it is done."""
 
     def accept_queue(self) -> AcceptQueue | None:
         """How many wait to be accepted; None once stopped."""

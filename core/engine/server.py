@@ -136,8 +136,10 @@ class Server:
     def switch(self, model: str) -> str:
         """Go on with another poller, every connection kept. Why that can't be; empty: it is done.
 
-        Waits for the loop's thread, so it is for others. Raises KeyError for a model that has no poller.
+        Waits for the loop's thread, so it is for others.
         """
+        if model not in POLLERS:
+            return f"{model} has no poller that could take over: start the server anew with --model {model}"
         make, answer, given_up = POLLERS[model], SimpleQueue[str](), Event()
         self._loop.call_soon(lambda: None if given_up.is_set() else answer.put(self._exchange(make)))
         try:

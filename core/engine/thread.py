@@ -3,14 +3,15 @@
 import queue
 import threading
 
+from core.engine.listener import AcceptQueue
+from core.engine.models import Engine
 from core.engine.sample import Sample
-from core.engine.server import Server
 
 
 class EngineThread:
     """Runs one server; worker 0."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Engine) -> None:
         self._server = server
         self._failure = ""
         self._thread = threading.Thread(target=self._run, name="echo", daemon=True)
@@ -39,6 +40,18 @@ class EngineThread:
             return answer.get(timeout=timeout)
         except queue.Empty:
             return {}
+
+    def switch(self, model: str) -> str:
+        """Go on with another model, every connection kept. Why that can't be; empty: it is done."""
+        return self._server.switch(model) if self._thread.is_alive() else "the server has stopped"
+
+    def model(self) -> str:
+        """The model in use."""
+        return self._server.model
+
+    def accept_queue(self) -> AcceptQueue | None:
+        """How many wait to be accepted; None once stopped."""
+        return self._server.accept_queue()
 
     def failure(self) -> str:
         """Why it is not serving; empty while it is."""

@@ -9,6 +9,7 @@ import json
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,9 +19,9 @@ from typing import Any, Final, Self
 
 from core.engine.connection import Marks
 from core.engine.listener import listen
-from core.engine.poller import READ
+from core.engine.models import Engine, make_server
 from core.engine.sample import Sample
-from core.engine.server import Server, ServerSettings
+from core.engine.server import ServerSettings
 from core.record.ring import RingWriter
 
 STOP_TIMEOUT: Final = 5.0
@@ -51,62 +52,60 @@ class WorkerConfig:
 
 
 class Orders:
-    """The worker's end of the socket: one JSON object a line, `{"do": name, …}`.
+    """The worker's end of the socket: one JSON object a line, `{"do": name, …}`, obeyed by a thread of its own.
 
-    An order `sample` is answered by one line a connection, `{"id", "conn", "sample"}`; a line that finds no room is
-    left out, as a reader that is so far behind has given up on it.
+    The thread blocks, so that it serves a server of any model, which may have no loop. An order `sample` is answered
+    by one line a connection, `{"id", "conn", "sample"}`, `switch` by `{"id", "why"}`; a line that finds no room is left
+    out, as a reader that is so far behind has given up on it.
     """
 
-    def __init__(self, control: socket.socket, server: Server) -> None:
-        control.setblocking(False)
+    def __init__(self, control: socket.socket, server: Engine) -> None:
         self._control = control
         self._server = server
-        self._rest = b""
         self._known: dict[str, Callable[..., Any]] = {
             "close": server.close_connection,
             "stop": server.stop,
             "sample": self._sample,
+            "switch": self._switch,
         }
-        server.loop.add(control.fileno(), READ, self._visit)
+        threading.Thread(target=self._obey, name="orders", daemon=True).start()
 
-    def _visit(self, mask: int) -> None:
+    def _obey(self) -> None:
         try:
-            data = self._control.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._server.loop.remove(self._control.fileno())
+            with contextlib.suppress(ConnectionResetError), self._control.makefile("rb") as lines:
+                for line in lines:
+                    order = json.loads(line)
+                    self._known[order.pop("do")](**order)
+        finally:
             self._server.stop(STOP_TIMEOUT)
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            order = json.loads(line)
-            self._known[order.pop("do")](**order)
-        self._server.loop.again(self._control.fileno())
 
     def _sample(self, id: int, conns: list[int]) -> None:
-        self._server.sample(conns, partial(self._answer, id, conns))
+        self._server.sample(conns, partial(self._tell, id, conns))
 
-    def _answer(self, id: int, conns: list[int], samples: dict[int, Sample]) -> None:
+    def _tell(self, id: int, conns: list[int], samples: dict[int, Sample]) -> None:
         for conn in conns:
-            line = json.dumps({"id": id, "conn": conn, "sample": samples.get(conn)}, default=bytes.hex)
-            # A line is far smaller than a page, which a stream socket takes whole or not at all.
-            with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                self._control.send(line.encode() + b"\n")
+            self._say({"id": id, "conn": conn, "sample": samples.get(conn)})
+
+    def _switch(self, id: int, model: str) -> None:
+        self._say({"id": id, "why": self._server.switch(model)})
+
+    def _say(self, answer: dict[str, Any]) -> None:
+        # A line is far smaller than a page, which a stream socket takes whole or not at all.
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            self._control.send(json.dumps(answer, default=bytes.hex).encode() + b"\n", socket.MSG_DONTWAIT)
 
 
 def main(config: WorkerConfig, control: socket.socket) -> None:
     """Serve until told to stop, or until the other end of `control` is closed."""
     ring = RingWriter.attach(Path(config.ring))
     listener = listen(config.host, config.port, config.backlog, shared=True)
-    server = Server(listener, ring, config.settings, count(config.first_conn, config.id_step))
+    server = make_server(listener, ring, config.settings, count(config.first_conn, config.id_step))
     # Ctrl-C reaches every process of a terminal; the one that serves the dashboard decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: server.stop(STOP_TIMEOUT))
-    Orders(control, server)
+    # As if that one were gone. A handler may take no lock, which this very thread might hold.
+    signal.signal(signal.SIGTERM, lambda *_: control.shutdown(socket.SHUT_RD))
     control.send(b"ready\n")
+    Orders(control, server)
     server.run()
 
 

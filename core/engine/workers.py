@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,8 @@ from core.engine.worker import WorkerConfig
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _START_TIMEOUT: Final = 20.0
+_SWITCH_TIMEOUT: Final = 6.0  # longer than the worker's own
+_DEATH_TIMEOUT: Final = 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 _STEADY: Final = 30.0
 """A worker that served this long has proven itself: the next pause begins small again."""
@@ -55,11 +57,13 @@ class Workers:
     """The engine as `count` processes, numbered from 1.
 
     `prepare(number)` readies a worker's ring, closes in the record what an earlier one left open, and answers the
-    worker's configuration; it is called before every start, also of a replacement.
+    worker's configuration (but for its model); it is called before every start, also of a replacement.
     """
 
-    def __init__(self, count: int, prepare: Callable[[int], WorkerConfig]) -> None:
+    def __init__(self, count: int, model: str, prepare: Callable[[int], WorkerConfig]) -> None:
         self._count = count
+        self._model = model
+        self._changing = threading.Lock()  # held while workers are ordered to another model, or one is added
         self._prepare = prepare
         self._workers: dict[int, _Worker] = {}
         self._waiting: dict[int, _Replacement] = {}
@@ -73,7 +77,7 @@ class Workers:
         """Start all and wait until all accept. Raises WorkerError."""
         try:
             for number in range(1, self._count + 1):
-                self._workers[number] = _spawn(number, self._prepare(number), _FIRST_PAUSE)
+                self._workers[number] = self._spawn(number, self._prepare(number), _FIRST_PAUSE)
             for worker in self._workers.values():
                 _await_ready(worker)
         except BaseException:
@@ -114,6 +118,27 @@ class Workers:
             return {}
         with owner.asking:
             return _ask(owner, conns, time.monotonic() + timeout)
+
+    def switch(self, model: str) -> str:
+        """All workers go on with another model, or none does. Why that can't be; empty: it is done."""
+        with self._changing:
+            with self._lock:
+                workers = list(self._workers.values())
+            for index, worker in enumerate(workers):
+                why = _order_switch(worker, model)
+                if why:
+                    for changed in workers[:index]:
+                        _order_switch(changed, self._model)
+                    return f"worker {worker.number}: {why}"
+            self._model = model
+        return ""
+
+    def model(self) -> str:
+        """The model in use."""
+        return self._model
+
+    def accept_queue(self) -> None:
+        """Each worker has its own, which is not told."""
 
     def failure(self) -> str:
         """Which worker is not serving, and why; empty while all are."""
@@ -161,11 +186,15 @@ class Workers:
         self._waiting[number] = _Replacement(time.monotonic() + pause, config, min(2 * pause, _LONGEST_PAUSE))
 
     def _replace(self, number: int) -> None:
+        with self._changing:
+            self._add(number)
+
+    def _add(self, number: int) -> None:
         plan = self._waiting[number]
         if plan.config is None:
             return self._plan(number, plan.pause)
         try:
-            worker = _spawn(number, plan.config, plan.pause)
+            worker = self._spawn(number, plan.config, plan.pause)
             _await_ready(worker)
         except (OSError, WorkerError) as error:
             self._plan(number, plan.pause)
@@ -177,6 +206,19 @@ class Workers:
         if not self._waiting:
             self._failure = ""
         return None
+
+    def _spawn(self, number: int, config: WorkerConfig, pause: float) -> _Worker:
+        config = replace(config, settings=replace(config.settings, model=self._model))
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "core.engine.worker", config.to_json(), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                cwd=_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        return _Worker(number, process, os.pidfd_open(process.pid), ours, time.monotonic(), pause)
 
     def _kill_all(self) -> None:
         for worker in self._workers.values():
@@ -216,6 +258,23 @@ def _ask(worker: _Worker, conns: list[int], deadline: float) -> dict[int, Sample
     return samples
 
 
+def _order_switch(worker: _Worker, model: str) -> str:
+    """Order another model and wait for the answer; a dead worker's replacement will have it anyway."""
+    deadline = time.monotonic() + _SWITCH_TIMEOUT
+    with worker.asking:
+        worker.asked += 1
+        Workers._send(worker, {"do": "switch", "id": worker.asked, "model": model})
+        while lines := _lines(worker, deadline):
+            for answer in map(json.loads, lines):
+                if answer["id"] == worker.asked:
+                    return str(answer["why"])
+    try:
+        worker.process.wait(_DEATH_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return "it does not answer"
+    return ""
+
+
 def _lines(worker: _Worker, deadline: float) -> list[bytes]:
     """The next whole lines that the worker says; none when it is dead or says nothing before the deadline."""
     lines: list[bytes] = []
@@ -245,16 +304,3 @@ def _await_ready(worker: _Worker) -> None:
         worker.process.kill()
         worker.process.wait()
         raise WorkerError(f"worker {worker.number} did not start")
-
-
-def _spawn(number: int, config: WorkerConfig, pause: float) -> _Worker:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "core.engine.worker", config.to_json(), str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            cwd=_ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-    return _Worker(number, process, os.pidfd_open(process.pid), ours, time.monotonic(), pause)

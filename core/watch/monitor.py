@@ -1,10 +1,10 @@
 """The one face that the web sees: every question about the server, answered from the pump and the log."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from core.record.export import FORMATS, download_name, export, to_dicts
 from core.record.log import Log
@@ -14,7 +14,7 @@ from core.watch.clock import now_rfc3339
 from core.watch.listing import Listing
 from core.watch.pump import Pump
 from core.watch.recent import Tail, newest
-from core.watch.sampler import Ask, Sampler, Seen
+from core.watch.sampler import Sampler, Seen
 from core.watch.verdict import LATE_S, Scene, judge
 
 Json = dict[str, Any]
@@ -29,7 +29,8 @@ _HISTORY: Final = 200
 class About:
     """What the server is, as the status shows it."""
 
-    model: str
+    models: tuple[str, ...]
+    """All that there are."""
     reply: str
     workers: int
     echo_host: str
@@ -45,35 +46,46 @@ class Download:
     chunks: Iterator[bytes]
 
 
+class Engine(Protocol):
+    """What the monitor asks of the echo server, be it a thread or processes."""
+
+    def failure(self) -> str:
+        """Why it is not running; empty while it is."""
+
+    def close_connection(self, conn: int, worker: int) -> None:
+        """Close a connection. Does not wait."""
+
+    def sample(self, worker: int, conns: list[int], timeout: float) -> Mapping[int, Mapping[str, Any]]:
+        """What the kernel says of connections of a worker, as far as it answers in time."""
+
+    def switch(self, model: str) -> str:
+        """Go on with another model. Why that can't be; empty: it is done."""
+
+    def model(self) -> str:
+        """The model in use."""
+
+    def accept_queue(self) -> tuple[int, int] | None:
+        """How many wait to be accepted, and how many may; None where that is not told."""
+
+
 class Monitor:
     """Answers as plain dicts; every caller gets a copy. May be used from any thread.
 
     Filters that can't be understood raise QueryError, other bad values ValueError, each with one clear line.
-    `failure()` says why the engine is not running (empty: it is); `close(conn, worker)` asks it to close a connection,
-    `sample(worker, conns, timeout)` what the kernel says of some.
     """
 
-    def __init__(
-        self,
-        pump: Pump,
-        data_dir: Path,
-        about: About,
-        failure: Callable[[], str],
-        close: Callable[[int, int], None],
-        sample: Ask,
-    ) -> None:
+    def __init__(self, pump: Pump, data_dir: Path, about: About, engine: Engine) -> None:
         self.viewers = 0
         self._pump = pump
         self._log = Log(data_dir)
         self._about = about
-        self._failure = failure
-        self._close = close
-        self._sampler = Sampler(sample)
+        self._engine = engine
+        self._sampler = Sampler(engine.sample)
         self._started = time.monotonic()
 
     def health(self) -> tuple[bool, str]:
         """Whether all is well, and if not why."""
-        reason = self._failure() or self._pump.failure or self._pump.log_error
+        reason = self._engine.failure() or self._pump.failure or self._pump.log_error
         age = self._pump.beat_age()
         if not reason and age > _STALLED:
             reason = f"the echo loop has not turned for {age:.1f} s"
@@ -88,7 +100,7 @@ class Monitor:
                 "name": NAME,
                 "version": VERSION,
                 "uptime_s": round(time.monotonic() - self._started, 3),
-                "model": about.model,
+                "model": self._engine.model(),
                 "reply": about.reply,
                 "workers": about.workers,
                 "echo": {"host": about.echo_host, "port": about.echo_port},
@@ -110,6 +122,7 @@ class Monitor:
                     "log_bytes": pump.journal.log_bytes,
                 },
                 "viewers": self.viewers,
+                **self._accept_queue(),
             }
 
     def overview(self) -> Json:
@@ -180,7 +193,7 @@ class Monitor:
             item = self._listing().find(conn)
         if item is None or item["state"] == "closed":
             return False
-        self._close(conn, item["worker"])
+        self._engine.close_connection(conn, item["worker"])
         return True
 
     def _look(self, items: list[Json]) -> dict[int, Seen]:
@@ -203,6 +216,16 @@ class Monitor:
             self._pump.beat_ages().get(item["worker"], 0.0),
         )
         return judge(scene).as_dict()
+
+    def switch_model(self, model: str) -> str:
+        """Go on with another model, every connection kept. Why that can't be; empty: it is done."""
+        if model not in self._about.models:
+            raise ValueError(f'unknown model "{model:.60}"; known: {", ".join(self._about.models)}')
+        return self._engine.switch(model)
+
+    def _accept_queue(self) -> Json:
+        queue = self._engine.accept_queue()
+        return {} if queue is None else {"accept_queue": {"length": queue[0], "limit": queue[1]}}
 
     def _listing(self) -> Listing:
         return Listing((feed.table for feed in self._pump.feeds), time.time_ns())
