@@ -28,7 +28,7 @@ function options(design, range, onCursor) {
   const grid = { stroke: () => colour("--line"), width: 1 };
   const top = LEAST_TOP[design.unit];
   return {
-    width: 300, height: 150, padding: [8, 14, 0, 0], legend: { show: false }, hooks: { setCursor: [onCursor] },
+    width: 300, height: 150, padding: [8, 28, 0, 0], legend: { show: false }, hooks: { setCursor: [onCursor] },
     cursor: { sync: { key: "echoscope" }, drag: { x: false, y: false }, points: { size: 7 }, y: false },
     scales: {
       x: { time: true, range },

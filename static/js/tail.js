@@ -17,6 +17,8 @@ import { justAfter } from "./time.js";
 export const SHOWN = 200;
 /** Rows kept at most, older ones that were asked for included. */
 const MOST = 5000;
+/** Rows of one frame that go on a running list when more come than can be read: about a screenful. */
+export const READABLE = 40;
 /** Rows kept while the list is held; what does not fit is counted. */
 export const WAITING = 5000;
 
@@ -74,16 +76,27 @@ function gapBelow(tail, added, items, skipped) {
 }
 
 /**
+ * What a running list takes of a frame. Of a flood it takes a screenful: rows that the next frame pushes out unread
+ * would cost the page most of its time. A held list keeps all, to be read later.
+ * @param {Tail} tail @param {Row[]} items @param {number} skipped
+ */
+function readable(tail, items, skipped) {
+  if (skipped === 0 || tail.held || !tail.loaded || items.length <= READABLE) return { items, skipped };
+  const newest = [...items].sort(newestFirst).slice(0, READABLE);
+  return { items: newest, skipped: skipped + items.length - READABLE };
+}
+
+/**
  * One live frame: its rows go on top, or wait while the list is held.
  * @param {Tail} before @param {{items: Row[], skipped?: number}} data @param {number} at milliseconds
  * @returns {Tail}
  */
 export function receive(before, data, at) {
   const tail = before.replace ? { ...emptyTail(), held: before.held } : before;
-  const skipped = num(data.skipped) ?? 0;
+  const { items, skipped } = readable(tail, data.items, num(data.skipped) ?? 0);
   const elapsed = tail.at === null ? 0 : (at - tail.at) / 1000;
-  const added = fresh([...tail.waiting, ...tail.entries], data.items);
-  const gap = gapBelow(tail, added, data.items.length, skipped);
+  const added = fresh([...tail.waiting, ...tail.entries], items);
+  const gap = gapBelow(tail, added, items.length, skipped);
   const skippedPerS = elapsed > 0.05 ? skipped / elapsed : 0;
   const base = { ...tail, at, skippedPerS, loaded: true, rejoining: false };
   // The first rows of a list are shown even while it is held: there is nothing yet that could jump.

@@ -86,7 +86,7 @@ class Clients:
         self._echo = echo
         self.talkers = [self._connect() for _ in range(7)]
         self.silent = [self._connect() for _ in range(3)]
-        self.slow = self._connect(receive_buffer=8192)
+        self.slow = self._connect(receive_buffer=32768)
         self.slow.setblocking(False)
         self.half_closed = self._connect(receive_buffer=4096)
 
@@ -106,7 +106,8 @@ class Clients:
         """End one side while replies are queued: bit by bit, since reading stops above high water."""
         host, port = self.half_closed.getsockname()
         while queued(f"{host}:{port}") == 0:
-            self.half_closed.sendall(b"h" * 32768)
+            self.half_closed.sendall(b"h" * 131072)
+            time.sleep(0.15)
         self.half_closed.shutdown(socket.SHUT_WR)
 
     def talk(self, seconds: float, until: Callable[[], bool] = lambda: True) -> None:
@@ -124,7 +125,7 @@ class Clients:
     def _trickle(self, tick: int) -> None:
         """The slow reader asks for much and takes little."""
         try:
-            self.slow.send(b"s" * 4096)
+            self.slow.send(b"s" * 16384)
         except BlockingIOError:
             if tick % 20 == 0:
                 self.slow.recv(32768)
@@ -189,7 +190,8 @@ def few(camera: Camera) -> None:
         clients.reset()
         clients.half_close(site.queued)
         clients.talk(HISTORY_S / 2)
-        slow = site.api("connections", q="state:paused,blocked", sort="-queue_bytes")["items"][0]["conn"]
+        host, port = clients.slow.getsockname()
+        slow = site.api("connections", q=f"peer:{host}:{port}")["items"][0]["conn"]
         pictures = (
             ("/?range=60", "overview-dark.png", "dark", 1440, 900),
             ("/?range=60", "overview-light.png", "light", 1440, 900),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { beat, emptyPulse, fromLog, fromRows } from "../../static/js/pulse.js";
 import { initialState, reduce } from "../../static/js/store.js";
-import { emptyTail, hold, older,  receive, rejoin, rowsIn, SHOWN, untilOldest, WAITING } from "../../static/js/tail.js";
+import { READABLE, emptyTail, hold, older, receive, rejoin, rowsIn, SHOWN, untilOldest, WAITING } from "../../static/js/tail.js";
 
 const row = (seq, more = {}) => ({ seq, worker: 0, time: `2026-11-23T14:00:00.${String(seq).padStart(9, "0")}Z`, kind: "echo", ...more });
 const rows = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => row(from + index));
@@ -101,4 +101,17 @@ test("a connection that only the log remembers", () => {
   assert.equal(item.reason, "reset");
   assert.equal(item.peer, "127.0.0.1:1");
   assert.deepEqual([item.bytes_in, item.bytes_out, item.echoes, item.queue_peak_bytes], [5, 9, 1, 4]);
+});
+
+test("of a flood a running list takes a screenful and counts the rest, a held one keeps all", () => {
+  const rows = (/** @type {number} */ from) =>
+    Array.from({ length: 100 }, (_, index) => ({ worker: 0, seq: from + index, time: `2026-11-23T14:00:00.${String(from + index).padStart(9, "0")}Z` }));
+  const first = receive(emptyTail(), { items: rows(1) }, 0);
+  const flooded = receive(first, { items: rows(1001), skipped: 900 }, 250);
+  const gap = flooded.entries[READABLE];
+  assert.equal(flooded.entries[0].row.seq, 1100);
+  assert.equal(gap.gap, 960);
+  assert.equal(flooded.skippedPerS, 3840);
+  const held = receive(hold(first, true), { items: rows(1001), skipped: 900 }, 250);
+  assert.equal(held.waiting.length, 101);
 });
