@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, render_template
 
+from core.watch.kernel import FACTS
 from web.monitor import Monitor
 from web.parameters import MAX_CONN
 
@@ -24,7 +25,7 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @pages.get("/connections/<int:conn>")
     def connection(conn: int) -> tuple[str, int]:
         known = conn <= MAX_CONN and monitor.connection(conn) is not None
-        return render_template("connection.html", conn=conn), 200 if known else 404
+        return render_template("connection.html", conn=conn, facts=FACTS), 200 if known else 404
 
     @pages.get("/events")
     def events() -> str:

@@ -88,11 +88,11 @@ def test_a_connection_is_followed_to_its_post_mortem(server: Any, open_page: Any
     page = open_page(server.url + "/connections/1")
     expect(page.locator(".title-bar [data-ref=state]")).to_have_text("open")
     expect(page.locator("[data-ref=bytesIn]")).to_have_text("10 B")
-    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("[data-ref=table] tbody tr")).to_have_count(2)
     client.echo(b"x" * 20)
     expect(page.locator("[data-ref=bytesIn]")).to_have_text("30 B")
     expect(page.locator("[data-ref=bytesOut]")).to_have_text("84 B")
-    expect(page.locator("tbody tr")).to_have_count(3)
+    expect(page.locator("[data-ref=table] tbody tr")).to_have_count(3)
     client.socket.close()
     expect(page.get_by_text("The peer ended its side and was sent all that was queued.")).to_be_visible()
     expect(page.locator(".title-bar [data-ref=state]")).to_have_text("closed")
@@ -117,8 +117,21 @@ def test_the_permalink_works_after_a_restart(start_server: Any, open_page: Any, 
 def test_a_blocked_connection_says_so(server: Any, open_page: Any, connect: Any) -> None:
     connect(server.echo, receive_buffer=4096).flood()
     page = open_page(server.url + "/connections/1")
-    expect(page.locator("[data-ref=verdictText]")).to_contain_text("wait in the server")
+    expect(page.locator("[data-ref=verdictText]")).to_contain_text("The peer is not reading")
+    expect(page.get_by_label("Evidence").get_by_text("Peer's window")).to_be_visible()
     expect(page.locator(".title-bar [data-ref=state] .mark")).to_be_visible()
+
+
+def test_what_the_kernel_says_is_shown_and_kept_after_the_end(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"x" * 1000)
+    page = open_page(server.url + "/connections/1")
+    expect(page.locator("[data-ref=verdictText]")).to_contain_text("All is well")
+    expect(page.locator("[data-fact=state]")).to_have_text("ESTABLISHED")
+    expect(page.locator("[data-fact=bytes_received]")).to_have_text("0.98 KiB")
+    client.socket.close()
+    expect(page.locator("[data-ref=kernelAge]")).to_have_text("taken just before it was closed")
+    expect(page.locator("[data-fact=state]")).to_have_text("CLOSE_WAIT")
 
 
 def test_its_log_is_exactly_its_log(server: Any, open_page: Any, connect: Any) -> None:

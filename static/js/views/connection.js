@@ -5,6 +5,7 @@ import { get } from "../api.js";
 import { createChart } from "../chart.js";
 import { refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
+import { showEvidence, showFacts, troubles, verdictTitle } from "../kernel.js";
 import { beat, emptyPulse, fromLog, fromRows, WINDOW } from "../pulse.js";
 import { EVENT_TABLE } from "../rows.js";
 import { createTable } from "../table.js";
@@ -120,25 +121,34 @@ function showItem(parts, item) {
   setText(parts.age, start === null ? format.UNKNOWN : format.duration(Math.max(0, end - start) / 1000));
   setText(parts.idle, closed ? format.UNKNOWN : format.duration(item.idle_s));
   setText(parts.worker, item.worker === 0 ? "0 (thread)" : format.count(item.worker));
+  showFacts(parts, item.kernel, closed);
   showVerdict(parts, item, start === null ? null : (end - start) / 1000);
 }
 
-/** The post-mortem, or what ails it now. @param {any} parts @param {any} item @param {number | null} lived seconds */
+/** Who holds it up, or the post-mortem. @param {any} parts @param {any} item @param {number | null} lived seconds */
 function showVerdict(parts, item, lived) {
   const closed = item.state === "closed";
-  const trouble = item.state === "blocked" || item.state === "paused";
-  show(parts.verdict, closed || trouble);
-  if (trouble) {
-    setText(parts.verdictTitle, item.state === "paused" ? "Reading is paused" : "Its send buffer is full");
-    setText(parts.verdictText, `The peer takes less than it asks for: ${format.bytes(item.queue_bytes)} of replies wait in the server${item.state === "paused" ? ", which reads no more from it until some are taken" : ""}.`);
+  const { verdict } = item;
+  show(parts.verdict, closed || Boolean(verdict));
+  if (verdict && !closed) {
+    setText(parts.verdictTitle, verdictTitle(verdict));
+    setText(parts.verdictText, verdict.sentence);
   }
   if (closed) {
-    const left = format.num(item.queue_bytes) ?? 0;
-    const undelivered = left > 0 ? ` ${format.bytes(left)} of replies could not be delivered.` : " Nothing was left undelivered in the server's queue.";
     setText(parts.verdictTitle, `Closed ${format.stamp(item.closed)}: ${item.reason || "reason not known"}`);
-    setText(parts.verdictText, `${reasonSentence(item.reason)} It lived for ${format.duration(lived)}, sent ${format.bytes(item.bytes_in)} and was sent ${format.bytes(item.bytes_out)}.${undelivered}`);
+    const life = `It lived for ${format.duration(lived)}, sent ${format.bytes(item.bytes_in)} and was sent ${format.bytes(item.bytes_out)}.`;
+    setText(parts.verdictText, `${verdict?.sentence ?? reasonSentence(item.reason)} ${life}${undelivered(item)}`);
   }
-  setAttr(parts.verdict, "data-tone", trouble || (closed && item.reason !== "peer") ? "bad" : null);
+  showEvidence(parts.evidence, verdict?.evidence ?? []);
+  const bad = closed ? item.reason !== "peer" : Boolean(verdict) && troubles(verdict);
+  setAttr(parts.verdict, "data-tone", bad ? "bad" : null);
+}
+
+/** What is left of its queue, which a verdict tells already. @param {any} item */
+function undelivered(item) {
+  const left = format.num(item.queue_bytes) ?? 0;
+  if (left === 0) return " Nothing was left undelivered in the server's queue.";
+  return item.verdict ? "" : ` ${format.bytes(left)} of replies could not be delivered.`;
 }
 
 /** @param {any} parts @param {State} state */

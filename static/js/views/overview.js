@@ -220,7 +220,7 @@ function attention(parts, data) {
     chip(node.chip, item.state, stateWords(item.state));
     linkTo(node, item.conn);
     setText(node.figure, item.peer);
-    setText(node.detail, complaint(item));
+    setText(node.detail, item.verdict?.sentence ?? complaint(item));
   });
 }
 
