@@ -129,6 +129,14 @@ class FakeMonitor:
     def health(self) -> tuple[bool, str]:
         return self.healthy, "" if self.healthy else "the loop has stalled for 3 s"
 
+    def switch_model(self, model: str) -> str:
+        if model not in ("epoll", "select", "threads"):
+            raise ValueError(f'unknown model "{model}"; known: epoll, select, threads')
+        if model != "epoll":
+            return f"{model} can't"
+        self.calls.append(("switch", model))
+        return ""
+
     def close_connection(self, conn: int) -> bool:
         self.closed.append(conn)
         return conn != 2

@@ -124,3 +124,31 @@ def test_close_by_get_is_refused(browser: Any, monitor: FakeMonitor) -> None:
 @pytest.mark.parametrize(("conn", "status"), [(17, 404), (3, 409), (2, 409)])
 def test_close_what_cannot_be_closed(browser: Any, conn: int, status: int) -> None:
     assert str(conn) in problem(browser.post(f"/api/v1/connections/{conn}/close"), status)
+
+
+def test_model(browser: Any, monitor: FakeMonitor) -> None:
+    assert browser.post("/api/v1/model", json={"model": "epoll"}).get_json() == {"model": "epoll"}
+    assert monitor.calls == [("switch", "epoll")]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "named"),
+    [
+        ({"model": "kqueue"}, 400, 'unknown model "kqueue"'),
+        ({"model": 5}, 400, 'field "model"'),
+        ({"model": "epoll", "now": True}, 400, 'unknown field "now"'),
+        ({}, 400, 'field "model"'),
+        (["epoll"], 400, "not a JSON object with model"),
+        ({"model": "select"}, 409, "select can't"),
+    ],
+)
+def test_model_that_cannot_be(browser: Any, monitor: FakeMonitor, body: Any, status: int, named: str) -> None:
+    assert named in problem(browser.post("/api/v1/model", json=body), status)
+    assert monitor.calls == []
+
+
+def test_model_asks_for_json(browser: Any, monitor: FakeMonitor) -> None:
+    problem(browser.post("/api/v1/model", data={"model": "epoll"}), 415)
+    problem(browser.post("/api/v1/model", data="{", content_type="application/json"), 400)
+    problem(browser.get("/api/v1/model"), 405)
+    assert monitor.calls == []

@@ -66,6 +66,12 @@ def test_changes_from_other_sites_are_refused(browser: Any, monitor: FakeMonitor
     assert monitor.closed == []
 
 
+def test_the_model_is_not_changed_from_other_sites(browser: Any, monitor: FakeMonitor) -> None:
+    headers = {"Origin": "http://evil.example"}
+    assert browser.post("/api/v1/model", json={"model": "epoll"}, headers=headers).status_code == 403
+    assert monitor.calls == []
+
+
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}])
 def test_changes_from_own_pages_and_programs(browser: Any, monitor: FakeMonitor, headers: dict[str, str]) -> None:
     assert browser.post("/api/v1/connections/1/close", headers=headers).status_code == 200

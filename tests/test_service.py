@@ -10,6 +10,8 @@ import pytest
 from echo_server import receive, reset, wait_for
 
 import core.watch.pump as pump_module
+from core.engine.models import MODELS
+from core.engine.poller import POLLERS
 from core.record.events import KIND_MEANING, Kind
 from core.record.query import QueryError
 from core.service import Service, ServiceError, Settings
@@ -161,6 +163,93 @@ def test_an_operator_closes_a_connection(service: Service) -> None:
     assert not service.monitor.close_connection(1)
     assert not service.monitor.close_connection(99)
     client.close()
+
+
+class TestModels:
+    @pytest.mark.parametrize("workers", [0, 1])
+    @pytest.mark.parametrize("model", MODELS)
+    def test_every_model_serves(self, start: Start, model: str, workers: int) -> None:
+        service = start(model=model, workers=workers)
+        for _ in range(2):
+            say(service, b"hello")
+        closed(service, 2)
+        assert service.monitor.status()["model"] == model
+        assert [row["kind"] for row in rows(service, "conn:2")] == ["open", "echo", "eof", "close"]
+        service.stop()
+
+    @pytest.mark.parametrize("model", ["blocking", "threads"])
+    def test_an_operator_reaches_a_worker_without_a_loop(self, start: Start, model: str) -> None:
+        service = start(model=model, workers=1)
+        with connect(service) as client:
+            wait_for(lambda: service.monitor.connection(1), "the connection")
+            assert service.monitor.close_connection(1)
+            assert client.recv(1) == b""
+        closed(service, 1)
+        assert rows(service, "kind:close")[0]["reason"] == "operator"
+
+    def test_who_waits_to_be_accepted_is_in_the_status(self, start: Start) -> None:
+        service = start(model="blocking")
+        first, second = connect(service), connect(service)
+        wait_for(lambda: service.monitor.status()["connections"]["open"] == 1, "the first is open")
+        assert service.monitor.status()["accept_queue"] == {"length": 1, "limit": 4096}
+        first.close()
+        say(service, b"my turn", second)
+        closed(service, 2)
+        assert service.monitor.status()["accept_queue"]["length"] == 0
+
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_the_model_is_switched_under_a_connection(self, start: Start, workers: int) -> None:
+        service = start(workers=workers)
+        with connect(service) as client:
+            for model in POLLERS:
+                assert service.monitor.switch_model(model) == ""
+                assert service.monitor.status()["model"] == model
+                client.sendall(model.encode())
+                assert receive(client, len(model)) == model.encode()
+        closed(service, 1)
+        assert rows(service, "kind:close")[0]["reason"] == "peer"
+
+    @pytest.mark.parametrize("workers", [0, 1])
+    def test_what_cannot_be_switched_to(self, start: Start, workers: int) -> None:
+        service = start(workers=workers)
+        assert "threads has no poller" in service.monitor.switch_model("threads")
+        with pytest.raises(ValueError, match='unknown model "kqueue"; known: epoll, '):
+            service.monitor.switch_model("kqueue")
+        assert service.monitor.status()["model"] == "epoll"
+
+    def test_workers_switch_all_or_none(self, start: Start) -> None:
+        service = start(workers=2, max_connections=4000)
+        # Connections of 1,100 descriptors in one of the two, at least.
+        clients = [connect(service) for _ in range(2200)]
+        wait_for(lambda: service.monitor.status()["connections"]["open"] == 2200, "all are open")
+        mine = {item["worker"] for item in service.monitor.connections("", "conn", 1000, 0)["items"]}
+        assert mine == {1, 2}
+        assert "its limit is 1024" in service.monitor.switch_model("select")
+        assert service.monitor.status()["model"] == "epoll"
+        for client in clients[::100]:
+            client.sendall(b"x")
+            assert receive(client, 1) == b"x"
+        for client in clients:
+            client.close()
+
+    def test_a_replaced_worker_has_the_model_in_use(self, start: Start) -> None:
+        service = start(workers=1)
+        assert service.monitor.switch_model("poll") == ""
+        victim = service._engine.pids()[1]
+        os.kill(victim, 9)
+        wait_for(lambda: service._engine.pids().get(1, victim) != victim, "a new worker")
+        assert service.monitor.status()["model"] == "poll"
+        wait_for(lambda: service.monitor.health()[0], "healthy again")
+        say(service, b"x")
+        closed(service, 1)
+        assert not _has_epoll(service._engine.pids()[1])
+        assert service.monitor.switch_model("epoll") == ""
+        assert _has_epoll(service._engine.pids()[1])
+
+
+def _has_epoll(pid: int) -> bool:
+    """Whether a process holds an epoll descriptor."""
+    return any(fd.readlink() == Path("anon_inode:[eventpoll]") for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
 @pytest.mark.parametrize("q", ["nonsense", "colour:red", "bytes_in>many"])

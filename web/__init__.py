@@ -36,6 +36,7 @@ def create_app(
     app.register_blueprint(assets.vendor_blueprint(ROOT / "node_modules"))
     app.register_blueprint(api.health_blueprint(monitor))
     app.register_blueprint(api.blueprint(monitor, downloads))
+    app.register_blueprint(api.orders_blueprint(monitor))
     app.after_request(assets.compress)
     app.after_request(_no_store)
     live = Live(app, monitor, most_viewers)

@@ -11,9 +11,11 @@ from web.parameters import (
     ConnectionsParameters,
     DownloadParameters,
     EventsParameters,
+    ModelOrder,
     NoParameters,
     SeriesParameters,
     parse,
+    parse_body,
 )
 from web.problems import ProblemError
 
@@ -31,6 +33,13 @@ def _known(monitor: Monitor, conn: int) -> Json:
     if item is None:
         raise ProblemError(404, f"no connection {conn} is known")
     return item
+
+
+def _switched(monitor: Monitor, model: str) -> Json:
+    refusal = monitor.switch_model(model)
+    if refusal:
+        raise ProblemError(409, refusal)
+    return {"model": model}
 
 
 def health_blueprint(monitor: Monitor) -> Blueprint:
@@ -71,13 +80,6 @@ def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
         parse(NoParameters, request.args)
         return jsonify(_known(monitor, conn))
 
-    @api.post("/api/v1/connections/<int:conn>/close")
-    def close(conn: int) -> Response:
-        parse(NoParameters, request.args)
-        if _known(monitor, conn)["state"] == "closed" or not monitor.close_connection(conn):
-            raise ProblemError(409, f"connection {conn} is closed already")
-        return jsonify({"closing": conn})
-
     @api.get("/api/v1/events")
     def events() -> Response:
         asked = parse(EventsParameters, request.args)
@@ -93,3 +95,24 @@ def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
         return _asked(lambda: monitor.series(asked.range))
 
     return api
+
+
+def orders_blueprint(monitor: Monitor) -> Blueprint:
+    """The routes that change something."""
+    orders = Blueprint("orders", __name__)
+
+    @orders.post("/api/v1/connections/<int:conn>/close")
+    def close(conn: int) -> Response:
+        parse(NoParameters, request.args)
+        if _known(monitor, conn)["state"] == "closed" or not monitor.close_connection(conn):
+            raise ProblemError(409, f"connection {conn} is closed already")
+        return jsonify({"closing": conn})
+
+    @orders.post("/api/v1/model")
+    def model() -> Response:
+        parse(NoParameters, request.args)
+        # Only a body that says it is JSON: a form of another site can't send one without being asked about first.
+        asked = parse_body(ModelOrder, request.get_json())
+        return _asked(lambda: _switched(monitor, asked.model))
+
+    return orders

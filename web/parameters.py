@@ -78,6 +78,12 @@ class _Message(_Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class ModelOrder(_Message):
+    """The model to go on with."""
+
+    model: str
+
+
 class WatchOverview(_Message):
     """Watch the figures of the whole server."""
 
@@ -148,6 +154,16 @@ def parse(model: type[M], arguments: "MultiDict[str, str]") -> M:
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         raise ProblemError(400, explain(error, model, "parameter"), parameter=name) from None
+
+
+def parse_body(model: type[M], body: Any) -> M:
+    """The JSON body of a request, or a 400 that names the wrong field."""
+    if not isinstance(body, dict):
+        raise ProblemError(400, f"the body is not a JSON object with {', '.join(model.model_fields)}")
+    try:
+        return _message(model, body)
+    except ValueError as error:
+        raise ProblemError(400, str(error)) from None
 
 
 def parse_watch(message: Any) -> Watch:
