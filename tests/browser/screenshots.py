@@ -188,7 +188,8 @@ def few(camera: Camera) -> None:
         stack.callback(clients.close)
         clients.talk(HISTORY_S / 2)
         clients.reset()
-        clients.half_close(site.queued)
+        with background(clients):
+            clients.half_close(site.queued)
         clients.talk(HISTORY_S / 2)
         host, port = clients.slow.getsockname()
         slow = site.api("connections", q=f"peer:{host}:{port}")["items"][0]["conn"]
@@ -229,7 +230,8 @@ def many(camera: Camera) -> None:
             stack.enter_context(program(*load, "--connections", "60", "--idle", str(half - 60 - 6)))
         clients = Clients(site.echo)
         stack.callback(clients.close)
-        clients.half_close(site.queued)
+        with background(clients):
+            clients.half_close(site.queued)
         wait(lambda: site.open() >= 2 * half - 12, f"{2 * half} connections")
         clients.talk(10)
         print(f"{site.open():,} connections open")
