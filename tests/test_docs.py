@@ -7,6 +7,8 @@ import pytest
 
 import app
 from core.record.events import FIELDS, KINDS, Reason
+from core.watch.kernel import FACTS
+from core.watch.verdict import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -28,6 +30,11 @@ def test_every_option_is_in_the_reference(command: str, option: str) -> None:
 @pytest.mark.parametrize("word", [*KINDS, *FIELDS])
 def test_every_kind_and_field_is_in_the_reference(word: str) -> None:
     assert f"`{word}`" in REFERENCE
+
+
+@pytest.mark.parametrize("word", [*FACTS, *CODES])
+def test_every_fact_and_verdict_is_in_the_reference(word: str) -> None:
+    assert f"| `{word}` |" in REFERENCE
 
 
 @pytest.mark.parametrize("reason", [reason.name.lower() for reason in Reason if reason])

@@ -491,3 +491,35 @@ def _started(start: Start) -> Service | None:
         return start()
     except ServiceError:
         return None
+
+
+@pytest.mark.parametrize("model", [*MODELS])
+def test_a_connection_tells_what_the_kernel_says(start: Start, model: str) -> None:
+    service = start(model=model)
+    with connect(service) as client:
+        say(service, b"hello", client.dup())
+        wait_for(lambda: (service.monitor.connection(1) or {}).get("kernel"), "a sample")
+        item = service.monitor.connection(1)
+        assert item["kernel"]["facts"]["state"] == "ESTABLISHED"
+        assert item["verdict"]["code"] == "fine"
+    wait_for(lambda: service.monitor.connection(1)["state"] == "closed", "closed")
+    wait_for(lambda: service.monitor.connection(1)["kernel"]["facts"]["state"] != "ESTABLISHED", "the last sample")
+    assert service.monitor.connection(1)["verdict"]["code"] == "closed"
+
+
+def test_many_who_look_cost_one_sample(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    ask = service.monitor._sampler._ask
+    monkeypatch.setattr(service.monitor._sampler, "_ask", lambda *order: asked.append(order) or ask(*order))
+    with connect(service) as client:
+        say(service, b"hello", client.dup())
+        wait_for(lambda: service.monitor.connection(1), "the connection")
+        monkeypatch.setattr("core.watch.sampler.FRESH_S", 60.0)
+        asked.clear()
+        assert [service.monitor.connection(1)["kernel"]["facts"]["bytes_acked"] for _ in range(20)] == [5] * 20
+    assert len(asked) <= 1
+
+
+def test_samples_that_are_kept_are_bounded(service: Service) -> None:
+    service.monitor._sampler.look(dict.fromkeys(range(1000, 2000), 0))
+    assert len(service.monitor._sampler._series) == 256
