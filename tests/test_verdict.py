@@ -266,7 +266,8 @@ def test_a_sentence_tells_its_figures() -> None:
     assert (
         found.sentence == "The peer is not reading: 3.72 MiB wait in the kernel, its window has been closed for 4.2 s."
     )
-    assert found.evidence[:2] == ("Peer's window: 0 B", "Unsent: 3.72 MiB")
+    evidence = ("Peer's window: 0 B", "Unsent: 3.72 MiB", "In flight: 0 B", "Last data sent: 4.2 s")
+    assert found.evidence == evidence
 
 
 @pytest.mark.parametrize(

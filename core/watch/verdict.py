@@ -252,11 +252,9 @@ def span(seconds: float) -> str:
 
 
 def _evidence(scene: Scene, *names: str) -> tuple[str, ...]:
-    """These facts, as far as they are known."""
-    values = scene.now or {}
-    return tuple(
-        f"{FACTS[name].label}: {_told(name, value)}" for name in names if (value := values.get(name)) is not None
-    )
+    """These facts, as far as they are known; a count of nothing is no evidence."""
+    told = ((name, _told(name, value)) for name in names if (value := (scene.now or {}).get(name)) is not None)
+    return tuple(f"{FACTS[name].label}: {text}" for name, text in told if text)
 
 
 def _told(name: str, value: Value) -> str:
@@ -265,9 +263,11 @@ def _told(name: str, value: Value) -> str:
         return str(value)
     if unit in ("bytes", "bytes/s"):
         return size(value) + unit.removeprefix("bytes")
+    if not value:
+        return ""
     if unit in ("us", "ms"):
         return span(value / (1e6 if unit == "us" else 1e3))
-    return f"{value} {unit}".rstrip()
+    return f"{value} {unit.removesuffix('s') if value == 1 else unit}".rstrip()
 
 
 def _number(values: Mapping[str, Value] | None, name: str) -> int:

@@ -34,7 +34,8 @@ export function factText(value, unit) {
   if (unit === "bytes/s") return format.byteRate(value);
   if (unit === "us") return shortTime(Number(value) / 1e6);
   if (unit === "ms") return shortTime(Number(value) / 1e3);
-  return `${format.count(value)} ${unit}`.trim();
+  if (Number(value) === 0) return "0";
+  return `${format.count(value)} ${Number(value) === 1 ? unit.replace(/s$/, "") : unit}`.trim();
 }
 
 /** @param {number} seconds */
