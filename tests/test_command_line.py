@@ -15,7 +15,7 @@ from conftest import ROOT, Server, StartServer, clean_environment
 
 import app
 from core.clients.load import REPLIES, LoadSettings
-from core.engine.poller import POLLERS
+from core.engine.models import MODELS
 from core.record.export import FORMATS
 from core.record.schema import SCHEMA
 from core.service import Settings
@@ -76,7 +76,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_names_agree_with_the_engine() -> None:
-    assert set(app.MODELS) == set(POLLERS)
+    assert set(app.MODELS) == set(MODELS)
     assert set(app.REPLIES) == set(REPLIES)
     assert set(app.FORMATS) == set(FORMATS)
 

@@ -272,11 +272,12 @@ def test_numbers_and_ids_go_on_after_a_restart(start: Start) -> None:
     assert second.monitor.status()["recorder"]["events"] == 5
 
 
-def test_what_a_killed_server_left_is_in_the_log(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["epoll", "threads"])
+def test_what_a_killed_server_left_is_in_the_log(start: Start, tmp_path: Path, model: str) -> None:
     pid = os.fork()
     if not pid:  # the server that will be killed
         try:
-            service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo"))
+            service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", model=model))
             service.start()
             clients = [connect(service) for _ in range(3)]
             for client in clients:
