@@ -244,8 +244,10 @@ CASES = [
     ("policy", scene("paused", queue_bytes=300_000)),
     ("loop_late", Scene("open", loop_age=2.0)),
     ("loop_late", scene(unread=10, last_data_recv=80)),
-    ("loop_late", scene(unread=10, loop_busy=0.97, before={"unread": 10})),
-    ("fine", scene(unread=10, loop_busy=0.97, before={"unread": 0})),
+    ("loop_late", scene(unread=10, last_data_recv=20, loop_busy=0.97)),
+    ("fine", scene(unread=10, last_data_recv=20, loop_busy=0.5)),
+    ("loop_late", scene(unread=300_000, loop_busy=0.97, before={"unread": 300_000})),
+    ("fine", scene(unread=10, loop_busy=0.97, before={"unread": 10})),
     ("policy", scene("paused", unread=10, last_data_recv=8000)),
 ]
 

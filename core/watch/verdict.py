@@ -25,7 +25,10 @@ IDLE_S: Final = 10.0
 LATE_S: Final = 1.5
 """The loop turns once a second at the least."""
 _UNREAD_MS: Final = 50
+# A loop at its limit finds something unread at every look; it is late when that grows old, or much.
 _BUSY: Final = 0.9
+_BUSY_UNREAD_MS: Final = 10
+_MUCH_UNREAD: Final = 256 * 1024
 _HELD: Final = 0.5
 # A local peer's round trip takes microseconds, milliseconds when it is busy.
 _FAR_US: Final = 1_000
@@ -128,7 +131,9 @@ def _loop_late(scene: Scene) -> Verdict | None:
     facts = (*_evidence(scene, "unread", "last_data_recv"), f"Loop busy: {scene.loop_busy:.0%}")
     if waited >= _UNREAD_MS:
         sentence = f"Our loop is late: {size(unread)} have been waiting to be read for {span(waited / 1000)}."
-    elif scene.loop_busy >= _BUSY and _number(scene.before, "unread"):
+    elif scene.loop_busy >= _BUSY and (
+        waited >= _BUSY_UNREAD_MS or min(unread, _number(scene.before, "unread")) >= _MUCH_UNREAD
+    ):
         sentence = f"Our loop is late: {size(unread)} wait to be read, and it is {scene.loop_busy:.0%} busy."
     else:
         return None
