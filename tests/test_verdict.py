@@ -4,7 +4,6 @@ import os
 import queue
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -185,7 +184,7 @@ def test_the_end_of_one_that_left_in_order(start: Start, workers: int) -> None:
 
 
 needs_namespace = pytest.mark.skipif(
-    not namespace.can_make_one(), reason="a network namespace can't be made here: that takes root, ip and tc"
+    not namespace.can_make_one(), reason="a network namespace can't be made here: that takes root, ip, tc, veth and tbf"
 )
 
 
@@ -195,7 +194,7 @@ def test_a_network_that_loses_everything(start: Start) -> None:
         service = started_inside(start)
         with namespace.reader(service.echo_address[1]):
             wait_for(lambda: service.monitor.status()["bytes_out"] > 1 << 20, "some traffic")
-            namespace.ip("-n", namespace.THEIRS, "route", "add", "blackhole", f"{namespace.ADDRESS}/32")
+            namespace.lose_everything()
             found = wait_code(service, "network")
         assert "The network loses segments" in found["sentence"]
 
@@ -204,8 +203,7 @@ def test_a_network_that_loses_everything(start: Start) -> None:
 def test_a_network_that_is_slow(start: Start) -> None:
     with namespace.network():
         service = started_inside(start)
-        shaper = "qdisc add dev wire root tbf rate 2mbit burst 64kb limit 9mb"
-        subprocess.run(["tc", "-n", namespace.OURS, *shaper.split()], check=True, capture_output=True)
+        namespace.slow_down()
         with namespace.reader(service.echo_address[1]):
             found = wait_code(service, "network")
         assert "The network is the limit" in found["sentence"]
