@@ -49,6 +49,23 @@ def test_another_thread_wakes_it_at_once(loop: Loop) -> None:
     assert time.monotonic() - began < 5
 
 
+def test_orders_to_a_closed_loop_go_nowhere() -> None:
+    for _ in range(50):
+        loop = Loop(POLLERS["busy"]())  # it obeys before it is woken
+
+        def run(loop: Loop = loop) -> None:
+            loop.run()
+            loop.close()
+
+        runner = threading.Thread(target=run)
+        runner.start()
+        for _ in range(20):
+            loop.call_soon(loop.stop)
+        runner.join(10)
+        assert not runner.is_alive()
+        loop.call_soon(loop.stop)
+
+
 def test_what_an_earlier_visit_removed_is_not_visited(loop: Loop) -> None:
     seen: list[int] = []
     pairs = [socket.socketpair() for _ in range(2)]

@@ -4,6 +4,7 @@ import contextlib
 import heapq
 import itertools
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -51,6 +52,7 @@ class Loop:
         self._timer_order = itertools.count()
         self._soon: deque[Callable[[], None]] = deque()
         self._running = False
+        self._waking = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.add(self._wake, READ, self._woken)
 
@@ -111,9 +113,12 @@ class Loop:
             self._cancelled = 0
 
     def call_soon(self, callback: Callable[[], None]) -> None:
-        """Call back in the loop's thread, in the next turn; from any thread."""
-        self._soon.append(callback)
-        os.eventfd_write(self._wake, 1)
+        """Call back in the loop's thread, in the next turn; from any thread. After `close`, nothing happens."""
+        # Between the two steps a loop that turns anyway may obey, end and be closed, and the number be another file's.
+        with self._waking:
+            if self._wake >= 0:
+                self._soon.append(callback)
+                os.eventfd_write(self._wake, 1)
 
     def stop(self) -> None:
         """End `run` after this turn."""
@@ -163,4 +168,6 @@ class Loop:
     def close(self) -> None:
         """Give the descriptors back; the visits' own are their owners' business."""
         self._poller.close()
-        os.close(self._wake)
+        with self._waking:
+            os.close(self._wake)
+            self._wake = -1
