@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from core.record.events import Kind, Reason
+from core.record.journal import JournalError
 from core.record.records import Records
 from core.record.ring import RingReader, RingWriter, await_writer
 from core.watch.pump import Feed, Pump
@@ -16,7 +17,7 @@ _RING: Final = re.compile(r"ring-(\d{1,4})")
 
 
 class Rings:
-    """One ring and one feed a worker. Raises OSError and RingError where a file can't be used."""
+    """One ring and one feed a worker. Raises OSError, RingError and JournalError where a file can't be used."""
 
     def __init__(self, directory: Path, pump: Pump) -> None:
         self._directory = directory
@@ -40,6 +41,12 @@ class Rings:
             table = Table(worker)
             table.restore(dict(journal.open_conns.get(worker, {})))
             self._feeds[worker] = Feed(table, journal.last_seq.get(worker, 0))
+            self._take_leftover(worker)
+        if self._pump.log_error:  # the old rings are the only place that has it
+            raise JournalError(
+                f"{self._directory}: what an earlier server recorded is to be kept: {self._pump.log_error}"
+            )
+        for worker in self._feeds:
             writers[worker] = self.renew(worker)
         self._pump.catch_up()
         for worker in writers.keys() - workers:
@@ -52,6 +59,17 @@ class Rings:
         """Take what is left in the ring of a dead writer, and begin a new ring in which its connections are closed."""
         path, feed = self.path(worker), self._feeds[worker]
         with self._pump.lock:
+            self._take_leftover(worker)
+            writer = RingWriter(path, worker=worker, after=feed.taken)
+            for conn in feed.table["conn"][feed.table.is_open()].tolist():
+                writer.emit(Kind.CLOSE, conn, reason=Reason.CRASH)
+            writer.publish(0, 0)
+            self._pump.attach(feed, RingReader(path))
+        return writer
+
+    def _take_leftover(self, worker: int) -> None:
+        path, feed = self.path(worker), self._feeds[worker]
+        with self._pump.lock:
             if path.exists():
                 await_writer(path, _WRITER_TIMEOUT)
                 with RingReader(path) as old:
@@ -60,12 +78,6 @@ class Rings:
                     if len(records):
                         self._pump.ingest(feed, Records.of(records, old.wall_offset))
             self._pump.flush()
-            writer = RingWriter(path, worker=worker, after=feed.taken)
-            for conn in feed.table["conn"][feed.table.is_open()].tolist():
-                writer.emit(Kind.CLOSE, conn, reason=Reason.CRASH)
-            writer.publish(0, 0)
-            self._pump.attach(feed, RingReader(path))
-        return writer
 
     def next_conn(self) -> int:
         """A connection id above all that were ever used."""

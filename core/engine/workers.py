@@ -15,6 +15,7 @@ from typing import Final
 
 from core.engine.sample import Sample
 from core.engine.worker import WorkerConfig
+from core.record.ring import RingError
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _START_TIMEOUT: Final = 20.0
@@ -180,7 +181,7 @@ class Workers:
         """Close in the record what the dead one left open, now; start another after the pause."""
         try:
             config = self._prepare(number)
-        except OSError as error:
+        except (OSError, RingError) as error:
             self._failure = f"worker {number} can't be started: {error}"
             config = None
         self._waiting[number] = _Replacement(time.monotonic() + pause, config, min(2 * pause, _LONGEST_PAUSE))

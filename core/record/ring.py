@@ -21,6 +21,7 @@ from typing import BinaryIO, Final, NamedTuple, Self
 
 import numpy as np
 
+from core.record.clock import WALL_OFFSET
 from core.record.events import ECHO_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
 
 VERSION: Final = 1
@@ -77,10 +78,13 @@ class RingWriter:
         size = _HEADER_SIZE + capacity * RECORD.itemsize
         with open(fresh, "wb+") as file:
             # Allocated, not sparse: a store into a hole of a full disk is a SIGBUS.
-            os.posix_fallocate(file.fileno(), 0, size)
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError:
+                fresh.unlink()
+                raise
             self._map = _locked_map(file, size)
-        offset = time.time_ns() - time.monotonic_ns()
-        _IDENTITY.pack_into(self._map, 0, _MAGIC, VERSION, RECORD.itemsize, capacity, worker, offset)
+        _IDENTITY.pack_into(self._map, 0, _MAGIC, VERSION, RECORD.itemsize, capacity, worker, WALL_OFFSET)
         _PROGRESS.pack_into(self._map, _PROGRESS_AT, after, time.monotonic_ns(), 0, 0)
         _TAIL.pack_into(self._map, _TAIL_AT, after)
         # Touched now, so that the first lap takes no page faults.

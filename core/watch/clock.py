@@ -1,7 +1,8 @@
 """Times as people and programs write them."""
 
-import time
 from datetime import UTC, datetime
+
+from core.record.clock import wall_ns
 
 
 def rfc3339(ns: int) -> str:
@@ -11,5 +12,5 @@ def rfc3339(ns: int) -> str:
 
 
 def now_rfc3339() -> str:
-    """The wall clock."""
-    return rfc3339(time.time_ns())
+    """Now, on the clock of the events."""
+    return rfc3339(wall_ns())

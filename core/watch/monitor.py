@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from core.record.clock import wall_ns
 from core.record.export import FORMATS, download_name, export, to_dicts
 from core.record.log import Log
 from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, parse, parse_time
@@ -185,7 +186,7 @@ class Monitor:
     def series(self, range_s: int) -> Json:
         """The charts' history of the last `range_s` seconds."""
         with self._pump.lock:
-            return self._pump.series.columns(range_s, int(time.time()))
+            return self._pump.series.columns(range_s, wall_ns() // 1_000_000_000)
 
     def close_connection(self, conn: int) -> bool:
         """Ask for a connection to be closed; whether there is such an open one."""
@@ -228,11 +229,11 @@ class Monitor:
         return {} if queue is None else {"accept_queue": {"length": queue[0], "limit": queue[1]}}
 
     def _listing(self) -> Listing:
-        return Listing((feed.table for feed in self._pump.feeds), time.time_ns())
+        return Listing((feed.table for feed in self._pump.feeds), wall_ns())
 
     @staticmethod
     def _selection(q: str, since: str | None, until: str | None) -> tuple[Query, int | None, int | None]:
-        now = time.time_ns()
+        now = wall_ns()
         low = parse_time(since, now) if since else None
         high = parse_time(until, now) if until else None
         return parse(q, EVENT_FIELDS), low, high

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.record.clock import wall_ns
 from core.record.events import Kind, Reason
 from core.record.journal import Journal
 from core.record.records import Records
@@ -99,7 +100,10 @@ class Pump:
             self._thread.join()
         self.catch_up()
         with self.lock:
-            self.journal.close()
+            try:
+                self.journal.close()
+            except OSError as error:  # without its end mark a segment is as good; what it lacks is still in the rings
+                self._blame(error)
             for feed in self.feeds:
                 feed.ring.close()
             self.feeds.clear()
@@ -160,7 +164,7 @@ class Pump:
                     self._write()
                 self.log_error = ""
             except OSError as error:
-                self.log_error = f"the log can't be written: {error.strerror or error}"
+                self._blame(error)
 
     def catch_up(self) -> None:
         """Bring the log up to everything that the loops have published."""
@@ -173,7 +177,7 @@ class Pump:
             if not self._unwritten:
                 return 0.0
             oldest: int = self._unwritten[0][1].column("time")[0].value
-            return max(0.0, (time.time_ns() - oldest) / 1e9)
+            return max(0.0, (wall_ns() - oldest) / 1e9)
 
     def beat_age(self) -> float:
         """Seconds since the slowest loop turned."""
@@ -206,6 +210,9 @@ class Pump:
         except Exception as error:
             self.failure = f"the monitor stopped: {type(error).__name__}: {error}"
             raise
+
+    def _blame(self, error: OSError) -> None:
+        self.log_error = f"the log can't be written: {error.strerror or error}"
 
     def _write(self) -> None:
         """Write the longest run of batches of the oldest one's feed as one."""
@@ -246,7 +253,7 @@ class Pump:
             )
         gauges = self.gauges()
         self.series.gauge(
-            int(time.time()),
+            wall_ns() // 1_000_000_000,
             {
                 "open": gauges["open"],
                 "blocked": gauges["blocked"],
