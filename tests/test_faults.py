@@ -300,7 +300,7 @@ class FullDisk:
             self._limit(1 << 18)
 
     def _limit(self, size: int) -> None:
-        for pid in tree(self._server.process.pid):
+        for pid in tree(self._server.process.pid) if self._server.process.poll() is None else []:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def free(self) -> None:
@@ -309,6 +309,17 @@ class FullDisk:
             self._limit(-1)
         elif self._mount("remount,size=512m"):
             pytest.fail("can't remount")
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Servers that are started meanwhile have the small disk from the beginning."""
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if not self.mounted:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     def close(self) -> None:
         if self.mounted:
@@ -389,7 +400,8 @@ def test_stopped_and_started_with_a_full_disk(full_disk: FullDisk, start_server:
     server = start_server("--reply", "echo")
     results = fill_disk(server, full_disk)
     stop(server)
-    again = start_server("--reply", "echo", ready=False)
+    with full_disk.starting():
+        again = start_server("--reply", "echo", ready=False)
     code, _, err = again.stop_by_itself()
     assert code
     assert str(tmp_path / "data") in err
