@@ -85,19 +85,20 @@ def ratio_row(what: str, rounds: Rounds, ours: str, theirs: str, least: float | 
     return Row(what, f"≥ {least:.2f}" if least else "-", measured, middle >= least if least else None)
 
 
-def speed(server: Server, plan: Plan, idle: int = 0, extra: int = 0) -> Speed:
+def speed(server: Server, plan: Plan, idle: int = 0, extra: int = 0, warm: bool = True) -> Speed:
     """Of a server with 64 bytes on 100 connections, after a short warming-up."""
-    generate(server.port, 0.3, extra=extra)
+    if warm:
+        generate(server.port, 0.3, extra=extra)
     before = server.cpu_seconds()
     result = generate(server.port, plan.seconds, idle=idle, extra=extra)
     taken = server.cpu_seconds() - before
     return Speed(float(result["echoes_per_s"]), result["echoes"] / max(taken, 0.01))
 
 
-def peer_speed(name: str, plan: Plan) -> Speed:
+def peer_speed(name: str, plan: Plan, warm: bool = True) -> Speed:
     """Of a server that records nothing."""
     with peer(name) as server:
-        return speed(server, plan)
+        return speed(server, plan, warm=warm)
 
 
 def our_speed(plan: Plan, *, watching: int = 1, idle: int = 0, reply: str = "echo") -> Speed:
@@ -112,16 +113,19 @@ def peers(plan: Plan) -> list[Row]:
         "echoscope": lambda: our_speed(plan),
         "stamping": lambda: our_speed(plan, reply="stamp"),
         **{name: partial(peer_speed, name, plan) for name in ("uvloop", "asyncio", "asyncio streams", "tornado", "C")},
+        "asyncio fresh": partial(peer_speed, "asyncio", plan, warm=False),
     }
     rounds = interleaved(variants, plan.repeats)
     what = "recording all, one dashboard open, against {}: echoes"
     return [
         ratio_row(what.format("uvloop's protocol server"), rounds, "echoscope", "uvloop", 0.80),
         ratio_row(what.format("asyncio's protocol server"), rounds, "echoscope", "asyncio", 4),
+        ratio_row(what.format("that server freshly started"), rounds, "echoscope", "asyncio fresh", 4),
         ratio_row(what.format("Tornado's server"), rounds, "echoscope", "tornado", 4),
         ratio_row(what.format("asyncio's streams server"), rounds, "echoscope", "asyncio streams", None),
         ratio_row(what.format("a C server that only echoes"), rounds, "echoscope", "C", None),
         ratio_row("the most there is: that C server against asyncio's protocol server", rounds, "C", "asyncio", None),
+        ratio_row("the most there is: that C server against Tornado's server", rounds, "C", "tornado", None),
         ratio_row("`--reply stamp` against `--reply echo`", rounds, "stamping", "echoscope", None),
     ]
 
