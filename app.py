@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
 REPLIES = ("stamp", "echo")
-FORMATS = ("jsonl", "csv")
+FORMATS = ("jsonl", "csv", "parquet", "perfetto")
 F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 

@@ -1,0 +1,94 @@
+"""JSON lines and CSV."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from core.record.export import cells
+from core.record.export.gather import gathered
+from core.record.schema import SCHEMA
+
+_CHUNK: Final = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What surrounds values and texts, and how a text becomes a value."""
+
+    header: bytes
+    before: tuple[bytes, ...]
+    end: bytes
+    quote: bytes
+    text: Callable[[str], str]
+
+
+def _csv_text(text: str) -> str:
+    """RFC 4180; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    guarded = f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    guarded = guarded.replace("\0", "\ufffd")
+    return '"' + guarded.replace('"', '""') + '"' if re.search(r'[",\r\n]', guarded) else guarded
+
+
+def _json_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+_JSONL: Final = _Layout(
+    b"",
+    tuple(f'{"," if i else "{"}"{name}":'.encode() for i, name in enumerate(SCHEMA.names)),
+    b"}\n",
+    b'"',
+    _json_text,
+)
+_CSV: Final = _Layout(
+    ",".join(SCHEMA.names).encode() + b"\r\n",
+    (b"", *[b","] * (len(SCHEMA) - 1)),
+    b"\r\n",
+    b"",
+    _csv_text,
+)
+
+
+def jsonl(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """An object a line."""
+    return _stream(batches, _JSONL)
+
+
+def csv(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """A line of names, then a line a row."""
+    return _stream(batches, _CSV)
+
+
+def to_dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Rows as dicts of the JSONL form."""
+    return [json.loads(line) for chunk in _lines(batch, _JSONL) for line in chunk.splitlines()]
+
+
+def _stream(batches: Iterable[pa.RecordBatch], layout: _Layout) -> Iterator[bytes]:
+    if layout.header:
+        yield layout.header
+    for batch in gathered(batches, _CHUNK):
+        yield from _lines(batch, layout)
+
+
+def _lines(batch: pa.RecordBatch, layout: _Layout) -> Iterator[bytes]:
+    if not batch.num_rows:
+        return
+    pieces: list[cells.Piece] = []
+    for lead, name in zip(layout.before, SCHEMA.names, strict=True):
+        pieces += [lead, *_cells(batch.column(name), layout)]
+    yield from cells.lines([*pieces, layout.end], batch.num_rows)
+
+
+def _cells(array: pa.Array, layout: _Layout) -> list[cells.Piece]:
+    if pa.types.is_dictionary(array.type):
+        return [cells.texts(array, layout.text)]
+    if pa.types.is_timestamp(array.type):
+        return [layout.quote, *cells.rfc3339(array.view(pa.int64()).to_numpy()), layout.quote]
+    if pa.types.is_boolean(array.type):
+        return [cells.truths(array)]
+    return cells.numbers(array.to_numpy())
