@@ -6,6 +6,7 @@ from typing import Final
 
 from core.record.events import Kind, Reason
 from core.record.journal import JournalError
+from core.record.recorder import Files, prepare
 from core.record.records import Records
 from core.record.ring import RingReader, RingWriter, await_writer
 from core.watch.pump import Feed, Pump
@@ -26,7 +27,7 @@ class Rings:
 
     def path(self, worker: int) -> Path:
         """Where the ring of a worker is."""
-        return self._directory / f"ring-{worker}"
+        return Files.of(self._directory, worker).ring
 
     def recover(self, workers: set[int]) -> dict[int, RingWriter]:
         """Bring the log up to the last record that was written, even by a server that was killed.
@@ -49,10 +50,13 @@ class Rings:
         for worker in self._feeds:
             writers[worker] = self.renew(worker)
         self._pump.catch_up()
+        for worker in workers:
+            prepare(Files.of(self._directory, worker))
         for worker in writers.keys() - workers:
             writers.pop(worker).close()
             self._pump.remove(self._feeds.pop(worker))
             self.path(worker).unlink()
+            Files.of(self._directory, worker).turns.unlink(missing_ok=True)
         return writers
 
     def renew(self, worker: int) -> RingWriter:

@@ -19,6 +19,7 @@ from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
 from core.engine.workers import WorkerError, Workers
 from core.record.journal import Journal, JournalError
+from core.record.recorder import Files, Recorder
 from core.record.ring import RingError
 from core.rings import Rings
 from core.watch.monitor import About, Monitor
@@ -86,6 +87,7 @@ class Service:
         self.echo_address: tuple[str, int] = self._listener.getsockname()[:2]
         self.monitor: Monitor
         self._pump: Pump | None = None
+        self._recorder: Recorder | None = None
         self._stopped = False
 
     def start(self) -> None:
@@ -126,13 +128,15 @@ class Service:
         if self._pump is not None:
             self._engine.stop(timeout)
             self._pump.stop()
-            for writer in self._writers.values():
-                writer.close()
+            self.monitor.close()
+            if self._recorder is not None:
+                self._recorder.close()
         self._listener.close()
         os.close(self._lock)
 
     def _thread(self) -> EngineThread:
-        server = make_server(self._listener, self._writers[0], self._server_settings(), count(self._first_conn))
+        self._recorder = Recorder(self._writers.pop(0), Files.of(self.settings.data_dir, 0))
+        server = make_server(self._listener, self._recorder, self._server_settings(), count(self._first_conn))
         return EngineThread(server)
 
     def _processes(self) -> Workers:
@@ -147,8 +151,8 @@ class Service:
         first, least = self._first_conn + worker - 1, self._rings.next_conn()
         first += max(0, -(-(least - first) // step)) * step
         host, port = self.echo_address
-        ring = str(self._rings.path(worker).resolve())
-        return WorkerConfig(ring, host, port, settings.backlog, first, step, self._server_settings())
+        directory = str(settings.data_dir.resolve())
+        return WorkerConfig(directory, worker, host, port, settings.backlog, first, step, self._server_settings())
 
     def _server_settings(self) -> ServerSettings:
         settings = self.settings

@@ -16,6 +16,7 @@ from core.engine.listener import listen
 from core.engine.models import make_server
 from core.engine.server import ServerSettings
 from core.record.events import KINDS, REASONS, Kind
+from core.record.recorder import Files, Recorder
 from core.record.ring import RingReader, RingWriter
 
 DEADLINE = 10.0
@@ -38,11 +39,13 @@ class EchoServer:
     def __init__(self, folder: Path, *, model: str = "epoll", host: str = "127.0.0.1", **settings: Any) -> None:
         capacity = settings.pop("capacity", 1 << 16)
         settings = {"marks": Marks(1 << 18, 1 << 16), "max_connections": 5000, **settings}
+        self.folder = folder
         self.ring = RingWriter(folder / "ring", capacity=capacity)
         self.reader = RingReader(folder / "ring")
         self.listener = listen(host, 0, settings.pop("backlog", 4096))
         self.address = self.listener.getsockname()[:2]
-        self.server = make_server(self.listener, self.ring, ServerSettings(model=model, **settings), count(1))
+        self.recorder = Recorder(self.ring, Files.of(folder, 0))
+        self.server = make_server(self.listener, self.recorder, ServerSettings(model=model, **settings), count(1))
         self.error: BaseException | None = None
         self._rows: list[dict[str, Any]] = []
         self._read = 0
@@ -98,7 +101,7 @@ class EchoServer:
         assert self.rows[-1]["kind"] == "stop"
         self._closed = True
         self.reader.close()
-        self.ring.close()
+        self.recorder.close()
 
 
 def _row(record: np.void) -> dict[str, Any]:
@@ -129,3 +132,14 @@ def reset(client: socket.socket) -> None:
     """Close with a reset: SO_LINGER with a time of 0."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
+
+
+def fill(sock: socket.socket) -> int:
+    """Write until the send buffer is full."""
+    sock.setblocking(False)
+    written = 0
+    try:
+        while True:
+            written += sock.send(bytes(65536))
+    except BlockingIOError:
+        return written

@@ -92,6 +92,10 @@ class FakeMonitor:
         self.calls.append(("overview",))
         return {**self.status(), "echoes_per_s": 12.5, "loop_busy": 0.25}
 
+    def loop(self) -> dict[str, Any]:
+        self.calls.append(("loop",))
+        return {"model": "epoll", "workers": []}
+
     def connections(self, q: str, sort: str, limit: int, offset: int) -> dict[str, Any]:
         _check(q)
         if sort.lstrip("-") not in connection_item(1):

@@ -152,3 +152,9 @@ def test_model_asks_for_json(browser: Any, monitor: FakeMonitor) -> None:
     problem(browser.post("/api/v1/model", data="{", content_type="application/json"), 400)
     problem(browser.get("/api/v1/model"), 405)
     assert monitor.calls == []
+
+
+def test_the_loop_is_told(browser: Any, monitor: FakeMonitor) -> None:
+    assert browser.get("/api/v1/loop").get_json()["workers"] == []
+    assert monitor.calls == [("loop",)]
+    assert browser.get("/api/v1/loop?x=1").status_code == 400

@@ -1,8 +1,6 @@
 """What the kernel says of a socket: decoded, sampled in the loop's thread, and once more before every close."""
 
-import os
 import queue
-import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -10,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from echo_server import EchoServer, receive, reset, wait_for
+from echo_server import EchoServer, fill, receive, reset, wait_for
 
 from core.engine import sample
-from core.engine.sample import LastSamples, Sample
+from core.engine.sample import Sample
 from core.watch import kernel
+from core.watch.sampler import LastSamples
 
 
 @pytest.fixture
@@ -39,17 +38,6 @@ def ask(server: EchoServer, *conns: int) -> dict[int, Sample]:
     answer: queue.SimpleQueue[dict[int, Sample]] = queue.SimpleQueue()
     server.server.sample(list(conns), answer.put)
     return answer.get(timeout=10)
-
-
-def fill(sock: socket.socket) -> int:
-    """Write until the send buffer is full."""
-    sock.setblocking(False)
-    written = 0
-    try:
-        while True:
-            written += sock.send(bytes(65536))
-    except BlockingIOError:
-        return written
 
 
 def test_fields_stand_where_the_header_puts_them() -> None:
@@ -119,12 +107,12 @@ def test_a_sample_leaves_a_waiting_error_alone(pair: Any) -> None:
         ours.recv(1)
 
 
-def test_last_samples_are_bounded(pair: Any) -> None:
-    last = LastSamples(kept=2)
-    for conn in (1, 2, 3):
-        last.note(conn, pair[0])
-    assert last.find(1) is None
-    assert last.find(3)["info"] == last.find(3)["info"] != b""
+def last_sample(server: EchoServer, conn: int) -> Any:
+    samples = LastSamples(server.folder)
+    seen = samples.find(conn, 0)
+    samples.close()
+    assert seen is not None
+    return seen.now
 
 
 def test_the_server_samples_what_is_asked_for(server: EchoServer) -> None:
@@ -146,7 +134,7 @@ def test_a_closed_connection_has_a_last_sample(server: EchoServer) -> None:
         client.sendall(b"hello")
         assert receive(client, 5) == b"hello"
     server.wait_kind("close")
-    values = kernel.decode(ask(server, 1)[1])
+    values = last_sample(server, 1)
     assert values["state"] == "CLOSE_WAIT"
     assert (values["bytes_acked"], values["unsent"], values["in_flight"]) == (5, 0, 0)
 
@@ -157,7 +145,7 @@ def test_a_reset_leaves_what_was_not_delivered(server: EchoServer) -> None:
     wait_for(lambda: _stuffed(client, server), "a full send buffer")
     reset(client)
     server.wait_kind("close")
-    values = kernel.decode(ask(server, 1)[1])
+    values = last_sample(server, 1)
     assert values["state"] == "CLOSE"
     assert values["bytes_sent"] > 0
 
@@ -165,17 +153,3 @@ def test_a_reset_leaves_what_was_not_delivered(server: EchoServer) -> None:
 def _stuffed(client: socket.socket, server: EchoServer) -> bool:
     fill(client)
     return "full" in server.kinds(1)
-
-
-def test_fdinfo_against_the_table() -> None:
-    with select.epoll() as epoll, socket.socket() as first, socket.socket() as second:
-        epoll.register(first.fileno(), select.EPOLLIN)
-        epoll.register(second.fileno(), select.EPOLLIN | select.EPOLLET)
-        entries = kernel.parse_fdinfo(Path(f"/proc/{os.getpid()}/fdinfo/{epoll.fileno()}").read_text())
-        believed = {first.fileno(): select.EPOLLIN, second.fileno(): select.EPOLLIN}
-        assert {one.fd for one in entries} == believed.keys()
-        assert kernel.differences(entries, believed) == []
-        believed[first.fileno()] = select.EPOLLOUT
-        del believed[second.fileno()]
-        believed[9999] = select.EPOLLIN
-        assert len(kernel.differences(entries, believed)) == 3

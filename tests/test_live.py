@@ -93,7 +93,7 @@ def test_every_view_counts_for_itself(site: Site) -> None:
 @pytest.mark.parametrize(
     ("message", "named"),
     [
-        ({"view": "loop"}, "unknown view 'loop'"),
+        ({"view": "lab"}, "unknown view 'lab'"),
         ({}, "unknown view None"),
         (None, "unknown view"),
         ("overview", "unknown view"),

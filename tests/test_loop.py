@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.engine.loop import Loop
+from core.engine.loop import Loop, Turn
 from core.engine.poller import POLLERS, READ
 
 
@@ -88,14 +88,17 @@ def test_what_an_earlier_visit_removed_is_not_visited(loop: Loop) -> None:
 
 
 def test_hooks_see_each_turn() -> None:
-    turns: list[tuple[int, int]] = []
+    seen: list[tuple[int, Turn]] = []
     woken: list[int] = []
-    loop = Loop(POLLERS["epoll"](), lambda turn, waited: turns.append((turn, waited)), lambda: woken.append(1))
+    loop = Loop(POLLERS["epoll"](), lambda waited, turn: seen.append((waited, turn)), lambda: woken.append(1))
     loop.call_later(0.02, loop.stop)
     loop.run()
     loop.close()
-    assert turns[-1][0] == len(woken)
-    assert turns[-1][1] >= 15_000_000
+    waited, (turns, began, ended_wait, ended, ready, scanned) = seen[-1]
+    assert turns == len(woken)
+    assert waited >= 15_000_000
+    assert began < ended_wait <= ended
+    assert (ready, scanned) == (0, 0)
 
 
 @pytest.mark.parametrize("before", POLLERS)

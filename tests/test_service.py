@@ -15,6 +15,7 @@ from core.engine.poller import POLLERS
 from core.record.events import KIND_MEANING, Kind
 from core.record.query import QueryError
 from core.service import Service, ServiceError, Settings
+from core.watch.sampler import LastSamples
 
 Start = Callable[..., Service]
 
@@ -506,6 +507,49 @@ def test_a_connection_tells_what_the_kernel_says(start: Start, model: str) -> No
     wait_for(lambda: service.monitor.connection(1)["state"] == "closed", "closed")
     wait_for(lambda: service.monitor.connection(1)["kernel"]["facts"]["state"] != "ESTABLISHED", "the last sample")
     assert service.monitor.connection(1)["verdict"]["code"] == "closed"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_last_sample_outlives_the_server(start: Start, tmp_path: Path, workers: int) -> None:
+    first = start(workers=workers)
+    say(first, b"hello")
+    closed(first, 1)
+    conn, worker = (rows(first, "kind:close")[0][name] for name in ("conn", "worker"))
+    first.stop()
+    last = LastSamples(first.settings.data_dir)
+    seen = last.find(conn, worker)
+    last.close()
+    assert seen is not None
+    assert seen.now["bytes_acked"] == 5
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_loops_tell_of_their_turns(start: Start, workers: int) -> None:
+    service = start(workers=workers)
+    with connect(service) as client:
+        say(service, b"hello", client.dup())
+        wait_for(lambda: sum(one["turns"] for one in service.monitor.loop()["workers"]) > 2, "turns")
+        answer = service.monitor.loop()
+        assert answer["model"] == "epoll"
+        assert [one["worker"] for one in answer["workers"]] == ([1, 2] if workers else [0])
+        for one in answer["workers"]:
+            assert one["accept_queue"]["length"] == 0
+            assert one["registrations"]["differences"] == []
+        watched = wait_for(lambda: _watched(service, workers), "a connection besides listeners and wake-ups")
+        assert watched == 1 + 2 * max(1, workers)
+
+
+def _watched(service: Service, workers: int) -> int:
+    told = [one["registrations"] for one in service.monitor.loop()["workers"]]
+    watched = sum(one["watched"] for one in told if one)
+    return watched if watched > 2 * max(1, workers) else 0
+
+
+def test_a_model_without_a_loop_has_no_turns(start: Start) -> None:
+    service = start(model="threads")
+    say(service, b"hello")
+    (one,) = service.monitor.loop()["workers"]
+    assert (one["turns"], one["registrations"]) == (0, None)
 
 
 def test_many_who_look_cost_one_sample(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

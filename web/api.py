@@ -70,6 +70,11 @@ def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
         parse(NoParameters, request.args)
         return jsonify(monitor.overview())
 
+    @api.get("/api/v1/loop")
+    def loop() -> Response:
+        parse(NoParameters, request.args)
+        return jsonify(monitor.loop())
+
     @api.get("/api/v1/connections")
     def connections() -> Response:
         asked = parse(ConnectionsParameters, request.args)

@@ -26,6 +26,7 @@ from web.parameters import (
     WatchConnection,
     WatchConnections,
     WatchEvents,
+    WatchLoop,
     WatchOverview,
     parse_unwatch,
     parse_watch,
@@ -203,6 +204,8 @@ class Live:
                 return self._monitor.connections(asked.q, asked.sort, asked.limit, asked.offset)
             case WatchConnection():
                 return self._monitor.connection(asked.conn)
+            case WatchLoop():
+                return self._monitor.loop()
             case WatchEvents():
                 raise AssertionError("events come from a tail")
 

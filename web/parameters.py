@@ -118,18 +118,26 @@ class WatchEvents(_Message):
     q: str = ""
 
 
+class WatchLoop(_Message):
+    """Watch the loops turn."""
+
+    period: ClassVar[float] = 0.5
+    view: Literal["loop"]
+
+
 class Unwatch(_Message):
     """End a view."""
 
-    view: Literal["overview", "connections", "connection", "events"]
+    view: Literal["overview", "connections", "connection", "events", "loop"]
 
 
-Watch = WatchOverview | WatchConnections | WatchConnection | WatchEvents
+Watch = WatchOverview | WatchConnections | WatchConnection | WatchEvents | WatchLoop
 _WATCHES: dict[str, type[Watch]] = {
     "overview": WatchOverview,
     "connections": WatchConnections,
     "connection": WatchConnection,
     "events": WatchEvents,
+    "loop": WatchLoop,
 }
 M = TypeVar("M", bound=_Strict)
 

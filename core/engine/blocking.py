@@ -12,7 +12,7 @@ from core.engine.connection import Connection, State
 from core.engine.conversation import Conversation
 from core.engine.ledger import Ledger
 from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, packed
-from core.engine.sample import MOST_SAMPLES, LastSamples, Sample, take
+from core.engine.sample import MOST_SAMPLES, Sample, take
 from core.engine.server import Recorder, ServerSettings
 from core.record.events import ERRNO_BASE, Kind, Reason
 
@@ -41,7 +41,6 @@ class BlockingServer:
         self._ledger = Ledger(recorder)
         # All of what follows is read and changed with the ledger held.
         self._conversations: dict[int, Conversation] = {}
-        self._last_samples = LastSamples()
         self._stopping = self._over = self._crowded = False
         self._failure: BaseException | None = None
         self._cutter: threading.Timer | None = None
@@ -90,12 +89,15 @@ class BlockingServer:
         if len(conns) > MOST_SAMPLES:
             raise ValueError(f"{len(conns)} connections to be sampled at once: at most {MOST_SAMPLES}")
         with self._ledger:
-            samples = {conn: sample for conn in conns if (sample := self._sampled(conn))}
+            samples = {one.conn.id: take(one.sock) for one in self._open() if one.conn.id in conns}
         done(samples)
 
     def switch(self, model: str) -> str:
         """There is no poller that could be exchanged."""
         return f"{self.model} has no poller to exchange: start the server anew with --model {model}"
+
+    def registrations(self) -> None:
+        """There is no poller that keeps a table."""
 
     def accept_queue(self) -> AcceptQueue | None:
         """How many wait to be accepted; None once stopped."""
@@ -137,7 +139,7 @@ class BlockingServer:
             recorder.emit_peer(Kind.REFUSE, 0, peer, port, Reason.LIMIT)
             return None
         conn = Connection(next(self._ids), self._settings.marks)
-        conversation = Conversation(sock, conn, self._settings, self._ledger, self._last_samples, self._wake_after)
+        conversation = Conversation(sock, conn, self._settings, self._ledger, self._wake_after)
         self._conversations[conn.id] = conversation
         recorder.emit_peer(Kind.OPEN, conn.id, peer, port, 0)
         return conversation
@@ -167,12 +169,6 @@ class BlockingServer:
     def _open(self) -> list[Conversation]:
         """Those whose sockets are open; the ledger is held."""
         return [one for one in self._conversations.values() if one.conn.state is not State.CLOSED]
-
-    def _sampled(self, conn: int) -> Sample | None:
-        conversation = self._conversations.get(conn)
-        if conversation is None or conversation.conn.state is State.CLOSED:
-            return self._last_samples.find(conn)
-        return take(conversation.sock)
 
     def _cut(self) -> None:
         """The time for delivering what is queued is up."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from core.engine.connection import Connection, State, Step
 from core.engine.ledger import Ledger
-from core.engine.sample import LastSamples
+from core.engine.sample import tcp_info
 from core.engine.server import STAMP_SIZE, Recorder, ServerSettings, unread
 from core.record.events import ERRNO_BASE, Kind, Reason
 
@@ -43,7 +43,6 @@ class Conversation:
         conn: Connection,
         settings: ServerSettings,
         ledger: Ledger,
-        last_samples: LastSamples,
         wake: float,
     ) -> None:
         self.sock = sock
@@ -51,7 +50,6 @@ class Conversation:
         self._idle_timeout = settings.idle_timeout
         self._read_size = settings.read_size
         self._ledger = ledger
-        self._last_samples = last_samples
         self._wake = wake
         self._draining = False
         self._lingering = False  # only the peer's end is waited for
@@ -98,7 +96,7 @@ class Conversation:
         """Close the connection, in the record as well."""
         conn = self.conn
         with self._ledger as recorder:
-            self._last_samples.note(conn.id, self.sock)
+            recorder.last_sample(conn.id, tcp_info(self.sock))
             self.sock.close()
             conn.step(Step.CLOSE)
             recorder.emit(Kind.CLOSE, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)

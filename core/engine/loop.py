@@ -11,9 +11,14 @@ from collections.abc import Callable
 from typing import Final
 
 from core.engine.poller import READ, Poller
+from core.engine.registrations import Registrations, compare
 
 Visit = Callable[[int], None]
 """What is called with the mask when a descriptor is ready."""
+
+Turn = tuple[int, int, int, int, int, int]
+"""Number of the turn (0: none yet); when its wait began, when that ended, when all visits were made (monotonic ns);
+descriptors ready, and descriptors that were looked at to know them."""
 
 _MAX_WAIT: Final = 3600.0
 
@@ -32,14 +37,14 @@ class Loop:
     """Waits for readiness and calls the visits, until `stop`.
 
     `visits` is the live table, descriptor to visit: whoever owns a registration may exchange the visit in it, which
-    costs the loop nothing. `before_wait(turns, waited)` and `after_wait()` are called once a turn; `waited` is the
-    total of ns spent waiting. Only `call_soon` may be used from other threads.
+    costs the loop nothing. `before_wait(waited, turn)` and `after_wait()` are called once a turn; `waited` is the
+    total of ns spent waiting. Only `call_soon` and `registrations` may be used from other threads.
     """
 
     def __init__(
         self,
         poller: Poller,
-        before_wait: Callable[[int, int], None] = lambda turns, waited: None,
+        before_wait: Callable[[int, Turn], None] = lambda waited, turn: None,
         after_wait: Callable[[], None] = lambda: None,
     ) -> None:
         self.visits: dict[int, Visit] = {}
@@ -95,6 +100,11 @@ class Loop:
         self._poller, old = poller, self._poller
         old.close()
 
+    def registrations(self) -> Registrations | None:
+        """What is believed to be watched, and what the kernel watches; None for a poller that keeps no table there."""
+        fd = self._poller.kernel_table()
+        return None if fd is None else compare(fd, self._masks)
+
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call back in `delay` seconds."""
         timer = Timer(time.monotonic() + delay, callback)
@@ -127,15 +137,18 @@ class Loop:
     def run(self) -> None:
         """Turn until stopped. What a visit raises ends the loop."""
         self._running = True
-        visits, clock = self.visits, time.monotonic_ns
+        visits, masks, clock = self.visits, self._masks, time.monotonic_ns
         before_wait, after_wait = self._before_wait, self._after_wait
-        turns = waited = 0
+        turns = waited = began = woken = scanned = 0
+        ready: list[tuple[int, int]] = []
         while self._running:
             timeout = self._run_timers()
-            before_wait(turns, waited)
+            before_wait(waited, (turns, began, woken, clock(), len(ready), scanned))
             began = clock()
             ready = self._poller.wait(timeout)
-            waited += clock() - began
+            woken = clock()
+            scanned = len(masks) if self._poller.scans else len(ready)
+            waited += woken - began
             turns += 1
             after_wait()
             for fd, mask in ready:
@@ -143,7 +156,7 @@ class Loop:
                 visit = visits.get(fd)
                 if visit is not None:
                     visit(mask)
-        before_wait(turns, waited)
+        before_wait(waited, (turns, began, woken, clock(), len(ready), scanned))
 
     def _run_timers(self) -> float:
         """Call what is due; seconds that may be waited now."""

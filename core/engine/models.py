@@ -2,11 +2,12 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from core.engine.blocking import BlockingServer, ThreadsServer
 from core.engine.listener import AcceptQueue
 from core.engine.poller import POLLERS
+from core.engine.registrations import Registrations
 from core.engine.sample import Sample
 from core.engine.server import Recorder, Server, ServerSettings
 
@@ -32,6 +33,9 @@ class Engine(Protocol):
     def accept_queue(self) -> AcceptQueue | None:
         """How many wait to be accepted; None once stopped."""
 
+    def registrations(self) -> Registrations | None:
+        """What the poller is believed to watch, against what the kernel watches; None where there is no such table."""
+
     @property
     def model(self) -> str:
         """The model in use."""
@@ -47,3 +51,12 @@ MODELS: Final[dict[str, Callable[..., Engine]]] = {
 def make_server(listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]) -> Engine:
     """A server of the model that the settings name; the arguments are those of core.engine.server.Server."""
     return MODELS[settings.model](listener, recorder, settings, ids)
+
+
+def report(engine: Engine) -> dict[str, Any]:
+    """What a server tells of itself beside its record, as plain values."""
+    queue, found = engine.accept_queue(), engine.registrations()
+    return {
+        "accept_queue": queue and queue._asdict(),
+        "registrations": found and {**found._asdict(), "differences": [one._asdict() for one in found.differences]},
+    }

@@ -24,6 +24,8 @@ class Poller(Protocol):
     name: str
     descriptor_limit: int | None
     """Descriptors of this number and above can't be watched; None: no limit of its own."""
+    scans: bool
+    """Whether a wait looks at every descriptor, ready or not."""
 
     def register(self, fd: int, mask: int) -> None:
         """Watch `fd`. Raises ValueError above `descriptor_limit`, FileExistsError when it is watched already."""
@@ -43,6 +45,9 @@ class Poller(Protocol):
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
         """Up to MAX_READY ready pairs; empty after `timeout`."""
 
+    def kernel_table(self) -> int | None:
+        """The descriptor under which the kernel keeps the table; None: there is none."""
+
     def close(self) -> None:
         """Give the kernel handle back."""
 
@@ -51,6 +56,7 @@ class EpollPoller:
     """Level-triggered epoll(7): the kernel keeps the table, a wait costs what is ready."""
 
     name = "epoll"
+    scans = False
     descriptor_limit: int | None = None
     _trigger = 0
 
@@ -70,6 +76,9 @@ class EpollPoller:
 
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
         return self._epoll.poll(timeout, MAX_READY)
+
+    def kernel_table(self) -> int | None:
+        return self._epoll.fileno()
 
 
 class EdgePoller(EpollPoller):
@@ -91,6 +100,7 @@ class PollPoller:
     """poll(2): the table crosses into the kernel at every wait, which looks at each entry."""
 
     name = "poll"
+    scans = True
     descriptor_limit: int | None = None
 
     def __init__(self) -> None:
@@ -119,6 +129,9 @@ class PollPoller:
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
         return _fair(self._poll.poll(None if timeout is None else timeout * 1000), self)
 
+    def kernel_table(self) -> int | None:
+        return None
+
     def close(self) -> None:
         self._watched.clear()
 
@@ -127,6 +140,7 @@ class SelectPoller:
     """select(2): three bit sets of FD_SETSIZE bits; a descriptor of 1024 or more can't be named in them."""
 
     name = "select"
+    scans = True
     descriptor_limit: int | None = 1024
 
     def __init__(self) -> None:
@@ -164,6 +178,9 @@ class SelectPoller:
             masks[fd] = masks.get(fd, 0) | WRITE
         return _fair(list(masks.items()), self)
 
+    def kernel_table(self) -> int | None:
+        return None
+
     def close(self) -> None:
         self._watched.clear()
         self._readers.clear()
@@ -174,6 +191,7 @@ class BusyPoller:
     """Asks nobody: every descriptor counts as ready, always, and a visit finds out. Never sleeps."""
 
     name = "busy"
+    scans = True
     descriptor_limit: int | None = None
 
     def __init__(self) -> None:
@@ -198,6 +216,9 @@ class BusyPoller:
 
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
         return _fair([(fd, mask) for fd, mask in self._watched.items() if mask], self)
+
+    def kernel_table(self) -> int | None:
+        return None
 
     def close(self) -> None:
         self._watched.clear()

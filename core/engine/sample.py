@@ -1,4 +1,4 @@
-"""What the kernel knows of a connected socket: a sample on demand, and one just before every close.
+"""What the kernel knows of a connected socket: a sample on demand, and struct tcp_info for the one before a close.
 
 Samples are plain dicts of numbers and the bytes of struct tcp_info; core.watch.kernel gives them names.
 """
@@ -9,16 +9,14 @@ import socket
 import struct
 import termios
 import time
-from collections import deque
 from typing import Any, Final
 
 Sample = dict[str, Any]
-"""`at` (CLOCK_MONOTONIC, ns), `info` (struct tcp_info), and unless it is a last one `unread`, `outstanding`, `unsent`,
-`send_limit`, `receive_limit` (bytes) and `error` (0 or 1)."""
+"""`at` (CLOCK_MONOTONIC, ns), `info` (struct tcp_info), `unread`, `outstanding`, `unsent`, `send_limit`,
+`receive_limit` (bytes) and `error` (0 or 1)."""
 
 MOST_SAMPLES: Final = 64
 """Connections sampled by one order at most: about 0.3 ms of the loop's time."""
-LAST_KEPT: Final = 10_000
 
 # The kernel fills what it knows and answers how much that was (tcp(7), TCP_INFO); the structure only ever grows.
 _INFO_SIZE: Final = 512
@@ -55,24 +53,3 @@ def tcp_info(sock: socket.socket) -> bytes:
 
 def _ioctl(sock: socket.socket, request: int) -> int:
     return int(_INT.unpack(fcntl.ioctl(sock, request, _ASK))[0])
-
-
-class LastSamples:
-    """The samples taken just before the latest closes; older ones are pushed out. Written by the loop's thread."""
-
-    def __init__(self, kept: int = LAST_KEPT) -> None:
-        self._kept = kept
-        self._order: deque[int] = deque()
-        self._samples: dict[int, tuple[int, bytes]] = {}
-
-    def note(self, conn: int, sock: socket.socket) -> None:
-        """Sample the connection, which is about to be closed."""
-        self._samples[conn] = time.monotonic_ns(), tcp_info(sock)
-        self._order.append(conn)
-        if len(self._order) > self._kept:
-            self._samples.pop(self._order.popleft(), None)
-
-    def find(self, conn: int) -> Sample | None:
-        """The last sample of a closed connection. From any thread."""
-        found = self._samples.get(conn)
-        return None if found is None else {"at": found[0], "info": found[1]}

@@ -22,11 +22,13 @@ from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Final, Protocol
 
+from core.engine.calls import Calls, turn_end
 from core.engine.connection import Connection, Marks, State, Step
 from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, packed
 from core.engine.loop import Loop, Timer, Visit
 from core.engine.poller import POLLERS, READ, Poller
-from core.engine.sample import MOST_SAMPLES, LastSamples, Sample, take
+from core.engine.registrations import Registrations
+from core.engine.sample import MOST_SAMPLES, Sample, take, tcp_info
 from core.record.events import ERRNO_BASE, Kind, Reason
 
 STAMP_SIZE: Final = 27
@@ -47,14 +49,17 @@ _LAST_DATA: Final = struct.Struct("44xI4xI")
 
 
 class Recorder(Protocol):
-    """Where events go: what core.record.ring.RingWriter offers."""
+    """Where events go: what core.record.recorder.Recorder offers."""
 
     echo: Callable[[int, int, int, int], None]
     emit: Callable[..., None]
     emit_peer: Callable[[int, int, bytes, int, int], None]
     revise: Callable[[int, int, int, int, int, int, int], None]
-    publish: Callable[[int, int], None]
+    publish: Callable[..., int]
     room: Callable[[], int]
+    turn: Callable[..., None]
+
+    def last_sample(self, conn: int, info: bytes) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +100,8 @@ class Server:
         self._ids = ids
         self._links: dict[int, Link] = {}
         self._stopping = False
-        self._last_samples = LastSamples()
-        self._loop = Loop(POLLERS[settings.model](), recorder.publish, self._stamp)
+        self._calls = Calls()
+        self._loop = Loop(POLLERS[settings.model](), turn_end(recorder, self._calls), self._stamp)
         self._descriptor_limit = self._loop.poller.descriptor_limit
         # The stamp stands before the place where chunks are read to, so that a reply is one piece of memory.
         self._second = 0
@@ -160,12 +165,25 @@ class Server:
     def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
         """Ask the kernel about at most MOST_SAMPLES connections; `done` is called in the loop's thread.
 
-        A closed one is answered by its last sample if that is still kept, unknown ones are left out. Does not wait:
-        the loop's thread alone knows that a descriptor is still the same connection's.
+        Closed and unknown ones are left out. Does not wait: the loop's thread alone knows that a descriptor is still
+        the same connection's.
         """
         if len(conns) > MOST_SAMPLES:
             raise ValueError(f"{len(conns)} connections to be sampled at once: at most {MOST_SAMPLES}")
-        self._loop.call_soon(lambda: done({conn: sample for conn in conns if (sample := self._sampled(conn))}))
+        links = self._links
+        self._loop.call_soon(lambda: done({conn: take(links[conn].sock) for conn in conns if conn in links}))
+
+    def registrations(self) -> Registrations | None:
+        """Loop.registrations, with the connections that are concerned; None also when the loop is closed."""
+        try:
+            found = self._loop.registrations()
+        except (OSError, ValueError):  # the epoll descriptor has just been closed
+            return None
+        if found is None or not found.differences:
+            return found
+        conns = {link.sock.fileno(): link.conn.id for link in list(self._links.values())}
+        named = [one._replace(conn=conns.get(one.fd, 0)) for one in found.differences]
+        return found._replace(differences=named)
 
     def _stamp(self) -> None:
         second = int(time.time())
@@ -185,9 +203,11 @@ class Server:
             # Each open connection must still be able to record its end.
             if self._recorder.room() < 4 * len(self._links) + _ACCEPTS_A_TURN:
                 return self._pause_accepting()
+            self._calls.accepts += 1
             try:
                 sock, address = self._listener.accept()
             except BlockingIOError:
+                self._calls.eagains += 1
                 return None
             except OSError as error:
                 if error.errno in EXHAUSTED:
@@ -245,7 +265,7 @@ class Server:
             try:
                 received = recv_into(body)
             except OSError as error:
-                return self._failed(link, error)
+                return self._unread(link, error)
             if not received:
                 return self._ended(link)
             size = prefix + received
@@ -265,16 +285,23 @@ class Server:
         conn = link.conn
         conn.receive(bytes(self._whole[sent:size]))
         conn.full = True
-        emptied = received < self._settings.read_size
-        self._recorder.revise(Kind.FULL, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
+        self._revise(Kind.FULL, link, received, sent)
         self._settle(link)
 
     def _unsent(self, link: Link, received: int, size: int, error: OSError) -> None:
         if isinstance(error, BlockingIOError):
+            self._calls.eagains += 1
             return self._keep(link, received, size, 0)
         link.conn.receive(bytes(self._whole[:size]))
-        self._recorder.revise(Kind.READ, link.conn.id, received, 0, size, 1, received < self._settings.read_size)
+        self._revise(Kind.READ, link, received, 0)
         return self._failed(link, error)
+
+    def _revise(self, kind: int, link: Link, received: int, sent: int) -> None:
+        """Another row than the echo's that was written before its send, which is now counted as a read and a write."""
+        conn, emptied = link.conn, received < self._settings.read_size
+        self._calls.reads += 1
+        self._calls.writes += 1
+        self._recorder.revise(kind, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
 
     def _busy_visit(self, link: Link, mask: int) -> None:
         """A connection with a queue: flush if it may be writable (or broken), else read."""
@@ -303,9 +330,11 @@ class Server:
         conn, total = link.conn, 0
         for _ in range(_FLUSHES):
             chunks = conn.pending(_FLUSH_SIZE)
+            self._calls.writes += 1
             try:
                 sent = link.sock.sendmsg(chunks)
             except BlockingIOError:
+                self._calls.eagains += 1
                 sent = 0
             except OSError as error:
                 return total, error
@@ -321,9 +350,10 @@ class Server:
         try:
             received = link.sock.recv_into(self._body)
         except OSError as error:
-            return self._failed(link, error)
+            return self._unread(link, error)
         if not received:
             return self._ended(link)
+        self._calls.reads += 1
         conn.receive(bytes(self._whole[: self._prefix + received]))
         emptied = received < self._settings.read_size
         self._recorder.emit(Kind.READ, conn.id, received, 0, conn.queue_bytes, conn.queue_chunks, emptied)
@@ -372,15 +402,23 @@ class Server:
         try:
             received = link.sock.recv_into(self._body)
         except OSError as error:
-            return self._failed(link, error)
+            return self._unread(link, error)
+        self._calls.reads += 1
         return self._loop.again(link.sock.fileno()) if received else self._close(link, link.conn.reason)
 
     def _ended(self, link: Link) -> None:
         conn = link.conn
+        self._calls.reads += 1
         conn.receive_eof()
         conn.reason = Reason.PEER
         self._recorder.emit(Kind.EOF, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks)
         self._settle(link)
+
+    def _unread(self, link: Link, error: OSError) -> None:
+        self._calls.reads += 1
+        if isinstance(error, BlockingIOError):
+            self._calls.eagains += 1
+        self._failed(link, error)
 
     def _failed(self, link: Link, error: OSError) -> None:
         if not isinstance(error, BlockingIOError):  # readiness is a hint: select(2), BUGS
@@ -392,7 +430,7 @@ class Server:
         if link.timer is not None:
             self._loop.cancel(link.timer)
         self._loop.remove(link.sock.fileno())
-        self._last_samples.note(conn.id, link.sock)
+        self._recorder.last_sample(conn.id, tcp_info(link.sock))
         link.sock.close()
         del self._links[conn.id]
         conn.step(Step.CLOSE)
@@ -418,10 +456,6 @@ class Server:
         link = self._links.get(conn)
         if link is not None:
             self._close(link, Reason.OPERATOR)
-
-    def _sampled(self, conn: int) -> Sample | None:
-        link = self._links.get(conn)
-        return take(link.sock) if link is not None else self._last_samples.find(conn)
 
     def _exchange(self, make: Callable[[], Poller]) -> str:
         try:

@@ -2,9 +2,10 @@
 
 import queue
 import threading
+from typing import Any
 
 from core.engine.listener import AcceptQueue
-from core.engine.models import Engine
+from core.engine.models import Engine, report
 from core.engine.sample import Sample
 
 
@@ -52,6 +53,10 @@ class EngineThread:
     def accept_queue(self) -> AcceptQueue | None:
         """How many wait to be accepted; None once stopped."""
         return self._server.accept_queue()
+
+    def report(self, worker: int) -> dict[str, Any] | None:
+        """What the server tells of itself (core.engine.models.report); None once stopped."""
+        return report(self._server) if self._thread.is_alive() else None
 
     def failure(self) -> str:
         """Why it is not serving; empty while it is."""

@@ -19,9 +19,10 @@ from typing import Any, Final, Self
 
 from core.engine.connection import Marks
 from core.engine.listener import listen
-from core.engine.models import Engine, make_server
+from core.engine.models import Engine, make_server, report
 from core.engine.sample import Sample
 from core.engine.server import ServerSettings
+from core.record.recorder import Files, Recorder
 from core.record.ring import RingWriter
 
 STOP_TIMEOUT: Final = 5.0
@@ -31,7 +32,8 @@ STOP_TIMEOUT: Final = 5.0
 class WorkerConfig:
     """What a worker is told at its start; its connections are numbered from `first_conn` in steps of `id_step`."""
 
-    ring: str
+    directory: str
+    worker: int
     host: str
     port: int
     backlog: int
@@ -55,8 +57,8 @@ class Orders:
     """The worker's end of the socket: one JSON object a line, `{"do": name, …}`, obeyed by a thread of its own.
 
     The thread blocks, so that it serves a server of any model, which may have no loop. An order `sample` is answered
-    by one line a connection, `{"id", "conn", "sample"}`, `switch` by `{"id", "why"}`; a line that finds no room is left
-    out, as a reader that is so far behind has given up on it.
+    by one line a connection, `{"id", "conn", "sample"}`, `switch` and `report` by `{"id", "answer"}`; a line that finds
+    no room is left out, as a reader that is so far behind has given up on it.
     """
 
     def __init__(self, control: socket.socket, server: Engine) -> None:
@@ -67,6 +69,7 @@ class Orders:
             "stop": server.stop,
             "sample": self._sample,
             "switch": self._switch,
+            "report": self._report,
         }
         threading.Thread(target=self._obey, name="orders", daemon=True).start()
 
@@ -87,7 +90,10 @@ class Orders:
             self._say({"id": id, "conn": conn, "sample": samples.get(conn)})
 
     def _switch(self, id: int, model: str) -> None:
-        self._say({"id": id, "why": self._server.switch(model)})
+        self._say({"id": id, "answer": self._server.switch(model)})
+
+    def _report(self, id: int) -> None:
+        self._say({"id": id, "answer": report(self._server)})
 
     def _say(self, answer: dict[str, Any]) -> None:
         # A line is far smaller than a page, which a stream socket takes whole or not at all.
@@ -97,9 +103,10 @@ class Orders:
 
 def main(config: WorkerConfig, control: socket.socket) -> None:
     """Serve until told to stop, or until the other end of `control` is closed."""
-    ring = RingWriter.attach(Path(config.ring))
+    files = Files.of(Path(config.directory), config.worker)
+    recorder = Recorder(RingWriter.attach(files.ring), files)
     listener = listen(config.host, config.port, config.backlog, shared=True)
-    server = make_server(listener, ring, config.settings, count(config.first_conn, config.id_step))
+    server = make_server(listener, recorder, config.settings, count(config.first_conn, config.id_step))
     # Ctrl-C reaches every process of a terminal; the one that serves the dashboard decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As if that one were gone. A handler may take no lock, which this very thread might hold.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from core.engine.sample import Sample
 from core.engine.worker import WorkerConfig
@@ -20,6 +20,7 @@ from core.record.ring import RingError
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _START_TIMEOUT: Final = 20.0
 _SWITCH_TIMEOUT: Final = 6.0  # longer than the worker's own
+_REPORT_TIMEOUT: Final = 1.0
 _DEATH_TIMEOUT: Final = 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 _STEADY: Final = 30.0
@@ -126,10 +127,10 @@ class Workers:
             with self._lock:
                 workers = list(self._workers.values())
             for index, worker in enumerate(workers):
-                why = _order_switch(worker, model)
+                why = _switch(worker, model)
                 if why:
                     for changed in workers[:index]:
-                        _order_switch(changed, self._model)
+                        _switch(changed, self._model)
                     return f"worker {worker.number}: {why}"
             self._model = model
         return ""
@@ -140,6 +141,13 @@ class Workers:
 
     def accept_queue(self) -> None:
         """Each worker has its own, which is not told."""
+
+    def report(self, worker: int) -> dict[str, Any] | None:
+        """What a worker tells of itself (core.engine.models.report); None when it does not answer in time."""
+        with self._lock:
+            owner = self._workers.get(worker)
+        answer: dict[str, Any] | None = _order(owner, {"do": "report"}, _REPORT_TIMEOUT) if owner else None
+        return answer
 
     def failure(self) -> str:
         """Which worker is not serving, and why; empty while all are."""
@@ -259,16 +267,24 @@ def _ask(worker: _Worker, conns: list[int], deadline: float) -> dict[int, Sample
     return samples
 
 
-def _order_switch(worker: _Worker, model: str) -> str:
-    """Order another model and wait for the answer; a dead worker's replacement will have it anyway."""
-    deadline = time.monotonic() + _SWITCH_TIMEOUT
+def _order(worker: _Worker, order: dict[str, object], timeout: float) -> Any:
+    """Give an order that is answered by one line, and wait for its answer; None when there is none in time."""
+    deadline = time.monotonic() + timeout
     with worker.asking:
         worker.asked += 1
-        Workers._send(worker, {"do": "switch", "id": worker.asked, "model": model})
+        Workers._send(worker, {**order, "id": worker.asked})
         while lines := _lines(worker, deadline):
             for answer in map(json.loads, lines):
                 if answer["id"] == worker.asked:
-                    return str(answer["why"])
+                    return answer["answer"]
+    return None
+
+
+def _switch(worker: _Worker, model: str) -> str:
+    """Order another model; a dead worker's replacement will have it anyway."""
+    why = _order(worker, {"do": "switch", "model": model}, _SWITCH_TIMEOUT)
+    if why is not None:
+        return str(why)
     try:
         worker.process.wait(_DEATH_TIMEOUT)
     except subprocess.TimeoutExpired:

@@ -56,15 +56,16 @@ class RingWriter:
     `echo(conn, received, sent, code)` writes the hot path's record; `emit(kind, conn, ...)` any other;
     `emit_peer(kind, conn, address, port, reason)` those that carry a peer; `revise(kind, conn, received, sent,
     queue_bytes, queue_chunks, emptied)` replaces the record just written, before it is published;
-    `publish(turns, waited)` shows everything to the reader and learns how much room there is.
-    `room()` is how many records fit before lifecycle events (open, close, ...) would be lost.
+    `publish(turns, waited, now)` shows everything to the reader, learns how much room there is, and answers how often
+    `echo` was called and not revised. `room()` is how many records fit before
+    lifecycle events (open, close, ...) would be lost.
     """
 
     echo: Callable[[int, int, int, int], None]
     emit: Callable[..., None]
     emit_peer: Callable[[int, int, bytes, int, int], None]
     revise: Callable[[int, int, int, int, int, int, int], None]
-    publish: Callable[[int, int], None]
+    publish: Callable[..., int]
     room: Callable[[], int]
 
     def __init__(self, path: Path, *, worker: int = 0, after: int = 0, capacity: int = CAPACITY) -> None:
@@ -114,10 +115,13 @@ class RingWriter:
         limit = seq + capacity - capacity // 4
         last = seq + capacity
         lost_events = lost_in = lost_out = assumed = 0
+        # What `seq` and `missed` count together, less the `others`, are the calls of `echo` that were not revised.
+        first, missed, others = seq, 0, 0
         losing = False  # once true, every data record is lost until the next publish
 
         def lose(received: int, sent: int) -> None:
-            nonlocal lost_events, lost_in, lost_out, assumed, losing
+            nonlocal lost_events, lost_in, lost_out, assumed, losing, missed
+            missed += 1
             lost_events, lost_in, lost_out = lost_events + 1, lost_in + received, lost_out + sent
             assumed, losing = sent, True
 
@@ -139,7 +143,8 @@ class RingWriter:
             emptied: int = 0,
             reason: int = 0,
         ) -> None:
-            nonlocal seq
+            nonlocal seq, others
+            others += 1
             if seq >= (limit if Kind.ECHO <= kind <= Kind.RESUME else last):
                 return lose(received, sent)
             seq += 1
@@ -148,7 +153,8 @@ class RingWriter:
             return None
 
         def emit_peer(kind: int, conn: int, address: bytes, port: int, reason: int = 0) -> None:
-            nonlocal seq
+            nonlocal seq, others
+            others += 1
             if seq >= last:
                 return lose(0, 0)
             seq += 1
@@ -158,14 +164,15 @@ class RingWriter:
         def revise(
             kind: int, conn: int, received: int, sent: int, queue_bytes: int, queue_chunks: int, emptied: int
         ) -> None:
-            nonlocal seq, lost_out
+            nonlocal seq, lost_out, others
             if losing:
                 lost_out += sent - assumed
+                others += 1
                 return None
             seq -= 1
             return emit(kind, conn, received, sent, queue_bytes, queue_chunks, emptied)
 
-        def publish(turns: int = 0, waited: int = 0) -> None:
+        def publish(turns: int = 0, waited: int = 0, now: int = 0) -> int:
             nonlocal limit, last, losing, lost_events, lost_in, lost_out
             last = _TAIL.unpack_from(view, _TAIL_AT)[0] + capacity
             limit, losing = last - capacity // 4, False
@@ -173,7 +180,8 @@ class RingWriter:
                 events, received, sent = min(lost_events, _U32), min(lost_in, _U32), min(lost_out, _U32)
                 emit(Kind.LOST, 0, received, sent, 0, events, 0, Reason.RING_FULL)
                 lost_events, lost_in, lost_out = lost_events - events, lost_in - received, lost_out - sent
-            _PROGRESS.pack_into(view, _PROGRESS_AT, seq, clock(), turns, waited)
+            _PROGRESS.pack_into(view, _PROGRESS_AT, seq, now or clock(), turns, waited)
+            return seq - first + missed - others
 
         def room() -> int:
             return last - seq

@@ -1,10 +1,9 @@
 """What the kernel says of a connection, by name: bytes and numbers in, facts with their meaning out.
 
-Sources: struct tcp_info and its comments in include/uapi/linux/tcp.h, tcp_get_info() in net/ipv4/tcp.c, tcp(7) for
-the pipe, proc(5) (fdinfo of epoll) and fs/eventpoll.c for the registrations.
+Sources: struct tcp_info and its comments in include/uapi/linux/tcp.h, tcp_get_info() in net/ipv4/tcp.c, and tcp(7) for
+the pipe.
 """
 
-import re
 import struct
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -169,34 +168,3 @@ def _unacknowledged(info: Mapping[str, Any]) -> int | None:
     if info.get("bytes_sent") is None:
         return None
     return max(0, int(info["bytes_sent"] - info["bytes_retrans"] - info["bytes_acked"]))
-
-
-class Registration(NamedTuple):
-    """One descriptor that an epoll descriptor watches, as the kernel tells it."""
-
-    fd: int
-    events: int
-    data: int
-
-
-_FDINFO: Final = re.compile(r"^tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)\s+data:\s*([0-9a-f]+)", re.MULTILINE)
-# Added by the kernel to whatever was asked for (ep_insert() in fs/eventpoll.c), or how it is told.
-_NOT_INTEREST: Final = 0x8 | 0x10 | 1 << 31 | 0x2000  # EPOLLERR, EPOLLHUP, EPOLLET, EPOLLRDHUP
-
-
-def parse_fdinfo(text: str) -> list[Registration]:
-    """The lines of /proc/PID/fdinfo/EPFD: proc(5)."""
-    return [Registration(int(fd), int(events, 16), int(data, 16)) for fd, events, data in _FDINFO.findall(text)]
-
-
-def differences(kernel: list[Registration], believed: Mapping[int, int]) -> list[str]:
-    """What the program believes to be watched (descriptor: mask) against what is; a line for each that differs."""
-    watched = {one.fd: one.events & ~_NOT_INTEREST for one in kernel}
-    lines = [f"descriptor {fd} is watched, but the program does not know it" for fd in watched.keys() - believed.keys()]
-    lines += [f"descriptor {fd} is not watched, but the program thinks so" for fd in believed.keys() - watched.keys()]
-    lines += [
-        f"descriptor {fd} is watched for {watched[fd]:#x}, the program thinks for {believed[fd]:#x}"
-        for fd in watched.keys() & believed.keys()
-        if watched[fd] != believed[fd]
-    ]
-    return sorted(lines)

@@ -13,9 +13,10 @@ from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, parse, par
 from core.version import NAME, VERSION
 from core.watch.clock import now_rfc3339
 from core.watch.listing import Listing
+from core.watch.loops import Loops
 from core.watch.pump import Pump
 from core.watch.recent import Tail, newest
-from core.watch.sampler import Sampler, Seen
+from core.watch.sampler import LastSamples, Sampler, Seen
 from core.watch.verdict import LATE_S, Scene, judge
 
 Json = dict[str, Any]
@@ -65,6 +66,9 @@ class Engine(Protocol):
     def model(self) -> str:
         """The model in use."""
 
+    def report(self, worker: int) -> Mapping[str, Any] | None:
+        """What a worker tells of its accept queue and its registrations; None when it does not answer in time."""
+
     def accept_queue(self) -> tuple[int, int] | None:
         """How many wait to be accepted, and how many may; None where that is not told."""
 
@@ -82,6 +86,8 @@ class Monitor:
         self._about = about
         self._engine = engine
         self._sampler = Sampler(engine.sample)
+        self._last_samples = LastSamples(data_dir)
+        self._loops = Loops(data_dir, list(range(1, about.workers + 1)) or [0], engine.report)
         self._started = time.monotonic()
 
     def health(self) -> tuple[bool, str]:
@@ -188,6 +194,20 @@ class Monitor:
         with self._pump.lock:
             return self._pump.series.columns(range_s, wall_ns() // 1_000_000_000)
 
+    def loop(self) -> Json:
+        """What the loops do, turn by turn, and what the kernel has registered for them."""
+        return {
+            "time": now_rfc3339(),
+            "model": self._engine.model(),
+            "models": list(self._about.models),
+            "workers": self._loops.answer(self._pump.beat_ages()),
+        }
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._loops.close()
+        self._last_samples.close()
+
     def close_connection(self, conn: int) -> bool:
         """Ask for a connection to be closed; whether there is such an open one."""
         with self._pump.lock:
@@ -200,8 +220,13 @@ class Monitor:
     def _look(self, items: list[Json]) -> dict[int, Seen]:
         """What the kernel says of these; the connections of a loop that does not turn can't be asked about."""
         ages = self._pump.beat_ages()
-        late = {worker for worker, age in ages.items() if age > LATE_S}
-        return self._sampler.look({item["conn"]: item["worker"] for item in items if item["worker"] not in late})
+        asked = [item for item in items if item["state"] != "closed" and ages.get(item["worker"], 0.0) <= LATE_S]
+        seen = self._sampler.look({item["conn"]: item["worker"] for item in asked})
+        for item in items:
+            last = item["state"] == "closed" and self._last_samples.find(item["conn"], item["worker"])
+            if last:
+                seen[item["conn"]] = last
+        return seen
 
     def _verdict(self, item: Json, seen: Mapping[int, Seen]) -> Json:
         sample = seen.get(item["conn"])

@@ -4,8 +4,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from core.record.clock import WALL_OFFSET
+from core.record.latest import SAMPLE, LatestReader
 from core.watch.kernel import Value, decode
 
 Ask = Callable[[int, list[int], float], Mapping[int, Mapping[str, Any]]]
@@ -90,3 +93,30 @@ class Sampler:
         """What was sampled before a silence says nothing of now."""
         for conn in conns:
             self._series[conn].samples.clear()
+
+
+class LastSamples:
+    """The samples that were taken just before the latest closes, also by workers and servers that are gone."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises OSError and RingError when a file of the data directory is another's."""
+        self._readers = {
+            int(path.name.rpartition("-")[2]): LatestReader(path, SAMPLE)
+            for path in sorted(directory.glob("samples-*"))
+        }
+
+    def find(self, conn: int, worker: int) -> Seen | None:
+        """The last sample of a closed connection, if it is still kept."""
+        if worker not in self._readers:
+            return None
+        found = self._readers[worker].find("conn", conn)
+        if not len(found):
+            return None
+        last = found[-1]
+        info = last["info"].tobytes()[: int(last["length"])]
+        return Seen(decode({"info": info}), None, 0.0, int(last["time"]) - WALL_OFFSET)
+
+    def close(self) -> None:
+        """Give the files back."""
+        for reader in self._readers.values():
+            reader.close()

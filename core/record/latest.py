@@ -1,0 +1,193 @@
+"""The latest records of one kind in a small memory-mapped file: the writer never waits, the oldest are overwritten.
+
+For what is worth having but not worth keeping: turns of the loop, last samples of connections. As in the ring of
+events, what was written survives the death of the process. Layout, little-endian: a header of one page, then
+`capacity` records, whose last field is their number, from 1; record `s` is in slot `s % capacity`.
+"""
+
+import mmap
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from core.record.clock import WALL_OFFSET
+from core.record.ring import RingError
+
+Records = npt.NDArray[Any]
+
+_MAGIC: Final = b"echolast"
+_HEADER_SIZE: Final = mmap.PAGESIZE
+_HEADER: Final = struct.Struct("<8s16sIIQq")  # magic, kind, version, record size, capacity, wall offset
+_CHUNK: Final = 512
+_MARGIN: Final = 64
+"""Of a whole file, the oldest may be overwritten while they are read."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A kind of records: `record` and `packer` are the same fields, `seq` the last of both."""
+
+    kind: bytes
+    version: int
+    record: np.dtype[Any]
+    packer: struct.Struct
+    capacity: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of a file."""
+        return _HEADER_SIZE + self.capacity * self.record.itemsize
+
+
+TURN: Final = Layout(
+    b"turns",
+    1,
+    np.dtype(
+        [
+            ("began", "<u8"),  # CLOCK_MONOTONIC, ns: the wait began, it ended, all visits had been made
+            ("woken", "<u8"),
+            ("ended", "<u8"),
+            ("ready", "<u4"),  # descriptors that the wait answered, and those that it looked at for that
+            ("scanned", "<u4"),
+            ("echoes", "<u8"),  # since the loop began: visits of the hot path, each one read and one write
+            ("accepts", "<u8"),  # since the loop began: calls made besides, and how many of all would have blocked
+            ("reads", "<u8"),
+            ("writes", "<u8"),
+            ("eagains", "<u8"),
+            ("seq", "<u8"),
+        ]
+    ),
+    struct.Struct("<QQQIIQQQQQQ"),
+    1 << 15,
+)
+"""A turn of the loop."""
+
+INFO_SIZE: Final = 480
+SAMPLE: Final = Layout(
+    b"samples",
+    1,
+    np.dtype([("time", "<u8"), ("conn", "<u8"), ("length", "<u8"), ("info", f"V{INFO_SIZE}"), ("seq", "<u8")]),
+    struct.Struct(f"<QQQ{INFO_SIZE}sQ"),
+    1 << 13,
+)
+"""What the kernel knew of a connection just before its close: `time` is wall clock, `info` a struct tcp_info."""
+
+
+class LatestWriter:
+    """The writing end; `write(*fields but seq)` is a closure over local variables, for the loop's sake."""
+
+    write: Callable[..., None]
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        """Go on with the file at `path`, or make it. Raises OSError, and RingError when it is another's."""
+        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "rb+") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                # Allocated, not sparse: a store into a hole of a full disk is a SIGBUS.
+                os.posix_fallocate(file.fileno(), 0, layout.size)
+                file.write(_header(layout))
+                file.flush()
+            self._map = _mapped(file, path, layout)
+        _HEADER.pack_into(self._map, 0, *_HEADER.unpack(_header(layout)))
+        slots = np.frombuffer(self._map, layout.record, layout.capacity, _HEADER_SIZE)
+        newest = int(slots["seq"].max())
+        del slots
+        self._bind(layout, newest)
+
+    def _bind(self, layout: Layout, seq: int) -> None:
+        view, size, mask, start, pack = (
+            self._map,
+            layout.record.itemsize,
+            layout.capacity - 1,
+            _HEADER_SIZE,
+            layout.packer,
+        )
+        pack_into = pack.pack_into
+
+        def write(*fields: Any) -> None:
+            nonlocal seq
+            seq += 1
+            pack_into(view, start + (seq & mask) * size, *fields, seq)
+
+        self.write = write
+
+    def close(self) -> None:
+        """Give the map back."""
+        self._map.close()
+
+
+class LatestReader:
+    """The reading end, in the same or another process."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        """Open the file at `path`. Raises OSError, and RingError when it is another's."""
+        with open(path, "rb+") as file:
+            self._map = _mapped(file, path, layout)
+        self._slots = np.frombuffer(self._map, layout.record, layout.capacity, _HEADER_SIZE)
+        self._capacity = layout.capacity
+
+    @property
+    def wall_offset(self) -> int:
+        """What makes wall time of the writer's monotonic time, ns."""
+        return int(_HEADER.unpack_from(self._map)[5])
+
+    def newest(self, after: int = 0) -> int:
+        """Number of the newest record, given one that is not newer."""
+        while True:
+            numbers = self._slots["seq"].take(np.arange(after + 1, after + 1 + _CHUNK), mode="wrap")
+            wrong = np.flatnonzero(numbers != np.arange(after + 1, after + 1 + _CHUNK, dtype=np.uint64))
+            if len(wrong) and numbers[wrong[0]] > after:  # the writer is a whole lap ahead
+                after = int(self._slots["seq"].max())
+                continue
+            if len(wrong):
+                return after + int(wrong[0])
+            after += _CHUNK
+
+    def since(self, after: int) -> Records:
+        """The records after number `after`, as far as they are not overwritten: a copy, in order."""
+        upto = self.newest(after)
+        first = max(after, upto - self._capacity) + 1
+        found = self._slots.take(np.arange(first, upto + 1), mode="wrap")
+        kept = found["seq"] > max(0, self.newest(upto) - self._capacity + _MARGIN)
+        kept &= found["seq"] == np.arange(first, upto + 1, dtype=np.uint64)
+        return found[kept] if not kept.all() else found
+
+    def find(self, field: str, value: int) -> Records:
+        """The records whose field has that value, oldest first: a copy."""
+        found = self._slots[np.flatnonzero(self._slots[field] == value)]
+        return found[np.argsort(found["seq"])]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the map back."""
+        del self._slots
+        self._map.close()
+
+
+def _header(layout: Layout) -> bytes:
+    return _HEADER.pack(_MAGIC, layout.kind, layout.version, layout.record.itemsize, layout.capacity, WALL_OFFSET)
+
+
+def _mapped(file: BinaryIO, path: Path, layout: Layout) -> mmap.mmap:
+    """The file as memory, if it is one of this layout."""
+    what = layout.kind.decode()
+    file.seek(0)
+    head = file.read(_HEADER.size)
+    magic, kind, version, record_size, capacity, _ = _HEADER.unpack(head.ljust(_HEADER.size, b"\0"))
+    if magic != _MAGIC or kind.rstrip(b"\0") != layout.kind:
+        raise RingError(f"{path}: not a file of {what} of echoscope")
+    if version != layout.version or record_size != layout.record.itemsize or capacity != layout.capacity:
+        raise RingError(f"{path}: {what} of version {version}; this is version {layout.version}")
+    if os.fstat(file.fileno()).st_size != layout.size:
+        raise RingError(f"{path}: {what} cut short")
+    return mmap.mmap(file.fileno(), layout.size)

@@ -1,0 +1,58 @@
+"""All that an engine writes: its events, the turns of its loop, a last sample of each connection."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from core.record.clock import wall_ns
+from core.record.latest import INFO_SIZE, SAMPLE, TURN, LatestWriter
+from core.record.ring import RingWriter
+
+
+class Files(NamedTuple):
+    """The files of one worker in a data directory."""
+
+    ring: Path
+    turns: Path
+    samples: Path
+
+    @classmethod
+    def of(cls, directory: Path, worker: int) -> Self:
+        """Where they are."""
+        return cls(*(directory / f"{name}-{worker}" for name in cls._fields))
+
+
+def prepare(files: Files) -> None:
+    """Make what is not there yet besides the ring. Raises OSError and RingError naming a file that is another's."""
+    LatestWriter(files.turns, TURN).close()
+    LatestWriter(files.samples, SAMPLE).close()
+
+
+class Recorder:
+    """What the engine calls; the first six are RingWriter's, `turn` takes the fields of TURN but its number."""
+
+    echo: Callable[[int, int, int, int], None]
+    emit: Callable[..., None]
+    emit_peer: Callable[[int, int, bytes, int, int], None]
+    revise: Callable[[int, int, int, int, int, int, int], None]
+    publish: Callable[..., int]
+    room: Callable[[], int]
+    turn: Callable[..., None]
+
+    def __init__(self, events: RingWriter, files: Files) -> None:
+        """Write events to `events`, the rest to files that are made if need be. Raises OSError and RingError."""
+        self._events = events
+        self._turns = LatestWriter(files.turns, TURN)
+        self._samples = LatestWriter(files.samples, SAMPLE)
+        self.echo, self.emit, self.emit_peer = events.echo, events.emit, events.emit_peer
+        self.revise, self.publish, self.room = events.revise, events.publish, events.room
+        self.turn = self._turns.write
+
+    def last_sample(self, conn: int, info: bytes) -> None:
+        """Keep the struct tcp_info of a connection that is about to be closed."""
+        self._samples.write(wall_ns(), conn, min(len(info), INFO_SIZE), info[:INFO_SIZE])
+
+    def close(self) -> None:
+        """Give the maps back; the files stay."""
+        for writer in (self._events, self._turns, self._samples):
+            writer.close()

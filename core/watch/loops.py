@@ -1,0 +1,58 @@
+"""The loops of all workers: their turns, what waits to be accepted, what the kernel watches for them."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from core.watch.turns import Turns
+from core.watch.verdict import LATE_S
+
+Json = dict[str, Any]
+
+_REPORT_FRESH_S: Final = 2.0
+"""A report may take a worker with 20,000 connections tens of milliseconds: not more often than this, whoever asks."""
+
+
+class Loops:
+    """Answers for all workers. May be used from any thread.
+
+    `report(worker)` is what a worker tells of itself beside its record; None when it does not answer.
+    """
+
+    def __init__(self, directory: Path, workers: list[int], report: Callable[[int], Mapping[str, Any] | None]) -> None:
+        """Raises OSError and RingError when the turns of a worker can't be read."""
+        self.turns = Turns(directory, workers)
+        self._workers = workers
+        self._report = report
+        self._reports: dict[int, tuple[float, Mapping[str, Any]]] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, ages: Mapping[int, float]) -> list[Json]:
+        """An item a worker; `ages` are the seconds since each one turned."""
+        with self._lock:
+            return [self._item(worker, ages.get(worker)) for worker in self._workers]
+
+    def _item(self, worker: int, age: float | None) -> Json:
+        late = age is not None and age > LATE_S
+        at, told = (time.monotonic(), {}) if late else self._told(worker)
+        return {
+            "worker": worker,
+            "beat_age_s": None if age is None else round(max(0.0, age), 3),
+            **self.turns.summary(worker),
+            "accept_queue": told.get("accept_queue"),
+            "registrations": told.get("registrations"),
+            "report_age_s": round(time.monotonic() - at, 3),
+        }
+
+    def _told(self, worker: int) -> tuple[float, Mapping[str, Any]]:
+        found = self._reports.get(worker)
+        if found is None or time.monotonic() - found[0] >= _REPORT_FRESH_S:
+            found = time.monotonic(), self._report(worker) or {}
+            self._reports[worker] = found
+        return found
+
+    def close(self) -> None:
+        """Give the files back."""
+        self.turns.close()

@@ -1,0 +1,123 @@
+"""The loop turn by turn: how long it waited and worked, what it found ready, which calls it made."""
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.record.latest import TURN, LatestReader
+from core.record.recorder import Files
+
+Json = dict[str, Any]
+Numbers = npt.NDArray[Any]
+
+WINDOW_S: Final = 10.0
+_LATEST: Final = 240
+_CALLS: Final = ("accepts", "reads", "writes", "eagains")
+_SHARES: Final = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
+
+
+class Turns:
+    """The turn records of all workers; may be used from any thread."""
+
+    def __init__(self, directory: Path, workers: list[int]) -> None:
+        """Raises OSError and RingError when a file is not there, or another's."""
+        self._readers = {worker: LatestReader(Files.of(directory, worker).turns, TURN) for worker in workers}
+        # What was recorded before now is an earlier server's.
+        self._first = {worker: reader.newest() for worker, reader in self._readers.items()}
+
+    def close(self) -> None:
+        """Give the files back."""
+        for reader in self._readers.values():
+            reader.close()
+
+    def columns(self, worker: int) -> dict[str, Numbers]:
+        """The turns that are still kept, oldest first, a column a fact.
+
+        `began`, `woken`, `ended` (wall clock, ns): the wait began, it ended, all visits had been made. `ready` and
+        `scanned`: descriptors. `accepts`, `reads`, `writes`: system calls; `eagains`: those of them that would
+        have blocked.
+        """
+        reader = self._readers[worker]
+        first = self._first[worker]
+        records = reader.since(first)
+        if len(records) and records[0]["seq"] == first + 1:  # the loop's first turn: before it, it had counted nothing
+            records = np.concatenate([np.zeros(1, TURN.record), records])
+        return turn_columns(records, reader.wall_offset)
+
+    def summary(self, worker: int) -> Json:
+        """The last WINDOW_S seconds in figures, and the latest turns."""
+        reader = self._readers[worker]
+        return summary(self.columns(worker), time.monotonic_ns() + reader.wall_offset)
+
+
+def turn_columns(records: Numbers, wall_offset: int) -> dict[str, Numbers]:
+    """Records of TURN as columns, counts as of each turn alone; without the first, which they are counted from."""
+    columns = {name: records[name][1:].astype(np.int64) + wall_offset for name in ("began", "woken", "ended")}
+    columns |= {name: records[name][1:].astype(np.int64) for name in ("ready", "scanned")}
+    echoes, *counts = (_since_last(records[name]) for name in ("echoes", *_CALLS))
+    columns |= dict(zip(_CALLS, counts, strict=True))
+    columns["reads"] += echoes
+    columns["writes"] += echoes
+    return columns
+
+
+def summary(columns: dict[str, Numbers], now: int) -> Json:
+    """Figures of the turns that ended in the last WINDOW_S seconds before `now` (ns); times in microseconds."""
+    first = int(np.searchsorted(columns["ended"], now - int(WINDOW_S * 1e9)))
+    recent = {name: column[first:] for name, column in columns.items()}
+    wait = (recent["woken"] - recent["began"]) / 1000
+    busy = (recent["ended"] - recent["woken"]) / 1000
+    span = (now - int(recent["began"][0])) / 1e9 if len(wait) else 0.0
+    return {
+        "span_s": round(span, 3),
+        "turns": len(wait),
+        "turns_per_s": round(len(wait) / span, 1) if span else 0.0,
+        "busy": round(float(busy.sum()) / span / 1e6, 4) if span else 0.0,
+        "wait_us": _spread(wait),
+        "busy_us": _spread(busy),
+        "ready": _spread(recent["ready"]) | {"histogram": _histogram(recent["ready"])},
+        "scanned_per_ready": _ratio(recent["scanned"].sum(), recent["ready"].sum()),
+        "calls_per_s": {name: round(float(recent[name].sum()) / span, 1) if span else 0.0 for name in _CALLS},
+        "latest": _latest(columns),
+    }
+
+
+def _since_last(values: Numbers) -> Numbers:
+    steps = np.diff(values.astype(np.int64))
+    # A new loop of the same worker begins at 0 again.
+    return np.where(steps < 0, values[1:].astype(np.int64), steps)
+
+
+def _spread(values: Numbers) -> Json:
+    if not len(values):
+        return dict.fromkeys(_SHARES)
+    return {
+        name: round(float(value), 1)
+        for name, value in zip(_SHARES, np.percentile(values, list(_SHARES.values())), strict=True)
+    }
+
+
+def _histogram(ready: Numbers) -> list[list[int]]:
+    """Pairs: a lower bound (0, 1, 2, 4, 8, ...), and how many turns had from it to the next one ready."""
+    bucket = np.zeros(len(ready), np.int64)
+    some = ready > 0
+    bucket[some] = np.log2(ready[some]).astype(np.int64) + 1
+    counts = np.bincount(bucket)
+    return [[0 if index == 0 else 1 << index - 1, count] for index, count in enumerate(counts.tolist())]
+
+
+def _latest(columns: dict[str, Numbers]) -> Json:
+    last = {name: column[-_LATEST:] for name, column in columns.items()}
+    return {
+        "time": (last["began"] / 1e9).round(6).tolist(),
+        "wait_us": ((last["woken"] - last["began"]) / 1000).round(1).tolist(),
+        "busy_us": ((last["ended"] - last["woken"]) / 1000).round(1).tolist(),
+        **{name: last[name].tolist() for name in ("ready", "scanned", *_CALLS)},
+    }
+
+
+def _ratio(part: Any, whole: Any) -> float | None:
+    return round(float(part) / float(whole), 2) if whole else None

@@ -1,0 +1,127 @@
+"""Turns of the loop: what is recorded of a real one, and the figures made of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from echo_server import EchoServer, fill, receive, wait_for
+
+from core.engine.poller import POLLERS
+from core.record.latest import TURN
+from core.watch.turns import Turns, summary, turn_columns
+
+SLEEPING = [name for name in POLLERS if name != "busy"]
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EchoServer]:
+    running = EchoServer(tmp_path, model=getattr(request, "param", "epoll"), reply="echo")
+    yield running
+    running.stop()
+
+
+def columns(server: EchoServer) -> dict[str, np.ndarray]:
+    """All turns so far."""
+    turns = Turns(server.folder, [0])
+    turns._first[0] = 0
+    found = turns.columns(0)
+    turns.close()
+    return found
+
+
+def total(server: EchoServer, name: str) -> int:
+    return int(columns(server)[name].sum())
+
+
+@pytest.mark.parametrize("server", SLEEPING, indirect=True)
+def test_every_call_is_counted_once(server: EchoServer) -> None:
+    with server.connect() as client:
+        for _ in range(20):
+            client.sendall(b"hello")
+            assert receive(client, 5) == b"hello"
+    server.wait_kind("close")
+    wait_for(lambda: total(server, "reads") == 21, "20 reads and the end of the stream")
+    assert total(server, "writes") == 20
+    assert total(server, "accepts") == 2  # one connection, and the call that finds no other
+    assert total(server, "eagains") == 1
+
+
+def test_a_reply_that_is_taken_in_part_is_one_read_and_its_writes(server: EchoServer) -> None:
+    with server.connect() as client:
+        client.setblocking(False)
+        wait_for(lambda: fill(client) and "pause" in server.kinds(1), "a queue above its mark")
+        rows = [row for row in server.rows if row["conn"] == 1]
+        reads = sum(row["bytes_in"] > 0 for row in rows)
+        wait_for(lambda: total(server, "reads") == reads, "as many reads as rows that read")
+        writes = total(server, "writes")
+        assert writes >= sum(row["kind"] in ("echo", "full", "write", "not_full") for row in rows)
+
+
+def test_turns_follow_each_other_in_time(server: EchoServer) -> None:
+    with server.connect() as client:
+        for _ in range(5):
+            client.sendall(b"x")
+            receive(client, 1)
+    server.wait_kind("close")
+    turns = columns(server)
+    assert (turns["began"] <= turns["woken"]).all()
+    assert (turns["woken"] <= turns["ended"]).all()
+    assert (turns["ended"][:-1] <= turns["began"][1:]).all()
+
+
+@pytest.mark.parametrize("server", SLEEPING, indirect=True)
+def test_what_scans_looks_at_everything(server: EchoServer) -> None:
+    clients = [server.connect() for _ in range(10)]
+    server.wait_kind("open", 10)
+    clients[0].sendall(b"x")
+    receive(clients[0], 1)
+    wait_for(lambda: columns(server)["reads"][-1:].tolist() == [1], "the turn of the echo")
+    last = {name: int(column[-1]) for name, column in columns(server).items()}
+    assert last["ready"] == 1
+    assert last["scanned"] == (1 if server.server.model.startswith("epoll") else 12)  # listener and wake-up besides
+    for client in clients:
+        client.close()
+
+
+def made_up(count: int, step: int = 1_000_000) -> dict[str, np.ndarray]:
+    began = np.arange(count, dtype=np.int64) * step
+    ready = np.arange(count) % 5
+    return {
+        "began": began,
+        "woken": began + step // 4,
+        "ended": began + step,
+        "ready": ready,
+        "scanned": ready * 2,
+        **{name: np.full(count, value) for value, name in enumerate(("accepts", "reads", "writes", "eagains"))},
+    }
+
+
+def test_figures_of_made_up_turns() -> None:
+    figures = summary(made_up(1000), 1_000_000_000)
+    assert (figures["span_s"], figures["turns"], figures["turns_per_s"]) == (1.0, 1000, 1000.0)
+    assert figures["busy"] == 0.75
+    assert figures["wait_us"] == {"p50": 250.0, "p90": 250.0, "p99": 250.0, "max": 250.0}
+    assert figures["busy_us"]["max"] == 750.0
+    assert figures["ready"]["histogram"] == [[0, 200], [1, 200], [2, 400], [4, 200]]
+    assert figures["scanned_per_ready"] == 2.0
+    assert figures["calls_per_s"] == {"accepts": 0.0, "reads": 1000.0, "writes": 2000.0, "eagains": 3000.0}
+    assert len(figures["latest"]["wait_us"]) == 240
+
+
+def test_only_the_window_counts() -> None:
+    figures = summary(made_up(30, 1_000_000_000), 30_000_000_000)
+    assert (figures["turns"], figures["span_s"]) == (11, 11.0)
+
+
+def test_no_turns_no_figures() -> None:
+    figures = summary(made_up(0), 5)
+    assert (figures["turns"], figures["busy"], figures["scanned_per_ready"]) == (0, 0.0, None)
+    assert figures["busy_us"]["p99"] is None
+    assert figures["latest"]["time"] == []
+
+
+def test_a_new_loop_counts_from_zero_again() -> None:
+    records = np.zeros(4, TURN.record)
+    records["echoes"] = [5, 9, 2, 3]
+    assert turn_columns(records, 0)["reads"].tolist() == [4, 2, 1]
