@@ -13,8 +13,8 @@ Json = dict[str, Any]
 
 _REPORT_FRESH_S: Final = 2.0
 _REPORT_SHARE: Final = 0.01
-"""The kernel's table of 15,000 registrations takes 30 ms to list, during which no loop can wait on it: reports are asked
-for every 2 s at the most, and take at most this share of the time."""
+"""The kernel's table of 15,000 registrations takes 30 ms to list, during which no loop can wait on it: reports take at
+most this share of the time."""
 
 
 class Loops:
