@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from bench import report
-from bench.cases import CASES, Plan, Row
+from bench.cases import CASES
+from bench.measure import Plan, Row
 from bench.processes import BenchError, build
 
 FULL = Plan(seconds=2.0, repeats=5)

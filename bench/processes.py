@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,8 @@ SERVER_CORE, CLIENT_CORE = 0, min(1, (os.cpu_count() or 1) - 1)
 DEADLINE: Final = 60.0
 HOST: Final = "127.0.0.1"
 STAMP: Final = 27
+CROWD: Final = 15_000
+"""Silent connections that one process holds: the limit of descriptors may be 20,000."""
 
 _BUILD: Final = ROOT / "bench" / "build"
 
@@ -96,6 +98,10 @@ class Echoscope(Server):
         with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=DEADLINE) as answer:
             return json.load(answer)
 
+    def open_connections(self) -> int:
+        """As the status has it."""
+        return int(self.get("status")["connections"]["open"])
+
 
 @contextmanager
 def echoscope(*options: str) -> Iterator[Echoscope]:
@@ -125,26 +131,53 @@ def build() -> None:
     """Compile the C programs that are newer than what was compiled."""
     compiler = shutil.which("cc")
     _BUILD.mkdir(exist_ok=True)
-    for program in ("generator", "echo"):
+    shared = ROOT / "bench" / "clients.h"
+    for program in ("generator", "visitors", "echo"):
         source, target = ROOT / "bench" / f"{program}.c", _BUILD / program
-        if target.exists() and target.stat().st_mtime > source.stat().st_mtime:
+        newest = max(source.stat().st_mtime, shared.stat().st_mtime)
+        if target.exists() and target.stat().st_mtime > newest:
             continue
         if not compiler:
             raise BenchError("the benchmarks need a C compiler: cc is not there")
         subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-o", target, source], check=True)
 
 
-def generate(
-    port: int, seconds: float, *, connections: int = 100, size: int = 64, idle: int = 0, extra: int = 0
-) -> dict[str, Any]:
-    """What bench/generator.c reports; a missing reply is an error."""
-    shape = [HOST, port, connections, size, seconds, idle, extra]
-    with process(str(_BUILD / "generator"), *map(str, shape), core=CLIENT_CORE) as child:
+def generate(port: int, seconds: float, **shape: float) -> dict[str, Any]:
+    """What bench/generator.c reports; a missing reply is an error.
+
+    `shape`: connections, size, extra (bytes a reply is longer), rate (messages a second, else as many as go).
+    """
+    options = [f"-{name[0] if name != 'extra' else 'x'}{value}" for name, value in shape.items()]
+    command = [str(_BUILD / "generator"), f"-t{seconds}", *options, HOST, str(port)]
+    with process(*command, core=CLIENT_CORE) as child:
         result: dict[str, Any] = json.loads(first_line(child))
         child.wait(DEADLINE)
     if result["missing"]:
         raise BenchError(f"{result['missing']} replies are missing")
     return result
+
+
+def churn(port: int, seconds: float, abreast: int) -> float:
+    """Connections a second that were opened, ended and closed again by the server, so many at a time."""
+    command = [str(_BUILD / "visitors"), "churn", str(seconds), str(abreast), HOST, str(port)]
+    with process(*command, core=CLIENT_CORE) as child:
+        result = json.loads(first_line(child))
+        child.wait(DEADLINE)
+    return float(result["visits_per_s"])
+
+
+@contextmanager
+def crowd(port: int, number: int) -> Iterator[None]:
+    """So many silent connections, held by processes with a source address each."""
+    with ExitStack() as stack:
+        children = []
+        for index, begin in enumerate(range(0, number, CROWD)):
+            count, source = min(CROWD, number - begin), f"127.0.2.{index + 1}"
+            command = [str(_BUILD / "visitors"), "hold", str(count), source, HOST, str(port)]
+            children.append(stack.enter_context(process(*command, core=CLIENT_CORE)))
+        for child in children:
+            first_line(child)
+        yield
 
 
 def load(port: int, seconds: float, **shape: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from bench.cases import Plan, Row
+from bench.measure import Plan, Row
 from bench.processes import ROOT, BenchError
 
 PAGE: Final = ROOT / "docs" / "performance.md"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import report
-from bench.cases import Plan, Row, Speed, interleaved, ratio_row
+from bench.measure import Delay, Plan, Row, Speed, delay_row, interleaved, ratio_row
 from bench.processes import BenchError
 
 
@@ -27,6 +27,13 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
     assert row == Row("a against b", "≥ 0.95", "0.90 (0.50-4.00); 9 / 10 a second; 3.00 by processor time", holds=False)
     assert ratio_row("a against b", rounds, "a", "b", 0.9).holds
     assert ratio_row("a against b", rounds, "a", "b", None).holds is None
+
+
+def test_reply_times_are_compared_by_their_p99() -> None:
+    rounds = [{"a": Delay(10, a), "b": Delay(20, 10)} for a in (5, 12, 40)]
+    row = delay_row("a against b", rounds, "a", "b", 1.2)
+    assert row == Row("a against b", "≤ 1.20", "1.20 (0.50-4.00); 12 / 10 µs; the median: 10 / 20 µs", holds=True)
+    assert delay_row("a against b", rounds, "a", "b", 1.1).holds is False
 
 
 def test_the_table_goes_between_the_markers(tmp_path: Path) -> None:
