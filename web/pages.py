@@ -31,6 +31,10 @@ def blueprint(monitor: Monitor) -> Blueprint:
     def events() -> str:
         return render_template("events.html")
 
+    @pages.get("/loop")
+    def loop() -> str:
+        return render_template("loop.html")
+
     return pages
 
 

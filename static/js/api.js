@@ -24,6 +24,17 @@ export async function get(path, params = {}) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) if (value !== "") query.set(name, String(value));
   const response = await fetch(`/api/v1/${path}?${query}`, { headers: { accept: "application/json" } });
+  return answer(response);
+}
+
+/** Gives an order, which changes something. @param {string} path @param {object} body */
+export async function post(path, body) {
+  const headers = { accept: "application/json", "content-type": "application/json" };
+  return answer(await fetch(`/api/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body) }));
+}
+
+/** @param {Response} response */
+async function answer(response) {
   if (!response.ok) throw new ApiError(response.status, await problem(response));
   return response.json();
 }

@@ -98,6 +98,13 @@ export function duration(value) {
   return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
+/** A length of time in microseconds: `48 µs`, `1.2 ms`. @param {unknown} value */
+export function micros(value) {
+  const number = num(value);
+  if (number === null) return UNKNOWN;
+  return number < 999.5 ? `${number < 9.95 && number > 0 ? number.toFixed(1) : number.toFixed(0)} µs` : duration(number / 1e6);
+}
+
 /** A length of time in milliseconds. @param {unknown} value */
 export function millis(value) {
   const number = num(value);

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from .conftest import AXE
 
-PAGES = ["/", "/connections", "/connections/1", "/events"]
+PAGES = ["/", "/connections", "/connections/1", "/events", "/loop"]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 

@@ -14,6 +14,7 @@ cases("bytes", format.bytes, [
 cases("byteRate", format.byteRate, [[2048, "2.00 KiB/s"], [null, "–"]]);
 cases("count", format.count, [[0, "0"], [48213, "48,213"], ["1234567", "1,234,567"], [12_345_678, "12.3 M"], ["x", "–"]]);
 cases("rate", format.rate, [[0, "0"], [0.25, "0.3"], [9.94, "9.9"], [1051.4, "1,051"], [null, "–"]]);
+cases("micros", format.micros, [[0, "0 µs"], [4.25, "4.3 µs"], [48.4, "48 µs"], [1500, "1.5 ms"], [2e6, "2.0 s"], [null, "–"]]);
 cases("percent", format.percent, [[0, "0 %"], [0.0321, "3.2 %"], [0.0996, "10 %"], [1, "100 %"], [null, "–"]]);
 cases("duration", format.duration, [
   [0, "0 s"], [0.001, "1.0 ms"], [0.017, "17 ms"], [0.4, "400 ms"], [1.25, "1.3 s"], [42, "42 s"], [59.7, "1 min 00 s"], [252, "4 min 12 s"],

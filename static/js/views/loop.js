@@ -1,0 +1,161 @@
+// @ts-check
+/** The loop, turn by turn: what it waits for, what it does, and whether the kernel agrees with it. */
+
+import { post } from "../api.js";
+import { el, refs, setAttr, setText, show } from "../dom.js";
+import * as format from "../format.js";
+import { createTurnChart } from "../turns.js";
+import { addressBar } from "../url.js";
+
+/** @typedef {import("../store.js").State} State */
+
+const WITHOUT = { blocking: "one connection at a time, in calls that block", threads: "a thread a connection, in calls that block" };
+const SHARES = ["p50", "p90", "p99", "max"];
+
+/** @param {HTMLElement} root @param {import("../main.js").App} app */
+export function mount(root, app) {
+  const parts = refs(root);
+  const chart = createTurnChart(parts.chart, parts.told);
+  const bar = addressBar({ worker: 0 });
+  let worker = bar.read().worker;
+  /** @type {any} */
+  let shown = null;
+  const update = (/** @type {any} */ data) => {
+    const item = data.workers.find((/** @type {any} */ one) => one.worker === worker) ?? data.workers[0];
+    workers(parts, data, item);
+    models(parts, data);
+    absence(parts, data);
+    if (!item) return;
+    tiles(parts, item);
+    spreads(parts, item);
+    sets(parts, item.ready.histogram);
+    for (const name of ["accepts", "reads", "writes", "eagains"]) setText(parts[name], `${format.rate(item.calls_per_s[name])}/s`);
+    table(parts, item.registrations);
+    chart.update(item.latest);
+  };
+  parts.workers.addEventListener("click", (/** @type {Event} */ event) => {
+    const button = /** @type {HTMLElement} */ (event.target).closest("button");
+    if (!button) return;
+    worker = Number(button.dataset.worker);
+    bar.write({ worker });
+    update(app.store.get().loop);
+  });
+  mountSwitch(parts);
+  app.wire.watch("loop");
+  return (/** @type {State} */ state) => {
+    if (!state.loop || state.loop === shown) return;
+    shown = state.loop;
+    update(shown);
+  };
+}
+
+/** A button a worker, when there is more than one. @param {any} parts @param {any} data @param {any} item */
+function workers(parts, data, item) {
+  const names = data.workers.map((/** @type {any} */ one) => String(one.worker));
+  show(parts.workers, names.length > 1);
+  if (parts.workers.dataset.names !== names.join()) {
+    parts.workers.dataset.names = names.join();
+    parts.workers.replaceChildren(...names.map((/** @type {string} */ name) => el("button", { type: "button", "data-worker": name }, `worker ${name}`)));
+  }
+  for (const button of parts.workers.children) setAttr(button, "aria-pressed", String(button.dataset.worker === String(item?.worker)));
+}
+
+/** The models that could be gone on with; what someone has chosen is left alone. @param {any} parts @param {any} data */
+function models(parts, data) {
+  if (parts.model.dataset.current === data.model) return;
+  parts.model.dataset.current = data.model;
+  parts.model.replaceChildren(...data.models.map((/** @type {string} */ name) => el("option", { value: name }, name)));
+  parts.model.value = data.model;
+  parts.model.disabled = parts.go.disabled = false;
+}
+
+/** @param {any} parts */
+function mountSwitch(parts) {
+  parts.switch.addEventListener("submit", async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const wanted = parts.model.value;
+    parts.go.disabled = true;
+    setAttr(parts.switched, "data-tone", null);
+    setText(parts.switched, `switching to ${wanted}…`);
+    try {
+      await post("model", { model: wanted });
+      setText(parts.switched, `${wanted} since ${format.clock(Date.now() / 1000).slice(0, 8)}; every connection kept`);
+    } catch (error) {
+      setAttr(parts.switched, "data-tone", "bad");
+      setText(parts.switched, /** @type {Error} */ (error).message);
+    } finally {
+      parts.go.disabled = false;
+    }
+  });
+}
+
+/** What there is to see of a model without a loop. @param {any} parts @param {any} data */
+function absence(parts, data) {
+  const how = /** @type {Record<string, string>} */ (WITHOUT)[data.model];
+  show(parts.none, Boolean(how));
+  if (how) setText(parts.none, `The model ${data.model} has no loop to show: it serves ${how}. Start the server with --model epoll to see one turn.`);
+}
+
+/** @param {any} parts @param {any} item */
+function tiles(parts, item) {
+  setText(parts.busy, format.percentFigure(item.busy));
+  setText(parts.turns, format.rate(item.turns_per_s));
+  for (const [name, column] of [["waited", "wait_us"], ["worked", "busy_us"]]) {
+    const [figure, unit] = format.micros(item[column].p50).split(" ");
+    setText(parts[name], figure);
+    setText(parts[`${name}Unit`], unit ?? "");
+    setText(parts[`${name}Note`], `99 of 100 under ${format.micros(item[column].p99)}`);
+  }
+  setText(parts.ready, format.count(item.ready.p50));
+  setText(parts.readyNote, `at most ${format.count(item.ready.max)}`);
+  setText(parts.scanned, item.scanned_per_ready === null ? format.UNKNOWN : format.rate(item.scanned_per_ready));
+  setText(parts.turnsNote, `${format.count(item.turns)} in ${format.duration(item.span_s)}`);
+  setText(parts.queue, format.count(item.accept_queue?.length));
+  setText(parts.queueNote, item.accept_queue ? `of ${format.count(item.accept_queue.limit)} that may` : "");
+  setText(parts.busyNote, item.beat_age_s > 2 ? `has not turned for ${format.duration(item.beat_age_s)}` : "");
+}
+
+/** @param {any} parts @param {any} item */
+function spreads(parts, item) {
+  for (const share of SHARES) {
+    for (const name of ["wait_us", "busy_us"]) setText(parts[`${name}_${share}`], format.micros(item[name][share]));
+    setText(parts[`ready_${share}`], format.count(item.ready[share]));
+  }
+}
+
+/** Bars of the ready sets, longest as wide as the card. @param {any} parts @param {[number, number][]} histogram */
+function sets(parts, histogram) {
+  const most = Math.max(1, ...histogram.map(([, turns]) => turns));
+  while (parts.sets.children.length > histogram.length) parts.sets.lastChild.remove();
+  while (parts.sets.children.length < histogram.length) {
+    parts.sets.append(el("li", {}, el("span", { class: "bar-name" }), el("meter", { min: "0", max: "1" }), el("span", { class: "bar-figure" })));
+  }
+  histogram.forEach(([from, turns], index) => {
+    const [name, meter, figure] = parts.sets.children[index].children;
+    const to = from === 0 ? 0 : from * 2 - 1;
+    setText(name, to > from ? `${format.count(from)}–${format.count(to)}` : format.count(from));
+    meter.value = turns / most;
+    setAttr(meter, "aria-label", `${turns} turns`);
+    setText(figure, format.plural(turns, "turn"));
+  });
+}
+
+/** @param {any} parts @param {any} found */
+function table(parts, found) {
+  setText(parts.believed, format.count(found?.believed));
+  setText(parts.watched, format.count(found?.watched));
+  const different = found?.differences ?? [];
+  const calm = found ? "They agree." : "This model keeps no table in the kernel.";
+  setText(parts.agreement, different.length ? "" : calm);
+  const key = JSON.stringify(different);
+  if (parts.differences.dataset.key === key) return;
+  parts.differences.dataset.key = key;
+  parts.differences.replaceChildren(...different.map(difference));
+}
+
+/** @param {any} one */
+function difference(one) {
+  const line = el("span", { class: "line" }, `descriptor ${one.fd} `);
+  if (one.conn) line.append(el("a", { href: `/connections/${one.conn}` }, `#${one.conn}`));
+  return el("li", { "data-tone": "bad" }, line, el("span", { class: "detail" }, one.why));
+}
