@@ -18,12 +18,18 @@ from core.engine.server import ServerSettings
 from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
 from core.engine.workers import WorkerError, Workers
+from core.record.clock import wall_ns
 from core.record.journal import Journal, JournalError
+from core.record.log import Log
 from core.record.recorder import Files, Recorder
 from core.record.ring import RingError
 from core.rings import Rings
+from core.watch.history import restore
+from core.watch.keeper import Keeper
 from core.watch.monitor import About, Monitor
+from core.watch.past import Past
 from core.watch.pump import Pump
+from core.watch.runs import Run, RunBook
 
 REPLIES: Final = ("stamp", "echo")
 MOST_WORKERS: Final = 64
@@ -108,16 +114,26 @@ class Service:
                 settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
             )
         )
+        log = Log(settings.data_dir)
+        recovered = dict(pump.journal.last_seq)
+        restore(pump.series, settings.data_dir, log)
         self._rings = Rings(settings.data_dir, pump)
         workers = set(range(1, settings.workers + 1)) or {0}
         self._writers = self._rings.recover(workers)
         self._first_conn = self._rings.next_conn()
-        pump.begin()
+        since = pump.begin()
         self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()
         about = About(tuple(MODELS), settings.reply, settings.workers, *self.echo_address)
-        self.monitor = Monitor(pump, settings.data_dir, about, self._engine)
+        marks = {feed.table.worker: feed.taken for feed in pump.feeds}
+        book = RunBook(settings.data_dir)
+        run = Run(pump.begun, pump.begun, since, recovered, marks, about.as_dict(settings.model))
+        book.begin(run, (log.span() or (0, 0))[0])
+        self._keeper = Keeper(settings.data_dir, pump, log, pump.begun)
+        past = Past(settings.data_dir, log, self._keeper.written)
+        self.monitor = Monitor(pump, past, about, self._engine, lambda model: book.switch(wall_ns(), model))
         self._engine.start()
         pump.start()
+        self._keeper.start()
         self._pump = pump
 
     def stop(self, timeout: float = 5.0) -> None:
@@ -127,6 +143,7 @@ class Service:
         self._stopped = True
         if self._pump is not None:
             self._engine.stop(timeout)
+            self._keeper.stop()
             self._pump.stop()
             self.monitor.close()
             if self._recorder is not None:

@@ -133,6 +133,11 @@ class Log:
                 return items, None if is_end else "-".join(map(str, here))
         return items, None
 
+    def span(self) -> tuple[int, int] | None:
+        """Times (ns) of the first and the last row; None when there is none."""
+        units = [entry for _, _, entries in self._indexed(self.snapshot()) for entry in entries]
+        return (min(unit.first for unit in units), max(unit.last for unit in units)) if units else None
+
     def _matching(
         self, places: list[_Place], query: Query, since: int | None, until: int | None, reverse: bool
     ) -> Iterator[pa.RecordBatch]:

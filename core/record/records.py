@@ -20,6 +20,7 @@ _WIDENED: Final = ("time", "conn", "seq")
 class Records:
     """Columns by name: those of RECORD, with `time` as wall clock (ns), and time, conn and seq as int64.
 
+    Those that were read from the log have a column `peer` instead of peers in the PAYLOAD.
     Contiguous: every pass over a column of 48-byte records would fetch a cache line a row, and there are many passes.
     """
 
@@ -32,6 +33,9 @@ class Records:
         columns = {name: array[name].astype(np.int64) if name in _WIDENED else array[name].copy() for name in _NAMES}
         columns["time"] += wall_offset
         return cls(columns)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
 
     def __len__(self) -> int:
         return len(self._columns["seq"])

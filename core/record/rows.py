@@ -75,10 +75,54 @@ def _without(column: Numbers, kind: Numbers, kinds: Numbers) -> Numbers:
     return np.where(hits, np.uint32(0), column) if hits.any() else column
 
 
+def from_batch(batch: pa.RecordBatch, *, every_peer: bool = False) -> Records:
+    """The records that a batch was made of, and `worker`: `to_batch` in reverse.
+
+    `peer` is set where a record carries one, or everywhere.
+    """
+    columns = {name: column for name, column in event_columns(batch).items() if not isinstance(column, tuple)}
+    kind = _recoded(batch.column("kind"), KINDS).astype(np.uint8)
+    texts = batch.column("reason")
+    lost = np.flatnonzero(kind == Kind.LOST)
+    if len(lost):
+        counts = [text.partition(":")[2] for text in texts.take(pa.array(lost)).to_pylist()]
+        columns["queue_chunks"] = columns["queue_chunks"].copy()
+        columns["queue_chunks"][lost] = [int(count or 0) for count in counts]
+    carriers = np.arange(len(kind)) if every_peer else np.flatnonzero(_ADDRESS_KINDS[kind])
+    peers = np.full(len(kind), None, object)
+    if len(carriers):
+        names = batch.column("peer")
+        peers[carriers] = names.dictionary.take(names.indices.take(pa.array(carriers))).to_pylist()
+    columns |= {"kind": kind, "peer": peers, "reason": _recoded(texts, REASONS, cut=":").astype(np.uint8)}
+    return Records(columns)
+
+
+def _recoded(column: pa.DictionaryArray, values: Sequence[str], cut: str = "") -> Numbers:
+    """The place of each text in `values`; of a `lost` row's reason, which has a count behind `cut`, the part before."""
+    texts = column.dictionary.to_pylist()
+    known = {text: code for code, text in reversed(list(enumerate(values)))}
+    codes = [known[text] if text in known else known[text.partition(cut)[0]] for text in texts]
+    found: Numbers = np.array(codes, np.int64)[column.indices.to_numpy()]
+    return found
+
+
 def peers_of(records: Records) -> list[str]:
-    """`address:port` (`[v6]:port`) of each record; they must be `open` or `refuse` records."""
+    """`address:port` (`[v6]:port`) of each record; they must be `open` or `refuse` records.
+
+    Empty for one without an address: nothing was accepted, as no descriptor was left.
+    """
+    if "peer" in records:
+        return list(records["peer"])
     packed = np.stack([records[name] for name in PAYLOAD], axis=1).astype("<u4").view("V16").ravel()
     return [_peer(address.tobytes(), port) for address, port in zip(packed, records["port"].tolist(), strict=True)]
+
+
+def joined(batches: Iterable[pa.RecordBatch]) -> pa.RecordBatch:
+    """One batch of some (at least one), whose dictionaries differ."""
+    parts = list(batches)
+    if len(parts) == 1:
+        return parts[0]
+    return pa.Table.from_batches(parts).unify_dictionaries().combine_chunks().to_batches()[0]
 
 
 def event_columns(batch: pa.RecordBatch, names: Iterable[str] = SCHEMA.names) -> dict[str, Column]:
@@ -95,6 +139,8 @@ def _column(array: pa.Array) -> Column:
 
 
 def _peer(address: bytes, port: int) -> str:
+    if not any(address):
+        return ""
     if address.startswith(_IPV4_MAPPED):
         return f"{address[12]}.{address[13]}.{address[14]}.{address[15]}:{port}"
     return f"[{ipaddress.IPv6Address(address)}]:{port}"

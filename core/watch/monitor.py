@@ -1,29 +1,26 @@
 """The one face that the web sees: every question about the server, answered from the pump and the log."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final, Protocol
 
-from core.record.clock import wall_ns
-from core.record.export import FORMATS, download_name, export, to_dicts
-from core.record.log import Log
+from core.record.clock import WALL_OFFSET
+from core.record.export import FORMATS, download_name, export
 from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, parse, parse_time
 from core.version import NAME, VERSION
-from core.watch.clock import now_rfc3339
-from core.watch.listing import Listing
+from core.watch.clock import rfc3339
 from core.watch.loops import Loops
-from core.watch.pump import Pump
+from core.watch.moment import Moment, Source
+from core.watch.past import Past
 from core.watch.recent import Tail, newest
 from core.watch.sampler import LastSamples, Sampler, Seen
+from core.watch.tally import gauges, notable, totals
 from core.watch.verdict import LATE_S, Scene, judge
 
 Json = dict[str, Any]
 
-_STALLED: Final = 3.0
 _ATTENTION: Final = 8
-_NOTABLE: Final = 20
 _HISTORY: Final = 200
 
 
@@ -37,6 +34,11 @@ class About:
     workers: int
     echo_host: str
     echo_port: int
+
+    def as_dict(self, model: str) -> Json:
+        """As the status shows it, with the model in use."""
+        echo = {"host": self.echo_host, "port": self.echo_port}
+        return {"model": model, "reply": self.reply, "workers": self.workers, "echo": echo}
 
 
 @dataclass(frozen=True)
@@ -79,100 +81,109 @@ class Monitor:
     Filters that can't be understood raise QueryError, other bad values ValueError, each with one clear line.
     """
 
-    def __init__(self, pump: Pump, data_dir: Path, about: About, engine: Engine) -> None:
+    def __init__(self, source: Source, past: Past, about: About, engine: Engine, note: Callable[[str], None]) -> None:
+        """`note` is told of the model that the server goes on with."""
         self.viewers = 0
-        self._pump = pump
-        self._log = Log(data_dir)
+        self.is_replay = source.is_replay
+        self._source = source
+        self._past = past
+        self._log = past.log
         self._about = about
         self._engine = engine
+        self._note = note
         self._sampler = Sampler(engine.sample)
-        self._last_samples = LastSamples(data_dir)
-        self._loops = Loops(data_dir, list(range(1, about.workers + 1)) or [0], engine.report)
-        self._started = time.monotonic()
+        workers = [] if source.is_replay else list(range(1, about.workers + 1)) or [0]
+        self._last_samples = LastSamples(past.directory)
+        self._loops = Loops(past.directory, workers, engine.report)
 
     def health(self) -> tuple[bool, str]:
         """Whether all is well, and if not why."""
-        reason = self._engine.failure() or self._pump.failure or self._pump.log_error
-        age = self._pump.beat_age()
-        if not reason and age > _STALLED:
-            reason = f"the echo loop has not turned for {age:.1f} s"
+        reason = self._engine.failure() or self._source.trouble()
         return not reason, reason
 
-    def status(self) -> Json:
-        """The figures of now; contract of GET /api/v1/status."""
-        pump, about = self._pump, self._about
-        with pump.lock:
-            gauges, totals = pump.gauges(), pump.totals
-            return {
-                "name": NAME,
-                "version": VERSION,
-                "uptime_s": round(time.monotonic() - self._started, 3),
-                "model": self._engine.model(),
-                "reply": about.reply,
-                "workers": about.workers,
-                "echo": {"host": about.echo_host, "port": about.echo_port},
-                "connections": {
-                    "open": gauges["open"],
-                    "blocked": gauges["blocked"],
-                    "accepted": totals.accepted,
-                    "closed": totals.closed,
-                    "refused": totals.refused,
-                },
-                "bytes_in": totals.bytes_in,
-                "bytes_out": totals.bytes_out,
-                "echoes": totals.echoes,
-                "queue": {name: gauges[name] for name in ("bytes", "chunks", "max_bytes")},
-                "recorder": {
-                    "events": totals.events,
-                    "lost": totals.lost,
-                    "lag_ms": round(pump.log_lag() * 1000, 1),
-                    "log_bytes": pump.journal.log_bytes,
-                },
-                "viewers": self.viewers,
-                **self._accept_queue(),
-            }
+    def status(self, at: int | None = None) -> Json:
+        """The figures of now, or of a moment; contract of GET /api/v1/status."""
+        with self._moment(at) as moment:
+            return self._status(moment)
 
-    def overview(self) -> Json:
+    def overview(self, at: int | None = None) -> Json:
         """The status with rates, the connections that need attention and the latest notable events."""
-        with self._pump.lock:
-            answer = self.status()
-            answer |= {name: round(value, 4) for name, value in asdict(self._pump.rates).items()}
-            stuck = self._listing().blocked(_ATTENTION)
-            notable = list(self._pump.notable)
-        seen = self._look(stuck)
-        answer["attention"] = [item | {"verdict": self._verdict(item, seen)} for item in stuck]
-        rows = [row for batch in reversed(notable) for row in reversed(to_dicts(batch))]
-        ok, reason = self.health()
-        return answer | {"notable": rows[:_NOTABLE], "time": now_rfc3339(), "healthy": ok, "trouble": reason}
+        with self._moment(at) as moment:
+            answer = self._status(moment)
+            answer |= {name: value and round(value, 4) for name, value in asdict(moment.rates).items()}
+            stuck = moment.listing().blocked(_ATTENTION)
+            notes = [batch for tally in moment.tallies for batch in tally.notable]
+        seen = self._look(stuck, moment)
+        answer["attention"] = [item | {"verdict": self._verdict(item, seen, moment)} for item in stuck]
+        ok, reason = self.health() if moment.is_live else (None, "")
+        return answer | {"notable": notable(notes), "time": rfc3339(moment.now), "healthy": ok, "trouble": reason}
 
-    def connections(self, q: str, sort: str, limit: int, offset: int) -> Json:
+    def connections(self, q: str, sort: str, limit: int, offset: int, at: int | None = None) -> Json:
         """A page of connections: filtered, then sorted, then cut."""
         query = parse(q, CONNECTION_FIELDS)
-        with self._pump.lock:
-            return self._listing().page(query, sort, limit, offset)
+        with self._moment(at) as moment:
+            return moment.listing().page(query, sort, limit, offset) | _dated(moment)
 
-    def connection(self, conn: int) -> Json | None:
+    def connection(self, conn: int, at: int | None = None) -> Json | None:
         """All that is known of one connection; None when it never was, or was too long ago."""
-        with self._pump.lock:
-            item = self._listing().find(conn)
-            batches, _ = self._pump.recent.since(0)
-        if item is None:
-            return None
+        with self._moment(at) as moment:
+            item = moment.listing().find(conn)
+            if item is None:
+                return None
+            batches = moment.recent()
         history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
-        seen = self._look([item])
+        seen = self._look([item], moment)
         return item | {
             "history": history,
             "events_in_memory": sum(batch.num_rows for batch in batches),
-            "kernel": _facts(seen.get(conn)),
-            "verdict": self._verdict(item, seen),
+            "kernel": _facts(seen.get(conn), moment),
+            "verdict": self._verdict(item, seen, moment),
+            **_dated(moment),
         }
+
+    def series(self, range_s: int, at: int | None = None) -> Json:
+        """The charts' history of the last `range_s` seconds."""
+        with self._moment(at) as moment:
+            return moment.series(range_s).columns(range_s, moment.now // 1_000_000_000) | _dated(moment)
+
+    def moment(self, text: str) -> int:
+        """The moment (ns) that an `at` names, which is one that the log holds. ValueError says why not."""
+        latest = self._source.latest()
+        at = parse_time(text, latest)
+        first, _ = self._past.span()
+        if at > latest:
+            end = f"after the log's end, {rfc3339(latest)}" if self.is_replay else "in the future"
+            raise ValueError(f"{rfc3339(at)} is {end}")
+        if at < first:
+            raise ValueError(f"{rfc3339(at)} is before the log's beginning, {rfc3339(first)}")
+        return at
+
+    def span(self) -> Json:
+        """The first and the last moment that can be asked for."""
+        first, _ = self._past.span()
+        return {"since": rfc3339(first), "until": rfc3339(self._source.latest()), "live": not self.is_replay}
+
+    def latest(self) -> int:
+        """The last moment that can be asked for (ns)."""
+        return self._source.latest()
+
+    def events_until(self, q: str, after: int | None, at: int, limit: int) -> Json:
+        """The newest rows up to `at`, those up to `after` left out (ns), and how many more of them matched."""
+        query = parse(q, EVENT_FIELDS)
+        self._source.written(at)
+        if after is None:
+            items, _ = self._log.page(query, None, at + 1, limit, None, "desc")
+            return {"items": items[::-1], "skipped": 0}
+        batches = list(self._log.batches(query, after + 1, at + 1))
+        items = newest(batches, query, limit)
+        return {"items": items, "skipped": sum(batch.num_rows for batch in batches) - len(items)}
 
     def events(
         self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str = "asc"
     ) -> Json:
         """A page of the log, everything published up to now included."""
         query, low, high = self._selection(q, since, until)
-        self._pump.catch_up()
+        self._source.catch_up()
         items, following = self._log.page(query, low, high, limit, cursor, order)  # type: ignore[arg-type]
         return {"items": items, "next": following}
 
@@ -181,26 +192,21 @@ class Monitor:
         if format not in FORMATS:
             raise ValueError(f'unknown format "{format}"; known: {", ".join(FORMATS)}')
         query, low, high = self._selection(q, since, until)
-        self._pump.catch_up()
+        self._source.catch_up()
         chunks = export(self._log.batches(query, low, high), format)
         return Download(download_name(format, query, low, high), FORMATS[format].mimetype, chunks)
 
     def tail(self, q: str) -> Tail:
         """A place in the live events."""
-        return Tail(self._pump.recent, parse(q, EVENT_FIELDS))
-
-    def series(self, range_s: int) -> Json:
-        """The charts' history of the last `range_s` seconds."""
-        with self._pump.lock:
-            return self._pump.series.columns(range_s, wall_ns() // 1_000_000_000)
+        return Tail(self._source.recent, parse(q, EVENT_FIELDS))
 
     def loop(self) -> Json:
         """What the loops do, turn by turn, and what the kernel has registered for them."""
         return {
-            "time": now_rfc3339(),
+            "time": rfc3339(self._source.latest()),
             "model": self._engine.model(),
             "models": list(self._about.models),
-            "workers": self._loops.answer(self._pump.beat_ages()),
+            "workers": self._loops.answer(self._source.beat_ages()),
         }
 
     def close(self) -> None:
@@ -210,25 +216,27 @@ class Monitor:
 
     def close_connection(self, conn: int) -> bool:
         """Ask for a connection to be closed; whether there is such an open one."""
-        with self._pump.lock:
-            item = self._listing().find(conn)
+        with self._source.moment() as moment:
+            item = moment.listing().find(conn)
         if item is None or item["state"] == "closed":
             return False
         self._engine.close_connection(conn, item["worker"])
         return True
 
-    def _look(self, items: list[Json]) -> dict[int, Seen]:
+    def _look(self, items: list[Json], moment: Moment) -> dict[int, Seen]:
         """What the kernel says of these; the connections of a loop that does not turn can't be asked about."""
-        ages = self._pump.beat_ages()
-        asked = [item for item in items if item["state"] != "closed" and ages.get(item["worker"], 0.0) <= LATE_S]
-        seen = self._sampler.look({item["conn"]: item["worker"] for item in asked})
+        sampled: dict[int, Seen] = {}
+        if moment.is_live:
+            ages = self._source.beat_ages()
+            asked = [item for item in items if item["state"] != "closed" and ages.get(item["worker"], 0.0) <= LATE_S]
+            sampled = self._sampler.look({item["conn"]: item["worker"] for item in asked})
         for item in items:
             last = item["state"] == "closed" and self._last_samples.find(item["conn"], item["worker"])
             if last:
-                seen[item["conn"]] = last
-        return seen
+                sampled[item["conn"]] = last
+        return sampled
 
-    def _verdict(self, item: Json, seen: Mapping[int, Seen]) -> Json:
+    def _verdict(self, item: Json, seen: Mapping[int, Seen], moment: Moment) -> Json:
         sample = seen.get(item["conn"])
         scene = Scene(
             item["state"],
@@ -238,8 +246,8 @@ class Monitor:
             sample and sample.now,
             sample and sample.before,
             sample.span if sample else 0.0,
-            self._pump.rates.loop_busy,
-            self._pump.beat_ages().get(item["worker"], 0.0),
+            moment.rates.loop_busy or 0.0,
+            self._source.beat_ages().get(item["worker"], 0.0) if moment.is_live else 0.0,
         )
         return judge(scene).as_dict()
 
@@ -247,25 +255,62 @@ class Monitor:
         """Go on with another model, every connection kept. Why that can't be; empty: it is done."""
         if model not in self._about.models:
             raise ValueError(f'unknown model "{model:.60}"; known: {", ".join(self._about.models)}')
-        return self._engine.switch(model)
+        refusal = self._engine.switch(model)
+        if not refusal:
+            self._note(model)
+        return refusal
 
     def _accept_queue(self) -> Json:
         queue = self._engine.accept_queue()
         return {} if queue is None else {"accept_queue": {"length": queue[0], "limit": queue[1]}}
 
-    def _listing(self) -> Listing:
-        return Listing((feed.table for feed in self._pump.feeds), wall_ns())
+    def _moment(self, at: int | None) -> AbstractContextManager[Moment]:
+        return self._source.moment() if at is None else nullcontext(self._past.moment(at))
 
-    @staticmethod
-    def _selection(q: str, since: str | None, until: str | None) -> tuple[Query, int | None, int | None]:
-        now = wall_ns()
+    def _status(self, moment: Moment) -> Json:
+        gauged, summed = gauges(moment.tallies), totals(moment.tallies)
+        return {
+            "name": NAME,
+            "version": VERSION,
+            "replay": self.is_replay,
+            "uptime_s": round(moment.uptime_s, 3),
+            **(self._about.as_dict(self._engine.model()) if moment.is_live else moment.about),
+            "connections": {
+                "open": gauged["open"],
+                "blocked": gauged["blocked"],
+                "accepted": summed.accepted,
+                "closed": summed.closed,
+                "refused": summed.refused,
+            },
+            "bytes_in": summed.bytes_in,
+            "bytes_out": summed.bytes_out,
+            "echoes": summed.echoes,
+            "queue": {name: gauged[name] for name in ("bytes", "chunks", "max_bytes")},
+            "recorder": {
+                "events": summed.events,
+                "lost": summed.lost,
+                "lag_ms": moment.lag_ms,
+                "log_bytes": moment.log_bytes,
+            },
+            "viewers": self.viewers if moment.is_live or self.is_replay else None,
+            **(self._accept_queue() if moment.is_live else {}),
+            **_dated(moment),
+        }
+
+    def _selection(self, q: str, since: str | None, until: str | None) -> tuple[Query, int | None, int | None]:
+        now = self._source.latest()
         low = parse_time(since, now) if since else None
         high = parse_time(until, now) if until else None
         return parse(q, EVENT_FIELDS), low, high
 
 
-def _facts(seen: Seen | None) -> Json | None:
+def _dated(moment: Moment) -> Json:
+    """What says that an answer is of a moment of the past."""
+    return {} if moment.is_live else {"at": rfc3339(moment.now)}
+
+
+def _facts(seen: Seen | None, moment: Moment) -> Json | None:
     """A sample as the API shows it."""
     if seen is None:
         return None
-    return {"age_s": round((time.monotonic_ns() - seen.at) / 1e9, 3), "facts": dict(seen.now)}
+    return {"age_s": round(max(0, moment.now - WALL_OFFSET - seen.at) / 1e9, 3), "facts": dict(seen.now)}

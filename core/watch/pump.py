@@ -4,35 +4,32 @@ import itertools
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from core.record.clock import wall_ns
-from core.record.events import Kind, Reason
 from core.record.journal import Journal
 from core.record.records import Records
 from core.record.ring import RingReader
-from core.record.rows import to_batch
+from core.record.rows import joined, to_batch
+from core.watch.moment import Moment
 from core.watch.recent import Recent
 from core.watch.series import Series
-from core.watch.sums import Sums, by_second
+from core.watch.sums import Sums
 from core.watch.table import Table
-
-Numbers = npt.NDArray[Any]
+from core.watch.tally import Rates, Tally, gauges, totals
 
 TICK: Final = 0.05
 _RATE_WINDOW_NS: Final = 1_000_000_000
 _ROWS_A_WRITE: Final = 5000  # a batch has a fixed cost, on disk and to read; the ring keeps what is not written yet
+_NEVER: Final = 2**63 - 1
+_STALLED: Final = 3.0
 _LONGEST_UNWRITTEN: Final = 0.5
 _LONGEST_WAIT_NS: Final = 1_200_000_000
-_NOTABLE_KEPT: Final = 20
-_NOTABLE: Final = np.isin(
-    np.arange(256), (Kind.START, Kind.STOP, Kind.FULL, Kind.PAUSE, Kind.CLOSE, Kind.REFUSE, Kind.LOST)
-)
 
 
 @dataclass(frozen=True)
@@ -46,22 +43,11 @@ class _Sample:
     waited: int
 
 
-@dataclass(frozen=True)
-class Rates:
-    """A second per figure; `loop_busy` is the share of time that the loops did not wait, 0..1."""
-
-    echoes_per_s: float = 0.0
-    bytes_in_per_s: float = 0.0
-    bytes_out_per_s: float = 0.0
-    loop_busy: float = 0.0
-
-
-class Feed:
-    """A worker's ring and the table that is folded from it."""
+class Feed(Tally):
+    """A worker's ring and what is folded from it."""
 
     def __init__(self, table: Table, taken: int) -> None:
-        self.table = table
-        self.taken = taken  # number of the last record that was folded
+        super().__init__(table, taken)
         self.ring: RingReader
 
 
@@ -72,14 +58,15 @@ class Pump:
     loop counts what it loses; nothing waits, and recording goes on by itself when the log can be written again.
     """
 
+    is_replay = False
+
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.lock = threading.RLock()
         self.feeds: list[Feed] = []
-        self.totals = Sums()
         self.series = Series()
         self.recent = Recent()
-        self.notable: deque[pa.RecordBatch] = deque(maxlen=_NOTABLE_KEPT)
+        self.begun = wall_ns()
         self.rates = Rates()
         self.log_error = ""
         self._unwritten_rows = 0
@@ -88,6 +75,7 @@ class Pump:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
         self.failure = ""
+        self._oldest: int | None = None
 
     def start(self) -> None:
         """Tick in a thread of its own until `stop`."""
@@ -123,35 +111,44 @@ class Pump:
             self.feeds.remove(feed)
             feed.ring.close()
 
-    def begin(self) -> None:
-        """Count from here: what was recovered of an earlier run stays in the log, not in the figures of this one."""
+    def begin(self) -> int:
+        """Count from here: what was recovered of an earlier run stays in the log, not in the figures of this one.
+
+        Answers the time (ns) before which nothing was recovered.
+        """
         with self.lock:
-            self.totals = Sums()
-            self.notable.clear()
+            for feed in self.feeds:
+                feed.begin()
             self._samples.clear()
+            self.begun = wall_ns()
+            return min(self.begun, self._oldest or self.begun)
+
+    @property
+    def totals(self) -> Sums:
+        """What happened since `begin`."""
+        return totals(self.feeds)
 
     def ingest(self, feed: Feed, records: Records) -> None:
         """Fold `records` of a feed (in order; altered here) and put them up for the log."""
         with self.lock:
-            index, peers = feed.table.fold(records)
-            for second, sums in by_second(records):
-                self.totals += sums
-                self.series.count(second, sums)
-            batch = to_batch(records, feed.table.worker, index, peers)
-            feed.table.compact()
-            feed.taken = int(records["seq"][-1])
-            self.recent.append(batch)
-            self._note(records, batch)
-            self._unwritten.append((feed, batch, feed.taken))
-            self._unwritten_rows += batch.num_rows
+            self._oldest = min(int(records["time"][0]), self._oldest or _NEVER)
+            for part in feed.fold(records):
+                for second, sums in part.seconds:
+                    self.series.count(second, sums)
+                batch = to_batch(part.records, feed.table.worker, part.places, part.peers)
+                self.recent.append(batch)
+                self._unwritten.append((feed, batch, int(part.records["seq"][-1])))
+                self._unwritten_rows += batch.num_rows
 
     def tick(self) -> None:
         """Take in all that the loops have published."""
         with self.lock:
             for feed in self.feeds:
-                head = feed.ring.progress().head
+                beat = feed.ring.progress().beat
+                head = feed.ring.progress().head  # read after the beat: all that is older than the beat is before it
                 if head > feed.taken:
                     self.ingest(feed, Records.of(feed.ring.read(feed.taken, head), feed.ring.wall_offset))
+                feed.horizon = max(feed.horizon, beat + feed.ring.wall_offset)
             if self._unwritten_rows >= _ROWS_A_WRITE or self.log_lag() >= _LONGEST_UNWRITTEN:
                 self.flush()
             self._sample()
@@ -170,6 +167,47 @@ class Pump:
         """Bring the log up to everything that the loops have published."""
         self.tick()
         self.flush()
+
+    @contextmanager
+    def moment(self) -> Iterator[Moment]:
+        """The present; nothing changes within the context."""
+        with self.lock:
+            now = wall_ns()
+            yield Moment(
+                now,
+                (now - self.begun) / 1e9,
+                {},
+                list(self.feeds),
+                self.rates,
+                lambda: self.recent.since(0)[0],
+                lambda _range: self.series,
+                round(self.log_lag() * 1000, 1),
+                self.journal.log_bytes,
+                is_live=True,
+            )
+
+    def latest(self) -> int:
+        """Now (wall clock, ns)."""
+        return wall_ns()
+
+    def written(self, upto: int) -> int:
+        """Bring the log up to `upto` (ns) if need be; up to when it has everything."""
+        if self._whole() < upto:
+            self.catch_up()
+        return self._whole()
+
+    def _whole(self) -> int:
+        with self.lock:
+            horizon = min((feed.horizon for feed in self.feeds), default=0)
+            # Another worker's may be older than the one that came first.
+            unwritten = (int(batch.column("time")[0].value) - 1 for _, batch, _ in self._unwritten)
+            return min(horizon, min(unwritten, default=horizon))
+
+    def trouble(self) -> str:
+        """What is wrong with the recording, or with the loops; empty: nothing."""
+        age = self.beat_age()
+        stalled = f"the echo loop has not turned for {age:.1f} s" if age > _STALLED else ""
+        return self.failure or self.log_error or stalled
 
     def log_lag(self) -> float:
         """Age of the oldest event that the log has not got yet, in seconds."""
@@ -192,16 +230,7 @@ class Pump:
     def gauges(self) -> dict[str, int]:
         """`open` and `blocked` connections, `bytes`, `chunks` and `max_bytes` of their queues."""
         with self.lock:
-            sums = {"open": 0, "blocked": 0, "bytes": 0, "chunks": 0, "max_bytes": 0}
-            for table in (feed.table for feed in self.feeds):
-                is_open = table.is_open()
-                queues = table["queue_bytes"][is_open]
-                sums["open"] += table.open_count
-                sums["blocked"] += int(np.count_nonzero((table["blocked"] | table["paused"]) & is_open))
-                sums["bytes"] += int(queues.sum())
-                sums["chunks"] += int(table["queue_chunks"][is_open].sum())
-                sums["max_bytes"] = max(sums["max_bytes"], int(queues.max(initial=0)))
-            return sums
+            return gauges(self.feeds)
 
     def _run(self) -> None:
         try:
@@ -218,20 +247,13 @@ class Pump:
         """Write the longest run of batches of the oldest one's feed as one."""
         feed = self._unwritten[0][0]
         run = list(itertools.takewhile(lambda item: item[0] is feed, self._unwritten))
-        batch = _joined([item[1] for item in run])
+        batch = joined([item[1] for item in run])
         self.journal.append(batch)
         for _ in run:
             self._unwritten.popleft()
         self._unwritten_rows -= batch.num_rows
         if feed in self.feeds:
             feed.ring.release(run[-1][2])
-
-    def _note(self, records: Records, batch: pa.RecordBatch) -> None:
-        notable = _NOTABLE[records["kind"]]
-        notable &= (records["kind"] != Kind.CLOSE) | (records["reason"] > Reason.PEER)
-        rows = np.flatnonzero(notable)[-_NOTABLE_KEPT:]
-        if len(rows):
-            self.notable.append(batch.take(pa.array(rows)))
 
     def _sample(self) -> None:
         """Rates over the last second, and the gauges of the running one."""
@@ -258,13 +280,6 @@ class Pump:
                 "open": gauges["open"],
                 "blocked": gauges["blocked"],
                 "queue_bytes": gauges["bytes"],
-                "loop_busy": self.rates.loop_busy,
+                "loop_busy": self.rates.loop_busy or 0.0,
             },
         )
-
-
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """One batch of several, whose dictionaries differ."""
-    if len(batches) == 1:
-        return batches[0]
-    return pa.Table.from_batches(batches).unify_dictionaries().combine_chunks().to_batches()[0]

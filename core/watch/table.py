@@ -4,6 +4,7 @@ Row 0 is the server itself (connection 0). Rows are sorted by connection id, whi
 found by binary search. Closed connections stay until newer ones push them out.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ Numbers = npt.NDArray[Any]
 CLOSED_KEPT: Final = 10_000
 STATES: Final = ("open", "blocked", "paused", "closing", "closed")
 
-_COLUMNS: Final = {
+COLUMNS: Final = {
     "conn": np.int64,
     "opened": np.int64,  # wall clock, ns, as are closed and last
     "closed": np.int64,
@@ -57,7 +58,7 @@ class Table:
         self.size = 1
         self.closed_count = 0
         self._closed_kept = closed_kept
-        self._columns: dict[str, Numbers] = {name: np.zeros(1024, dtype) for name, dtype in _COLUMNS.items()}
+        self._columns: dict[str, Numbers] = {name: np.zeros(1024, dtype) for name, dtype in COLUMNS.items()}
         self._peers = pa.array([""], pa.string())
 
     def __getitem__(self, name: str) -> Numbers:
@@ -120,6 +121,23 @@ class Table:
             peers = pa.concat_arrays([peers, pa.array(refused, pa.string())])
         return rows, peers
 
+    def copy(self) -> "Table":
+        """The table as it is now, with memory of its own."""
+        made = Table(self.worker, self._closed_kept)
+        made.fill({name: self[name].copy() for name in COLUMNS}, self._peers)
+        return made
+
+    def fill(self, columns: Mapping[str, Numbers], peers: pa.StringArray) -> None:
+        """Become the table that these columns (kept, not copied) came from. Raises KeyError when one is missing."""
+        self._columns = {name: columns[name] for name in COLUMNS}
+        self._peers = peers
+        self.size = len(peers)
+        self.closed_count = int(np.count_nonzero(self["closed"]))
+
+    def closes_left(self) -> int:
+        """How many connections can be closed before the table has to be compacted."""
+        return max(1, 2 * self._closed_kept - self.closed_count)
+
     def compact(self) -> None:
         """Forget the oldest closed connections once there are twice as many as are kept."""
         if self.closed_count < 2 * self._closed_kept:
@@ -140,12 +158,11 @@ class Table:
         carriers = records[with_peer]
         peers = np.array(peers_of(carriers), object)
         opened = carriers["kind"] == Kind.OPEN
-        for name in PAYLOAD:
-            records[name][with_peer] = 0
+        if "peer" not in records:
+            for name in PAYLOAD:
+                records[name][with_peer] = 0
         if opened.any():
             self._append(carriers[opened], peers[opened].tolist())
-        addressed = np.any([carriers[name] for name in PAYLOAD], axis=0)
-        peers[~addressed] = ""  # nothing was accepted: no descriptor was left
         return list(peers[~opened])
 
     def _append(self, opens: Records, peers: list[str]) -> None:
@@ -167,7 +184,7 @@ class Table:
             return
         conns, names = conns[new], pa.array([peer for peer, is_new in zip(peers, new, strict=True) if is_new])
         order = np.argsort(np.concatenate([self["conn"], conns]), kind="stable")
-        for name, dtype in _COLUMNS.items():
+        for name, dtype in COLUMNS.items():
             added = conns if name == "conn" else np.zeros(len(conns), dtype)
             self._columns[name] = np.concatenate([self[name], added])[order]
         self._peers = pa.concat_arrays([self._peers, names.cast(pa.string())]).take(pa.array(order))
@@ -210,9 +227,10 @@ class Table:
         np.add.at(self["fulls"], rows[kind == Kind.FULL], 1)
         self["paused"][rows[throttles]] = kind[throttles] == Kind.PAUSE
         self["eof"][rows[kind == Kind.EOF]] = True
-        fresh = closes & (self["closed"][rows] == 0)
-        self["closed"][rows[fresh]] = times[fresh]
-        self["reason"][rows[fresh]] = records["reason"][fresh]
-        self.closed_count += int(np.count_nonzero(fresh))
-        unset = self["opened"][rows] == 0
+        fresh = np.flatnonzero(closes & (self["closed"][rows] == 0))
+        ends, first = np.unique(rows[fresh], return_index=True)
+        self["closed"][ends] = times[fresh[first]]
+        self["reason"][ends] = records["reason"][fresh[first]]
+        self.closed_count += len(ends)
+        unset = np.flatnonzero(self["opened"][rows] == 0)[::-1]  # the first of a connection is the one that stays
         self["opened"][rows[unset]] = times[unset]

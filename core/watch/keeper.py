@@ -1,0 +1,131 @@
+"""Keeps the past cheap to reach: writes checkpoints and the charts' history, in a thread of its own."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from core.record.clock import wall_ns
+from core.record.log import Log
+from core.watch import checkpoint
+from core.watch.history import HistoryWriter
+from core.watch.pump import Pump
+from core.watch.series import LONGEST
+
+INTERVAL: Final = 300_000
+"""Events between two checkpoints: log and fold bring so many back in about 150 ms."""
+_BATCH_COST: Final = 1000
+"""A batch of the log takes as long as so many events more; a server that has little to say writes two a second."""
+_BATCHES_PER_S: Final = 2.0
+_EVENTS_PER_BYTE: Final = 0.8
+"""At ten bytes of log an event, checkpoints are an eighth of the log; large tables get them less often."""
+_SHARE: Final = 8
+_LEAST_BYTES: Final = 64 * 1024**2
+_TICK_S: Final = 0.25
+_HISTORY_S: Final = 10.0
+_LATELY_NS: Final = 15_000_000_000
+_log = logging.getLogger("echoscope.keeper")
+
+
+class Keeper:
+    """Works beside a pump; what it can't write now it tries again later. May be used from any thread."""
+
+    def __init__(self, directory: Path, pump: Pump, log: Log, begun: int, interval: int = INTERVAL) -> None:
+        """Raises OSError when the folders can't be made."""
+        self._pump = pump
+        self._log = log
+        self._begun = begun
+        self._interval = interval
+        self._folder = directory / checkpoint.FOLDER
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._history = HistoryWriter(directory)
+        self._lock = threading.Lock()
+        self._written = 0.0  # monotonic seconds
+        self._counted = self._events()
+        self._checked = time.monotonic()
+        self._bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        for partial in self._folder.glob("*.partial"):
+            partial.unlink()
+
+    def start(self) -> None:
+        """Begin to keep."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Keep what is there now, and end. The pump must still have its rings."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._pump.catch_up()
+        self._attempt(self.keep_history)
+        if self._events() > self._counted:
+            self._attempt(self.keep_checkpoint)
+        self._history.close()
+
+    def written(self, upto: int) -> int:
+        """Bring the log, and the history, up to `upto` (ns) if need be; up to when the log has everything."""
+        if upto >= wall_ns() - _LATELY_NS and time.monotonic() - self._written >= 1.0:
+            self._attempt(self.keep_history)
+        return self._pump.written(upto)
+
+    def keep_history(self) -> None:
+        """Write what the charts have gained."""
+        with self._lock:
+            with self._pump.lock:
+                news = self._pump.series.news()
+                marks = {feed.table.worker: feed.taken for feed in self._pump.feeds}
+            if news:
+                self._history.append(news, marks)
+            self._written = time.monotonic()
+
+    def keep_checkpoint(self) -> None:
+        """Write the state as it is now, and drop what is beyond the limits."""
+        with self._pump.lock:
+            made = checkpoint.snapshot(self._pump.feeds, self._begun)
+            self._counted, self._checked = self._events(), time.monotonic()
+        if made.time:
+            self._bytes = checkpoint.write(self._folder, made).stat().st_size
+        self._retain()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_TICK_S):
+            if time.monotonic() - self._written >= _HISTORY_S:
+                self._attempt(self.keep_history)
+            if self._is_due():
+                self._attempt(self.keep_checkpoint)
+
+    def _attempt(self, keep: Callable[[], None]) -> None:
+        try:
+            keep()
+        except OSError as error:
+            # A full disk, most likely, which the recorder tells of; here nothing is lost but time.
+            _log.warning("the past can't be kept: %s", error)
+            self._written, self._counted = time.monotonic(), self._events()
+
+    def _events(self) -> int:
+        with self._pump.lock:
+            return sum(feed.taken for feed in self._pump.feeds)
+
+    def _is_due(self) -> bool:
+        events = self._events() - self._counted
+        batches = min(events, (time.monotonic() - self._checked) * _BATCHES_PER_S)
+        return events + batches * _BATCH_COST >= max(self._interval, self._bytes * _EVENTS_PER_BYTE)
+
+    def _retain(self) -> None:
+        """Drop checkpoints that are older than the log, and thin them out where they are too many for it."""
+        span = self._log.span()
+        kept = []
+        for at, path in checkpoint.list_checkpoints(self._folder):
+            if span and at < span[0]:
+                path.unlink(missing_ok=True)
+            else:
+                kept.append(path)
+        most = max(_LEAST_BYTES, self._pump.journal.log_bytes // _SHARE)
+        if sum(path.stat().st_size for path in kept) > most:
+            for path in kept[1:-1:2]:
+                path.unlink(missing_ok=True)
+        self._history.retain(wall_ns() // 1_000_000_000 - LONGEST)

@@ -1,0 +1,66 @@
+"""What answers are made from, be it now or at a moment of the past."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from core.watch.listing import Listing
+from core.watch.recent import Recent
+from core.watch.series import Series
+from core.watch.tally import Rates, Tally
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state of a server at `now` (wall clock, ns). What a moment of the past can't tell is None.
+
+    `about` is what the server was told, as the status shows it; `recent` answers the newest batches of events, oldest
+    first; `series` the history of a number of seconds.
+    """
+
+    now: int
+    uptime_s: float
+    about: Mapping[str, Any]
+    tallies: Sequence[Tally]
+    rates: Rates
+    recent: Callable[[], list[pa.RecordBatch]]
+    series: Callable[[int], Series]
+    lag_ms: float | None = None
+    log_bytes: int | None = None
+    is_live: bool = False
+
+    def listing(self) -> Listing:
+        """The connections."""
+        return Listing((tally.table for tally in self.tallies), self.now)
+
+
+class Source(Protocol):
+    """Where the present comes from: the pump of a running server, or the end of a log."""
+
+    recent: Recent
+    """What live tails look at."""
+    is_replay: bool
+    """Whether there is no server, only its log."""
+
+    def moment(self) -> AbstractContextManager[Moment]:
+        """The present; it changes after the context."""
+
+    def catch_up(self) -> None:
+        """Bring the log up to all that has happened."""
+
+    def written(self, upto: int) -> int:
+        """Bring the log up to `upto` (ns) if need be; up to when it is whole."""
+
+    def latest(self) -> int:
+        """The newest moment that can be asked for (ns)."""
+
+    def trouble(self) -> str:
+        """What is wrong; empty: nothing."""
+
+    def beat_ages(self) -> dict[int, float]:
+        """Seconds since each worker's loop turned."""

@@ -1,0 +1,168 @@
+"""Any moment that the log still holds: the newest checkpoint before it, and the events from there on."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from core.record.log import Log
+from core.record.query import Query
+from core.record.rows import from_batch
+from core.watch import checkpoint
+from core.watch.checkpoint import Checkpoint, CheckpointError
+from core.watch.clock import rfc3339
+from core.watch.history import read_history
+from core.watch.moment import Moment
+from core.watch.picture import Picture
+from core.watch.recent import ROWS_KEPT
+from core.watch.runs import Run, read_runs, run_at
+from core.watch.series import Series
+from core.watch.sums import Sums
+from core.watch.tally import Rates
+
+_NEVER: Final = 2**63 - 1
+_ALL: Final = Query()
+_SECOND: Final = 1_000_000_000
+_KEPT: Final = 8
+"""Moments in memory: a viewer that plays goes on from the last one."""
+_UNKNOWN: Final = Run(0, 0, 0, {}, {}, {"model": None, "reply": None, "workers": None, "echo": None})
+_log = logging.getLogger("echoscope.past")
+
+
+class Past:
+    """The past of a data directory; may be used from any thread. Holds no lock of the live side while it works.
+
+    `written` brings the log up to a moment and says up to when it is whole (ns). Raises ValueError for moments that
+    the log does not hold, JournalError and OSError where it can't be read.
+    """
+
+    def __init__(self, directory: Path, log: Log, written: Callable[[int], int]) -> None:
+        self.directory = directory
+        self.log = log
+        self._written = written
+        self._lock = threading.Lock()
+        self._pictures: dict[int, Picture] = {}
+        self._checkpoints: dict[Path, Checkpoint | None] = {}
+        self._first: tuple[int, int, int] | None = None
+
+    def span(self) -> tuple[int, int]:
+        """The first moment that the log holds the state of, and its last event (ns). ValueError when it is empty."""
+        span = self.log.span()
+        if span is None:
+            self._written(_NEVER)
+            span = self.log.span()
+        if span is None:
+            raise ValueError("the log is empty")
+        run = self._run(span[0])
+        if self._is_whole(run):
+            return span
+        for at, path in checkpoint.list_checkpoints(self.directory / checkpoint.FOLDER):
+            known = self._read(path) if at >= span[0] else None
+            if known and known.since >= span[0]:
+                return min(known.time, span[1]), span[1]
+        return span
+
+    def moment(self, now: int) -> Moment:
+        """The state at `now` (ns), with every event up to it."""
+        whole = self._written(now)
+        first, _ = self.span()
+        if now < first:
+            raise ValueError(f"{rfc3339(now)} is before the log's beginning, {rfc3339(first)}")
+        picture = self._picture(now, whole)
+        series = Series()
+        series.load(read_history(self.directory, now // _SECOND, 60))
+        return Moment(
+            now,
+            (now - picture.run.begun) / _SECOND,
+            picture.run.about,
+            picture.tallies,
+            self._rates(now, picture.run, series.latest("loop_busy", now // _SECOND - 1)),
+            lambda: self._recent(now),
+            lambda range_s: self._series(now, range_s),
+        )
+
+    def _picture(self, now: int, whole: int) -> Picture:
+        """The picture of a moment: not to be altered, others look at it as well."""
+        with self._lock:
+            found = self._pictures.pop(now, None)
+            if found is None:
+                found = self._base(now)
+                for batch in self.log.batches(_ALL, found.since, now + 1):
+                    found.take(batch)
+                found.since = min(now, whole)
+            if now <= whole:
+                self._pictures[now] = found
+                while len(self._pictures) > _KEPT:
+                    del self._pictures[next(iter(self._pictures))]
+            return found
+
+    def _base(self, now: int) -> Picture:
+        """The nearest state before a moment that is at hand: one of the last looked at, a checkpoint, or nothing."""
+        run = self._run(now)
+        near = max((at for at, one in self._pictures.items() if at <= now and one.run.begun == run.begun), default=0)
+        for time, path in reversed(checkpoint.list_checkpoints(self.directory / checkpoint.FOLDER)):
+            if time <= max(near, run.since - 1):
+                break
+            found = self._read(path) if time <= now else None
+            if found and found.begun == run.begun:
+                return Picture(run, found.since, (tally.copy() for tally in found.tallies))
+        if near:
+            picture = self._pictures[near].copy()
+            picture.run = run
+            return picture
+        return Picture(run, run.since, begins_anywhere=not self._is_whole(run))
+
+    def _read(self, path: Path) -> Checkpoint | None:
+        """A checkpoint; None for one that can't be used, which is said once."""
+        if path in self._checkpoints:
+            return self._checkpoints[path]
+        try:
+            found = checkpoint.read(path)
+        except CheckpointError as error:
+            _log.warning("ignored: %s", error)
+            found = None
+        self._checkpoints[path] = found
+        while len(self._checkpoints) > _KEPT:
+            del self._checkpoints[next(iter(self._checkpoints))]
+        return found
+
+    def _run(self, now: int) -> Run:
+        """The run of a moment; of a log that tells of none, all of it is one."""
+        runs = read_runs(self.directory)
+        return run_at(runs, now) or (runs or [_UNKNOWN])[0]
+
+    def _is_whole(self, run: Run) -> bool:
+        """Whether the log holds the run from its first event on."""
+        begin = (self.log.span() or (0, 0))[0]
+        if self._first is None or self._first[0] != begin:
+            first = next(self.log.batches(_ALL), None)
+            if first is None:
+                return True
+            self._first = (begin, first.column("worker")[0].as_py(), first.column("seq")[0].as_py())
+        _, worker, seq = self._first
+        return seq <= run.recovered.get(worker, 0) + 1
+
+    def _recent(self, now: int) -> list[pa.RecordBatch]:
+        batches: list[pa.RecordBatch] = []
+        rows = 0
+        for batch in self.log.batches(_ALL, None, now + 1, reverse=True):
+            batches.append(batch.take(pa.array(np.arange(batch.num_rows)[::-1])))
+            rows += batch.num_rows
+            if rows >= ROWS_KEPT:
+                break
+        return batches[::-1]
+
+    def _series(self, now: int, range_s: int) -> Series:
+        series = Series()
+        series.load(read_history(self.directory, now // _SECOND, range_s))
+        return series
+
+    def _rates(self, now: int, run: Run, loop_busy: float | None) -> Rates:
+        sums = Sums()
+        for batch in self.log.batches(_ALL, max(now - _SECOND + 1, run.begun), now + 1):
+            sums += Sums.of(from_batch(batch))
+        return Rates(sums.echoes, sums.bytes_in, sums.bytes_out, loop_busy)

@@ -1,0 +1,126 @@
+"""What the events of a worker add up to: connections, sums, what was notable. The same for live and for past events."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from core.record.events import Kind, Reason
+from core.record.export import to_dicts
+from core.record.records import Records
+from core.record.rows import to_batch
+from core.watch.sums import Sums, by_second
+from core.watch.table import Table
+
+Numbers = npt.NDArray[Any]
+
+NOTABLE_KEPT: Final = 20
+_NOTABLE: Final = np.isin(
+    np.arange(256), (Kind.START, Kind.STOP, Kind.FULL, Kind.PAUSE, Kind.CLOSE, Kind.REFUSE, Kind.LOST)
+)
+
+
+class Folded(NamedTuple):
+    """Records that were folded, the peer of each (`places` in `peers`), and their sums by second since 1970."""
+
+    records: Records
+    places: Numbers
+    peers: pa.StringArray
+    seconds: list[tuple[int, Sums]]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A second per figure; `loop_busy` is the share of time that the loops did not wait, 0..1; None: not known."""
+
+    echoes_per_s: float = 0.0
+    bytes_in_per_s: float = 0.0
+    bytes_out_per_s: float = 0.0
+    loop_busy: float | None = 0.0
+
+
+class Tally:
+    """The state of one worker after its record number `taken`.
+
+    `horizon` (wall clock, ns): no record of a time up to it is yet to come. The same records lead to the same state in
+    whatever runs they come.
+    """
+
+    def __init__(self, table: Table, taken: int) -> None:
+        self.table = table
+        self.taken = taken
+        self.horizon = 0
+        self.sums = Sums()
+        self.notable: deque[pa.RecordBatch] = deque(maxlen=NOTABLE_KEPT)
+
+    def begin(self) -> None:
+        """Count from here."""
+        self.sums = Sums()
+        self.notable.clear()
+
+    def fold(self, records: Records) -> Iterator[Folded]:
+        """Take `records` in (in order; altered here); to be exhausted. More than one part where the table shrinks."""
+        while len(records):
+            end = self._end(records)
+            part, records = records[:end], records[end:]
+            index, peers = self.table.fold(part)
+            seconds = list(by_second(part))
+            for _, sums in seconds:
+                self.sums += sums
+            self._note(part, index, peers)
+            self.taken = int(part["seq"][-1])
+            self.table.compact()
+            yield Folded(part, index, peers, seconds)
+
+    def copy(self) -> "Tally":
+        """The tally as it is now, with memory of its own."""
+        made = Tally(self.table.copy(), self.taken)
+        made.horizon = self.horizon
+        made.sums += self.sums
+        made.notable.extend(self.notable)
+        return made
+
+    def _end(self, records: Records) -> int:
+        """How many records may be folded before the table has to be compacted."""
+        closes = np.flatnonzero(records["kind"] == Kind.CLOSE)
+        left = self.table.closes_left()
+        return int(closes[left - 1]) + 1 if len(closes) >= left else len(records)
+
+    def _note(self, records: Records, index: Numbers, peers: pa.StringArray) -> None:
+        notable = _NOTABLE[records["kind"]]
+        notable &= (records["kind"] != Kind.CLOSE) | (records["reason"] > Reason.PEER)
+        rows = np.flatnonzero(notable)[-NOTABLE_KEPT:]
+        if len(rows):
+            self.notable.append(to_batch(records[rows], self.table.worker, index[rows], peers))
+
+
+def totals(tallies: Iterable[Tally]) -> Sums:
+    """The sums of all workers."""
+    sums = Sums()
+    for tally in tallies:
+        sums += tally.sums
+    return sums
+
+
+def gauges(tallies: Iterable[Tally]) -> dict[str, int]:
+    """`open` and `blocked` connections, `bytes`, `chunks` and `max_bytes` of their queues."""
+    sums = {"open": 0, "blocked": 0, "bytes": 0, "chunks": 0, "max_bytes": 0}
+    for table in (tally.table for tally in tallies):
+        is_open = table.is_open()
+        queues = table["queue_bytes"][is_open]
+        sums["open"] += table.open_count
+        sums["blocked"] += int(np.count_nonzero((table["blocked"] | table["paused"]) & is_open))
+        sums["bytes"] += int(queues.sum())
+        sums["chunks"] += int(table["queue_chunks"][is_open].sum())
+        sums["max_bytes"] = max(sums["max_bytes"], int(queues.max(initial=0)))
+    return sums
+
+
+def notable(batches: Iterable[pa.RecordBatch]) -> list[dict[str, Any]]:
+    """The latest of the notable rows, newest first."""
+    rows = [row for batch in batches for row in to_dicts(batch)]
+    return sorted(rows, key=lambda row: (row["time"], row["worker"], row["seq"]), reverse=True)[:NOTABLE_KEPT]
