@@ -151,6 +151,22 @@ class TestRecord:
         server.wait_kind("close")
         assert next(row["emptied"] for row in server.of(1) if row["kind"] == "echo") == 0
 
+    def test_large_messages_are_read_several_chunks_a_visit(self, start: Start, model: str) -> None:
+        size, sent = 16384, bytes(range(256)) * 4096
+        server = start(model, read_size=size)
+        with server.connect() as client:
+            sender = threading.Thread(target=lambda: (client.sendall(sent), client.shutdown(socket.SHUT_WR)))
+            sender.start()
+            reply = receive_all(client)
+            sender.join()
+        server.wait_kind("close")
+        before, *rest = STAMP.split(reply)
+        chunks = rest[1::2]
+        assert (before, b"".join(chunks)) == (b"", sent)
+        assert max(map(len, chunks)) <= size
+        assert server.total("bytes_in", 1) == len(sent)
+        assert server.total("bytes_out", 1) == len(reply)
+
     def test_ids_are_never_reused(self, server: EchoServer) -> None:
         for number in range(1, 6):
             server.connect().close()

@@ -11,12 +11,12 @@ from core.engine.poller import POLLERS
 from core.record.latest import TURN
 from core.watch.turns import Turns, summary, turn_columns
 
-SLEEPING = [name for name in POLLERS if name != "busy"]
+SLEEPING = [{"model": name} for name in POLLERS if name != "busy"]
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EchoServer]:
-    running = EchoServer(tmp_path, model=getattr(request, "param", "epoll"), reply="echo")
+    running = EchoServer(tmp_path, reply="echo", **getattr(request, "param", {}))
     yield running
     running.stop()
 
@@ -47,6 +47,7 @@ def test_every_call_is_counted_once(server: EchoServer) -> None:
     assert total(server, "eagains") == 1
 
 
+@pytest.mark.parametrize("server", [{"read_size": 8192}], indirect=True)
 def test_a_reply_that_is_taken_in_part_is_one_read_and_its_writes(server: EchoServer) -> None:
     with server.connect() as client:
         client.setblocking(False)
