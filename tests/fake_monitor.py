@@ -96,6 +96,11 @@ class FakeMonitor:
         self.calls.append(("loop",))
         return {"model": "epoll", "workers": []}
 
+    def map(self, sort: str) -> dict[str, Any]:
+        if sort != "conn":
+            raise ValueError(f'unknown sort "{sort}"')
+        return {"total": 0, "sort": sort, "states": {}, "cells": ""}
+
     def connections(self, q: str, sort: str, limit: int, offset: int) -> dict[str, Any]:
         _check(q)
         if sort.lstrip("-") not in connection_item(1):

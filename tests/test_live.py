@@ -81,7 +81,9 @@ def test_every_view_counts_for_itself(site: Site) -> None:
         viewer.watch(view="connections", q="state:open", sort="-queue_bytes", limit=1, offset=0)
         viewer.watch(view="connection", conn=1)
         viewer.watch(view="events", q="kind:full")
-        for view in ("overview", "connections", "connection", "events"):
+        viewer.watch(view="loop")
+        viewer.watch(view="map")
+        for view in ("overview", "connections", "connection", "events", "loop", "map"):
             wait_until(lambda view=view: len(viewer.of(view)) >= 2, view)
             assert [frame["n"] for frame in viewer.of(view)[:2]] == [1, 2]
         assert ("connections", "state:open", "-queue_bytes", 1, 0) in site.monitor.calls
@@ -104,6 +106,7 @@ def test_every_view_counts_for_itself(site: Site) -> None:
         ({"view": "connections", "limit": "10"}, '"limit"'),
         ({"view": "connections", "q": "foo:1"}, 'unknown field "foo"'),
         ({"view": "connections", "sort": "colour"}, "colour"),
+        ({"view": "map", "sort": "colour"}, "colour"),
         ({"view": "connection"}, '"conn"'),
         ({"view": "connection", "conn": 17}, "17"),
         ({"view": "connection", "conn": 2**70}, '"conn"'),

@@ -27,6 +27,7 @@ from web.parameters import (
     WatchConnections,
     WatchEvents,
     WatchLoop,
+    WatchMap,
     WatchOverview,
     parse_unwatch,
     parse_watch,
@@ -206,6 +207,8 @@ class Live:
                 return self._monitor.connection(asked.conn)
             case WatchLoop():
                 return self._monitor.loop()
+            case WatchMap():
+                return self._monitor.map(asked.sort)
             case WatchEvents():
                 raise AssertionError("events come from a tail")
 
@@ -237,6 +240,8 @@ class Live:
                 return self._tails.follow(asked.q).take
             case WatchConnections():
                 self._monitor.connections(asked.q, asked.sort, 1, 0)
+            case WatchMap():
+                self._monitor.map(asked.sort)
             case WatchConnection() if self._monitor.connection(asked.conn) is None:
                 raise ValueError(f"no connection {asked.conn} is known")
         return None

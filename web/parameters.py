@@ -125,19 +125,28 @@ class WatchLoop(_Message):
     view: Literal["loop"]
 
 
+class WatchMap(_Message):
+    """Watch all open connections at once."""
+
+    period: ClassVar[float] = 1.0
+    view: Literal["map"]
+    sort: str = "conn"
+
+
 class Unwatch(_Message):
     """End a view."""
 
-    view: Literal["overview", "connections", "connection", "events", "loop"]
+    view: Literal["overview", "connections", "connection", "events", "loop", "map"]
 
 
-Watch = WatchOverview | WatchConnections | WatchConnection | WatchEvents | WatchLoop
+Watch = WatchOverview | WatchConnections | WatchConnection | WatchEvents | WatchLoop | WatchMap
 _WATCHES: dict[str, type[Watch]] = {
     "overview": WatchOverview,
     "connections": WatchConnections,
     "connection": WatchConnection,
     "events": WatchEvents,
     "loop": WatchLoop,
+    "map": WatchMap,
 }
 M = TypeVar("M", bound=_Strict)
 

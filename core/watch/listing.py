@@ -1,5 +1,7 @@
 """Lists of connections: filter, then sort, then page, over columns of all workers at once."""
 
+import base64
+import zlib
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -28,6 +30,8 @@ _NUMBERS: Final = (
     "queue_peak_bytes",
 )
 SORTABLE: Final = ("conn", "worker", "peer", "state", "opened", "closed", "idle_s", *_NUMBERS[3:], "reason")
+MAP_SORTS: Final = ("conn", "peer", "-queue_bytes")
+_ACTIVE_WITHIN_S: Final = (1.0, 10.0, 60.0)
 # A filter that names one of these speaks of the past as well.
 _SPEAKS_OF_CLOSED: Final = frozenset({"state", "reason", "conn"})
 
@@ -57,6 +61,28 @@ class Listing:
         matched = len(rows)
         rows = _ordered(rows, columns[name], descending, offset + limit)[offset : offset + limit]
         return {"total": total, "matched": matched, "items": self.items(rows)}
+
+    def map(self, sort: str) -> dict[str, Any]:
+        """A byte for each open connection, in order: its state, and how lately it was active.
+
+        `cells` is base64 of deflated bytes: index into STATES | level << 4; level 3 to 0: active within 1, 10, 60 s, or
+        longer ago. Raises ValueError for an unknown sort.
+        """
+        if sort not in MAP_SORTS:
+            raise ValueError(f'unknown sort "{sort}"; known: {", ".join(MAP_SORTS)}')
+        column = self._columns([sort.removeprefix("-")])[sort.removeprefix("-")]
+        states = self._states()
+        rows = np.flatnonzero(self._gather(Table.is_open))
+        rows = _ordered(rows, column, sort.startswith("-"), len(rows))
+        levels = len(_ACTIVE_WITHIN_S) - np.searchsorted(_ACTIVE_WITHIN_S, self._idle()[rows], side="right")
+        cells = (states[rows] | levels << 4).astype(np.uint8)
+        counts = np.bincount(states[rows], minlength=len(STATES)).tolist()
+        return {
+            "total": len(rows),
+            "sort": sort,
+            "states": dict(zip(STATES[:-1], counts, strict=False)),
+            "cells": base64.b64encode(zlib.compress(cells.tobytes(), 1)).decode(),
+        }
 
     def find(self, conn: int) -> dict[str, Any] | None:
         """The item of one connection."""

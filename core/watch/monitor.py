@@ -124,6 +124,11 @@ class Monitor:
         with self._moment(at) as moment:
             return moment.listing().page(query, sort, limit, offset) | _dated(moment)
 
+    def map(self, sort: str, at: int | None = None) -> Json:
+        """All open connections, a byte each."""
+        with self._moment(at) as moment:
+            return moment.listing().map(sort) | _dated(moment)
+
     def connection(self, conn: int, at: int | None = None) -> Json | None:
         """All that is known of one connection; None when it never was, or was too long ago."""
         with self._moment(at) as moment:

@@ -10,7 +10,7 @@ import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
  * @typedef {import("./series.js").Series} Series
  * @typedef {import("./tail.js").Tail} Tail
  * @typedef {{now: number, link: Link, overview: any, overviewTime: number, recent: Series, history: Series | null,
- *   historyError: string, connections: any, connection: any, loop: any, tail: Tail}} State
+ *   historyError: string, connections: any, connection: any, loop: any, map: any, tail: Tail}} State
  * @typedef {{type: string} & Record<string, any>} Action
  */
 
@@ -21,7 +21,7 @@ const RECENT = 60;
 export function initialState(now) {
   return {
     now, link: firstLink(now), overview: null, overviewTime: 0, recent: empty(RECENT), history: null,
-    historyError: "", connections: null, connection: null, loop: null, tail: emptyTail(),
+    historyError: "", connections: null, connection: null, loop: null, map: null, tail: emptyTail(),
   };
 }
 
@@ -61,6 +61,7 @@ const FRAMES = {
   connections: (state, data) => ({ ...state, connections: data }),
   connection: (state, data) => ({ ...state, connection: data }),
   loop: (state, data) => ({ ...state, loop: data }),
+  map: (state, data) => ({ ...state, map: data }),
   events: (state, data) => ({ ...state, tail: receive(state.tail, data, state.now) }),
 };
 

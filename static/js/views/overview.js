@@ -5,6 +5,7 @@ import { get } from "../api.js";
 import { createChart } from "../chart.js";
 import { el, refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
+import { mountMapCard } from "../map_card.js";
 import { sparkline } from "../sparkline.js";
 import { addressBar } from "../url.js";
 import { chip, complaint, eventWords, reasonSentence, stateWords } from "../words.js";
@@ -63,12 +64,14 @@ export function mount(root, app) {
   const charts = Object.entries(CHARTS).map(([name, design]) =>
     createChart(/** @type {HTMLElement} */ (root.querySelector(`[data-chart="${name}"]`)), design),
   );
+  const map = mountMapCard(root, app);
   mountRanges(parts, app);
   mountCopy(parts);
   /** @type {any} */
   let drawn = null;
   return (/** @type {State} */ state) => {
     const data = state.overview;
+    map(state);
     setText(parts.historyError, state.historyError);
     show(parts.historyError, state.historyError !== "");
     if (state.history && state.history !== drawn) {
@@ -88,7 +91,7 @@ export function mount(root, app) {
 
 /** Range buttons, kept in the address bar, and the history they ask for. @param {Record<string, any>} parts @param {import("../main.js").App} app */
 function mountRanges(parts, app) {
-  const bar = addressBar({ range: 300 });
+  const bar = addressBar({ range: 300, map: "conn" });
   const buttons = Array.from(/** @type {NodeListOf<HTMLElement>} */ (parts.ranges.querySelectorAll("button")));
   const known = buttons.map((button) => Number(button.dataset.range));
   let range = known.includes(bar.read().range) ? bar.read().range : 300;
@@ -106,7 +109,7 @@ function mountRanges(parts, app) {
     const button = /** @type {HTMLElement} */ (event.target).closest("button");
     if (!button) return;
     range = Number(button.dataset.range);
-    bar.write({ range });
+    bar.write({ ...bar.read(), range });
     press();
     load();
   });

@@ -1,0 +1,83 @@
+// @ts-check
+/** The card of the connection map: order, legend, who a cell is. */
+
+import { get } from "./api.js";
+import { debounce, refs, setAttr, setText, show } from "./dom.js";
+import * as format from "./format.js";
+import { createMap, unpack } from "./map.js";
+import { addressBar } from "./url.js";
+import { complaint } from "./words.js";
+
+const ASK_MS = 60;
+
+/** @param {HTMLElement} root @param {import("./main.js").App} app @returns {(state: import("./store.js").State) => void} */
+export function mountMapCard(root, app) {
+  const parts = refs(root);
+  const bar = addressBar({ range: 300, map: "conn" });
+  const buttons = Array.from(/** @type {NodeListOf<HTMLElement>} */ (parts.mapSorts.querySelectorAll("button")));
+  let sort = buttons.some((button) => button.dataset.sort === bar.read().map) ? bar.read().map : "conn";
+  const who = identify(parts, () => sort);
+  const map = createMap(parts.map, who.point, who.open);
+  const watch = () => {
+    for (const button of buttons) setAttr(button, "aria-pressed", String(button.dataset.sort === sort));
+    app.wire.watch("map", { sort });
+  };
+  parts.mapSorts.addEventListener("click", (/** @type {Event} */ event) => {
+    const button = /** @type {HTMLElement} */ (event.target).closest("button");
+    if (!button) return;
+    sort = button.dataset.sort ?? "conn";
+    bar.write({ ...bar.read(), map: sort });
+    watch();
+  });
+  watch();
+  /** @type {any} */
+  let shown = null;
+  return (state) => {
+    if (!state.map || state.map === shown) return;
+    shown = state.map;
+    const frame = shown;
+    show(parts.mapCard, frame.total > 0);
+    legend(parts, frame);
+    unpack(frame.cells).then((cells) => frame === shown && map.update(cells));
+  };
+}
+
+/** @param {any} parts @param {any} frame */
+function legend(parts, { total, states }) {
+  setText(parts.mapTotal, format.plural(total, "connection"));
+  setText(parts.mapOpen, format.count(states.open));
+  setText(parts.mapFull, format.count(states.blocked + states.paused));
+  setText(parts.mapClosing, format.count(states.closing));
+}
+
+/** Names the connection of a cell, and opens it. @param {any} parts @param {() => string} sort */
+function identify(parts, sort) {
+  /** @type {number | null} */
+  let place = null;
+  const ask = async (/** @type {number} */ offset) => (await get("connections", { sort: sort(), offset, limit: 1 })).items[0];
+  const look = debounce(async () => {
+    const asked = place;
+    if (asked === null) return;
+    try {
+      const item = await ask(asked);
+      if (asked === place) setText(parts.mapWho, item ? `#${item.conn} · ${item.peer} · ${complaint(item)} · idle for ${format.duration(item.idle_s)}` : "");
+    } catch (error) {
+      setText(parts.mapWho, /** @type {Error} */ (error).message);
+    }
+  }, ASK_MS);
+  return {
+    point: (/** @type {number | null} */ index) => {
+      place = index;
+      if (index === null) setText(parts.mapWho, "");
+      else look();
+    },
+    open: async (/** @type {number} */ index) => {
+      try {
+        const item = await ask(index);
+        if (item) location.assign(`/connections/${item.conn}`);
+      } catch (error) {
+        setText(parts.mapWho, /** @type {Error} */ (error).message);
+      }
+    },
+  };
+}
