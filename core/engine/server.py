@@ -119,6 +119,7 @@ class Server:
         self._body, *self._further = (
             self._whole[at + self._prefix : at + self._slot] for at in range(0, len(self._buffer), self._slot)
         )
+        self._quiet_visit = self._quiet_visits()
 
     def run(self) -> None:
         """Serve until stopped; every event but START and STOP comes from a visit."""
@@ -267,32 +268,39 @@ class Server:
 
     # -- the visits
 
-    def _quiet_visit(self, link: Link) -> Visit:
-        """The hot path, made for one connection: every name in it is a local of this function."""
-        recv_into, send, fd, conn = link.sock.recv_into, link.sock.send, link.sock.fileno(), link.conn.id
+    def _quiet_visits(self) -> Callable[[Link], Visit]:
+        """Makes the hot path of a connection: every name in it is a local of a function around it.
+
+        Those that all connections share are of the outer one, so that each has cells only for its own.
+        """
         whole, body, prefix, read_size = self._whole, self._body, self._prefix, self._settings.read_size
         record = self._recorder.echo
 
-        def visit(mask: int) -> None:
-            try:
-                received = recv_into(body)
-            except OSError as error:
-                return self._unread(link, error)
-            if not received:
-                return self._ended(link)
-            if received == read_size:
-                return self._bulk(link)
-            size = prefix + received
-            record(conn, received, size, _ECHO_EMPTIED)
-            try:
-                sent = send(whole[:size])
-            except OSError as error:
-                return self._unsent(link, received, size, error)
-            if sent < size:
-                return self._keep(link, received, size, sent)
-            return None if mask == READ else self._loop.again(fd)
+        def quiet_visit(link: Link) -> Visit:
+            recv_into, send, conn = link.sock.recv_into, link.sock.send, link.conn.id
 
-        return visit
+            def visit(mask: int) -> None:
+                try:
+                    received = recv_into(body)
+                except OSError as error:
+                    return self._unread(link, error)
+                if not received:
+                    return self._ended(link)
+                if received == read_size:
+                    return self._bulk(link)
+                size = prefix + received
+                record(conn, received, size, _ECHO_EMPTIED)
+                try:
+                    sent = send(whole[:size])
+                except OSError as error:
+                    return self._unsent(link, received, size, error)
+                if sent < size:
+                    return self._keep(link, received, size, sent)
+                return None if mask == READ else self._loop.again(link.sock.fileno())
+
+            return visit
+
+        return quiet_visit
 
     def _bulk(self, link: Link) -> None:
         """A quiet visit's first read was full: read some more, then answer all at once."""
