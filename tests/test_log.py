@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.record import log as log_module
+from core.record import index as index_module
 from core.record.export import to_dicts
+from core.record.files import list_segments
 from core.record.journal import Journal
 from core.record.log import JournalError, Log
 from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.rows import event_columns
-from core.record.segment import list_segments
 from tests.record_rows import START_NS, make_batch, plain_rows, random_batch
 
 BATCHES = [random_batch(size, 1 + 100 * i, seed=i) for i, size in enumerate([1, 40, 3, 100, 17, 60])]
@@ -84,8 +84,8 @@ def test_bad_limit_and_order_are_refused(log):
 
 def test_a_time_in_the_filter_narrows_what_is_read(log, monkeypatch):
     read = []
-    real = log_module.read_unit
-    monkeypatch.setattr(log_module, "read_unit", lambda *args: read.append(args) or real(*args))
+    real = index_module.read_unit
+    monkeypatch.setattr(index_module, "read_unit", lambda *args: read.append(args) or real(*args))
     assert log.page(parse("time<2020-01-01T00:00:00Z", EVENT_FIELDS)) == ([], None)
     assert read == []
 
@@ -95,8 +95,8 @@ def test_a_page_from_the_middle_reads_no_other_batches(tmp_path, monkeypatch):
     for first in range(1, 1001, 10):
         journal.append(make_batch(10, first))
     read = []
-    real = log_module.read_unit
-    monkeypatch.setattr(log_module, "read_unit", lambda *args: read.append(args) or real(*args))
+    real = index_module.read_unit
+    monkeypatch.setattr(index_module, "read_unit", lambda *args: read.append(args) or real(*args))
     items, _ = Log(tmp_path).page(Query(), since=START_NS + 500_000_000, limit=10)
     assert [item["seq"] for item in items] == list(range(500, 510))
     assert len(read) <= 4
@@ -119,13 +119,6 @@ def test_what_is_read_ends_where_the_log_ended_at_the_call(tmp_path):
     batches = Log(tmp_path).batches(Query())
     journal.append(make_batch(5, 6))
     assert sum(batch.num_rows for batch in batches) == 5
-
-
-def test_snapshot_names_segments_and_lengths(tmp_path):
-    journal = Journal(tmp_path)
-    journal.append(make_batch(5))
-    [view] = Log(tmp_path).snapshot()
-    assert (view.number, view.path.name, view.length) == (1, "segment-00000001.arrows", journal.log_bytes)
 
 
 def test_a_directory_without_a_log_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """The writer of the log: appends batches to Arrow segments, starts new ones, drops the oldest."""
 
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,30 +9,25 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.record.segment import (
-    END_OF_STREAM,
-    FOLDER,
-    Encoder,
-    JournalError,
-    list_segments,
-    read_head,
-    read_state,
-    read_unit,
-    segment_path,
-    walk,
-)
-from core.record.state import STATE_COLUMNS, State
+from core.record.files import FOLDER, HOT, SEALED, JournalError, is_sealed, list_segments, segment_path
+from core.record.recovery import recover
+from core.record.retention import Dropped, Ledger
+from core.record.segment import END_OF_STREAM, Encoder
+from core.record.state import State
 
 __all__ = ["Journal", "JournalError"]
 
 SEGMENT_BYTES: Final = 64 * 1024**2
+SEGMENT_AGE: Final = 3600.0
+"""Seconds after which a segment of a slow server ends too, so that it is sealed."""
 _SMALLEST_SEGMENT: Final = 64 * 1024
 _SEGMENTS_KEPT: Final = 4
 """A limit on the log is kept to within one in this many: only whole segments are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Sealed:
+class _Ended:
+    number: int
     path: Path
     size: int
     ended: float
@@ -40,10 +36,10 @@ class _Sealed:
 class Journal:
     """The log of one data directory; it has one writer.
 
-    Rows go to `directory/log/segment-NNNNNNNN.arrows`. Segments end at about `segment_bytes`. `retain_bytes` and
-    `retain_age` (seconds) drop the oldest ones; None keeps all. What a crash left half-written at the end of the
-    newest segment is cut off. Raises JournalError for segments that are not ours, OSError when the folder can't
-    be used.
+    Rows go to `directory/log/segment-NNNNNNNN.arrows`. Segments end at about `segment_bytes`, or after an hour; a
+    Sealer exchanges those that have ended for Parquet files. `retain_bytes` and `retain_age` (seconds) drop the oldest
+    ones; None keeps all. What a crash left half-written at the end of the newest segment is cut off. Raises
+    JournalError for segments that are not ours, OSError when the folder can't be used.
     """
 
     def __init__(
@@ -62,10 +58,12 @@ class Journal:
         self._retain_bytes = retain_bytes
         self._retain_age = retain_age
         self._live: _LiveSegment | None = None
-        self._state = _recover(self._folder)
+        self._ledger = Ledger(self._folder)
+        self._state = recover(self._folder, self._ledger)
         segments = list_segments(self._folder)
-        self._next = segments[-1][0] + 1 if segments else 1
-        self._sealed = [_sealed(path) for _, path in segments]
+        self._next = 1 + max(0, self._ledger.dropped.through, *(number for number, _ in segments))
+        self._lock = threading.Lock()  # held while the list of ended segments, or a name of one, changes
+        self._ended = [_ended(number, path) for number, path in segments]
         self.retain()
 
     @property
@@ -86,7 +84,13 @@ class Journal:
     @property
     def log_bytes(self) -> int:
         """Size of all segments."""
-        return sum(segment.size for segment in self._sealed) + (self._live.size if self._live else 0)
+        live = self._live
+        return sum(segment.size for segment in list(self._ended)) + (live.size if live else 0)
+
+    @property
+    def dropped(self) -> Dropped:
+        """What retention has dropped so far, in this run and before."""
+        return self._ledger.dropped
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Writes one batch of SCHEMA to the kernel, whole or not at all.
@@ -96,9 +100,9 @@ class Journal:
         if not batch.num_rows:
             return
         if self._live and self._live.is_due(self._segment_bytes, self._longest()):
-            self._seal()
+            self._end()
         if self._live is None:
-            self._live = _LiveSegment(segment_path(self._folder, self._next), self._state, batch)
+            self._live = _LiveSegment(self._folder, self._next, self._state, batch)
             self._next += 1
         else:
             self._live.append(batch)
@@ -106,38 +110,62 @@ class Journal:
         self.retain()
 
     def retain(self) -> None:
-        """Drops the oldest sealed segments that are beyond the limits; `append` calls it."""
-        while self._sealed and self._is_beyond(self._sealed[0]):
-            self._sealed.pop(0).path.unlink(missing_ok=True)
+        """Drops the oldest segments that have ended and are beyond the limits; `append` calls it."""
+        while self._ended and self._is_beyond(self._ended[0]):
+            with self._lock:
+                self._ledger.drop(self._ended.pop(0).number)
+
+    def unsealed(self) -> list[tuple[int, Path]]:
+        """Segments that have ended and are not sealed, oldest first; from any thread."""
+        with self._lock:
+            return [(segment.number, segment.path) for segment in self._ended if not is_sealed(segment.path)]
+
+    def seal(self, number: int, whole: Path) -> None:
+        """Puts the sealed form of a segment, synced to disk as `whole`, in its place; from any thread.
+
+        Does nothing but remove it when the segment has been dropped meanwhile. Raises OSError.
+        """
+        hot, sealed = (segment_path(self._folder, number, suffix) for suffix in (HOT, SEALED))
+        with self._lock:
+            place = next((i for i, segment in enumerate(self._ended) if segment.number == number), None)
+            if place is None:
+                whole.unlink()
+                return
+            os.replace(whole, sealed)
+            self._ended[place] = _ended(number, sealed)
+        _sync_folder(self._folder)
+        hot.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Ends the live segment with the end-of-stream mark; the journal can't be used after it."""
         if self._live:
-            self._seal()
+            self._end()
 
-    def _is_beyond(self, oldest: _Sealed) -> bool:
+    def _is_beyond(self, oldest: _Ended) -> bool:
         if self._retain_bytes is not None and self.log_bytes > self._retain_bytes:
             return True
         return self._retain_age is not None and time.time() - oldest.ended > self._retain_age
 
-    def _longest(self) -> float | None:
+    def _longest(self) -> float:
         """Seconds that a segment may be written to, so that rows go soon after their age."""
-        return self._retain_age / _SEGMENTS_KEPT if self._retain_age is not None else None
+        return min(SEGMENT_AGE, self._retain_age / _SEGMENTS_KEPT if self._retain_age is not None else SEGMENT_AGE)
 
-    def _seal(self) -> None:
+    def _end(self) -> None:
         live, self._live = self._live, None
         if live:
             try:
-                live.seal()
+                live.end()
             finally:
-                self._sealed.append(_sealed(live.path))
+                with self._lock:
+                    self._ended.append(_ended(live.number, live.path))
 
 
 class _LiveSegment:
     """The segment that is being written; `size` counts what is whole."""
 
-    def __init__(self, path: Path, state: State, batch: pa.RecordBatch) -> None:
-        self.path = path
+    def __init__(self, folder: Path, number: int, state: State, batch: pa.RecordBatch) -> None:
+        self.number = number
+        self.path = path = segment_path(folder, number)
         self.size = 0
         self._started = time.monotonic()
         self._encoder = Encoder(state)
@@ -150,15 +178,15 @@ class _LiveSegment:
             path.unlink()
             raise
 
-    def is_due(self, size: int, seconds: float | None) -> bool:
+    def is_due(self, size: int, seconds: float) -> bool:
         """Whether it is time for a new segment."""
-        return self.size >= size or (seconds is not None and time.monotonic() - self._started > seconds)
+        return self.size >= size or time.monotonic() - self._started > seconds
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Writes a batch, whole or not at all."""
         self._write(self._encoder.unit(batch))
 
-    def seal(self) -> None:
+    def end(self) -> None:
         """Ends the stream and closes the file."""
         try:
             self._write(END_OF_STREAM)
@@ -179,46 +207,15 @@ class _LiveSegment:
         self.size = offset
 
 
-def _sealed(path: Path) -> _Sealed:
+def _ended(number: int, path: Path) -> _Ended:
     status = path.stat()
-    return _Sealed(path, status.st_size, status.st_mtime)
+    return _Ended(number, path, status.st_size, status.st_mtime)
 
 
-def _recover(folder: Path) -> State:
-    """Checks every segment, cuts the torn tail of the newest one, and says where the log stands."""
-    segments = list_segments(folder)
-    for _, path in segments[:-1]:
-        _check(path)
-    for _, path in reversed(segments):
-        state = _recover_segment(path)
-        if state is not None:
-            return state
-        # The crash came within the head: there is no row in it.
-        path.unlink()
-    return State()
-
-
-def _check(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _sync_folder(folder: Path) -> None:
+    """The new name reaches the disk before the old one goes."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if read_head(fd, path) is None:
-            raise JournalError(f"{path}: ends within its head")
-    finally:
-        os.close(fd)
-
-
-def _recover_segment(path: Path) -> State | None:
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        head = read_head(fd, path)
-        if head is None:
-            return None
-        state, end = read_state(head, path), head.end
-        for entry in walk(fd, head.end, os.fstat(fd).st_size):
-            state.fold(read_unit(fd, path, head, entry, STATE_COLUMNS))
-            end = entry.offset + entry.length
-        if os.pread(fd, len(END_OF_STREAM) + 1, end) != END_OF_STREAM:
-            os.ftruncate(fd, end)
-        return state
+        os.fsync(fd)
     finally:
         os.close(fd)

@@ -9,7 +9,6 @@ Message framing and layout: Apache Arrow, "Serialization and Interprocess Commun
 """
 
 import os
-import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +18,17 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from core.record.files import KEY, VERSION, JournalError, check_version
 from core.record.rows import KIND_VALUES, REASON_VALUES
 from core.record.schema import SCHEMA
 from core.record.state import State
+from core.record.summary import Summary
 
-VERSION: Final = 1
-FOLDER: Final = "log"
-_NAME: Final = re.compile(r"segment-(\d{8,})\.arrows")
-_KEY: Final = b"echoscope"
-_NOTE: Final = re.compile(rb"(\d+) (-?\d+) (-?\d+)")
 _CONTINUATION: Final = b"\xff\xff\xff\xff"
 END_OF_STREAM: Final = _CONTINUATION + bytes(4)
 _RECORD_BATCH: Final = 3
 _GUESS: Final = 2048
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-
-
-class JournalError(Exception):
-    """A log that can't be used; one clear line that names the file."""
 
 
 class Message(NamedTuple):
@@ -49,13 +41,11 @@ class Message(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A unit of a segment: its place, and the rows and times (ns, inclusive) of its batch."""
+    """A unit of a segment: its place, and what its batch holds."""
 
     offset: int
     length: int
-    rows: int
-    first: int
-    last: int
+    summary: Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +57,11 @@ class Head:
     end: int
 
 
-def segment_path(folder: Path, number: int) -> Path:
-    """Path of the segment with that number."""
-    return folder / f"segment-{number:08d}.arrows"
-
-
-def list_segments(folder: Path) -> list[tuple[int, Path]]:
-    """Numbers and paths of the segments, oldest first."""
-    found = ((_NAME.fullmatch(name), name) for name in os.listdir(folder))
-    return sorted((int(match[1]), folder / name) for match, name in found if match)
-
-
 class Encoder:
     """Makes the bytes of one segment: its head first, then a unit a batch."""
 
     def __init__(self, state: State) -> None:
-        metadata = {_KEY: str(VERSION).encode(), **state.to_metadata()}
+        metadata = {KEY: str(VERSION).encode(), **state.to_metadata()}
         messages = _messages(_empty_batch().replace_schema_metadata(metadata))
         self.head: Final = b"".join(messages)
         self._static = frozenset(messages)
@@ -90,9 +69,8 @@ class Encoder:
 
     def unit(self, batch: pa.RecordBatch) -> bytes:
         """The bytes of a batch that is not empty; only the dictionaries that differ from the head's are in it."""
-        time = batch.column("time").view(pa.int64()).to_numpy()
-        note = f"{batch.num_rows} {time.min()} {time.max()}"
-        _, *dictionaries, body = _messages(batch.replace_schema_metadata(None), {_KEY: note.encode()})
+        note = {KEY: Summary.of(batch).to_note()}
+        _, *dictionaries, body = _messages(batch.replace_schema_metadata(None), note)
         changed = [message for message in dictionaries if message not in self._static]
         # Behind a unit that replaced a static dictionary, those that follow have to bring all of their own.
         self._replaced |= len(changed) > 1
@@ -149,10 +127,10 @@ def walk(fd: int, start: int, limit: int) -> Iterator[Entry]:
     offset = start
     while (message := read_message(fd, offset, limit)) is not None:
         if message.type == _RECORD_BATCH:
-            numbers = _NOTE.fullmatch(message.note)
-            if not numbers:
+            summary = Summary.from_note(message.note)
+            if summary is None:
                 return
-            yield Entry(start, message.end - start, *map(int, numbers.groups()))
+            yield Entry(start, message.end - start, summary)
             start = message.end
         offset = message.end
 
@@ -204,12 +182,8 @@ def _schema(message: Message, path: Path) -> pa.Schema:
         schema = pa.ipc.read_schema(pa.py_buffer(framed))
     except (pa.ArrowException, OSError):
         raise JournalError(f"{path}: not a segment of an echoscope log") from None
-    version = (schema.metadata or {}).get(_KEY, b"")
-    if version.isdigit() and int(version) > VERSION:
-        raise JournalError(
-            f"{path}: written by a newer echoscope (log version {int(version)}; this one reads {VERSION})"
-        )
-    if version != str(VERSION).encode() or not schema.equals(SCHEMA):
+    check_version((schema.metadata or {}).get(KEY, b""), path)
+    if not schema.equals(SCHEMA):
         raise JournalError(f"{path}: not a segment of an echoscope log")
     return schema
 
@@ -231,7 +205,7 @@ def _note(metadata: bytes, vector: int) -> bytes:
     for position in range(vector + 4, min(vector + 4 + 4 * count, len(metadata) - 3), 4):
         pair = _offset(metadata, position)
         key, value = (_slot(metadata, pair, index) for index in (0, 1))
-        if key and value and _string(metadata, _offset(metadata, key)) == _KEY:
+        if key and value and _string(metadata, _offset(metadata, key)) == KEY:
             return _string(metadata, _offset(metadata, value))
     return b""
 

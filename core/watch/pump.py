@@ -16,6 +16,7 @@ from core.record.journal import Journal
 from core.record.records import Records
 from core.record.ring import RingReader
 from core.record.rows import joined, to_batch
+from core.record.sealer import Sealer
 from core.watch.moment import Moment
 from core.watch.recent import Recent
 from core.watch.series import Series
@@ -62,6 +63,7 @@ class Pump:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
+        self.sealer = Sealer(journal)
         self.lock = threading.RLock()
         self.feeds: list[Feed] = []
         self.series = Series()
@@ -78,12 +80,14 @@ class Pump:
         self._oldest: int | None = None
 
     def start(self) -> None:
-        """Tick in a thread of its own until `stop`."""
+        """Tick in a thread of its own until `stop`, and seal the log in another."""
         self._thread.start()
+        self.sealer.start()
 
     def stop(self) -> None:
-        """Take in what is left, seal the log."""
+        """Take in what is left, end the log; what is not sealed is left to the next start."""
         self._stop.set()
+        self.sealer.stop()
         if self._thread.is_alive():
             self._thread.join()
         self.catch_up()

@@ -1,0 +1,93 @@
+"""What retention has dropped from the beginning of the log, remembered across restarts."""
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from core.record.files import HOT, SEALED, JournalError, segment_path
+from core.record.index import load
+from core.record.summary import Summary
+
+_NAME: Final = "dropped.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Sums over the segments dropped so far: `until` is the time (ns) of their last row, `through` the last number."""
+
+    segments: int = 0
+    rows: int = 0
+    bytes: int = 0
+    until: int | None = None
+    through: int = -1
+
+
+class Ledger:
+    """Drops segments, and keeps the sums in a file of the log's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / _NAME
+        self._is_kept = True
+        self.dropped = self._load()
+
+    def drop(self, number: int) -> None:
+        """Drops a segment in both of its forms, and counts it once, whenever the program is killed."""
+        summaries, size = self._look(number)
+        last = max((summary.last for summary in summaries), default=self.dropped.until)
+        self.dropped = replace(
+            self.dropped,
+            segments=self.dropped.segments + 1,
+            rows=self.dropped.rows + sum(summary.rows for summary in summaries),
+            bytes=self.dropped.bytes + size,
+            until=last,
+            through=max(number, self.dropped.through),
+        )
+        self._save()
+        self.remove(number)
+        if not self._is_kept:  # the disk was full: now it has room
+            self._save()
+
+    def remove(self, number: int) -> None:
+        """Removes the files of a segment."""
+        for suffix in (HOT, SEALED):
+            segment_path(self._folder, number, suffix).unlink(missing_ok=True)
+
+    def _look(self, number: int) -> tuple[list[Summary], int]:
+        """Summaries of what can be read of a segment, and its size."""
+        for suffix in (SEALED, HOT):
+            path = segment_path(self._folder, number, suffix)
+            with suppress(FileNotFoundError):
+                size = path.stat().st_size
+                return _summaries(path), size
+        return [], 0
+
+    def _load(self) -> Dropped:
+        try:
+            return Dropped(**json.loads(self._path.read_text()))
+        except FileNotFoundError:
+            return Dropped()
+        except (ValueError, TypeError):
+            raise JournalError(f"{self._path}: damaged; what was dropped before is not known, remove it") from None
+
+    def _save(self) -> None:
+        """The sums are worth less than the log: what can't be kept now is kept the next time."""
+        partial = self._path.with_suffix(".partial")
+        try:
+            partial.write_text(json.dumps(asdict(self.dropped)))
+            os.replace(partial, self._path)
+            self._is_kept = True
+        except OSError:
+            self._is_kept = False
+
+
+def _summaries(path: Path) -> list[Summary]:
+    """Of what can be read of a segment."""
+    try:
+        segment, _ = load(path)
+        return [unit.summary for unit in segment.units]
+    except JournalError:
+        return []

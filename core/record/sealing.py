@@ -1,0 +1,150 @@
+"""Rewriting a hot segment as a sealed one, a slice at a time, in bounded memory."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from core.record.files import PARTIAL, JournalError
+from core.record.schema import SCHEMA
+from core.record.sealed import GROUP_ROWS, Runs, SealedWriter
+from core.record.segment import END_OF_STREAM, Entry, Head, read_head, read_state, read_unit, walk
+
+_WRITTEN: Final = "written"
+_ORDER: Final = [("time", "ascending"), ("worker", "ascending"), ("seq", "ascending")]
+
+
+class Abandoned(Exception):  # noqa: N818 - it is no error
+    """The rewriting was called off."""
+
+
+def rewrite(source: Path, keep_on: Callable[[], bool] = lambda: True) -> Path:
+    """Writes the rows of a hot segment to a new file beside it, synced to disk, and answers its path.
+
+    `keep_on` is asked after each slice; False raises Abandoned. Raises OSError when it can't be written, JournalError
+    when the segment is damaged; then there is no such file.
+    """
+    target = source.with_suffix(PARTIAL)
+    try:
+        try:
+            _rewrite(source, target, keep_on, by_time=True)
+        except _NotRisingError:
+            _rewrite(source, target, keep_on, by_time=False)
+        _sync(target, source)
+    except BaseException:
+        with suppress(OSError):
+            target.unlink()
+        raise
+    return target
+
+
+class _NotRisingError(Exception):
+    """The numbers of a worker do not rise, so the order of writing can't be found again."""
+
+
+def _rewrite(source: Path, target: Path, keep_on: Callable[[], bool], *, by_time: bool) -> None:
+    fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        head = read_head(fd, source)
+        if head is None:
+            raise JournalError(f"{source}: ends within its head")
+        entries = _whole_entries(fd, source, head)
+        with SealedWriter(target, read_state(head, source)) as writer:
+            merge = _Merge(fd, source, head, entries, by_time)
+            for table in merge.groups():
+                writer.write(table)
+                if not keep_on():
+                    raise Abandoned
+            writer.finish(merge.runs())
+    finally:
+        os.close(fd)
+
+
+def _whole_entries(fd: int, source: Path, head: Head) -> list[Entry]:
+    entries = list(walk(fd, head.end, os.fstat(fd).st_size))
+    end = entries[-1].offset + entries[-1].length if entries else head.end
+    if os.pread(fd, len(END_OF_STREAM) + 1, end) not in (b"", END_OF_STREAM):
+        raise JournalError(f"{source}: damaged at byte {end}")
+    return entries
+
+
+class _Merge:
+    """The rows of the units as row groups in order; no more of them in memory than overlap in time."""
+
+    def __init__(self, fd: int, source: Path, head: Head, entries: list[Entry], by_time: bool) -> None:
+        self._fd, self._source, self._head = fd, source, head
+        starts = np.cumsum([0, *(entry.summary.rows for entry in entries)]).tolist()
+        units = list(zip(entries, starts, strict=False))
+        self._units = sorted(units, key=lambda unit: unit[0].summary.first) if by_time else units
+        self._by_time = by_time
+        self._runs: dict[int, Runs] = {}
+        self._is_as_written = True
+        self._rows = 0
+
+    def groups(self) -> Iterator[pa.Table]:
+        """Tables of GROUP_ROWS rows, the last of fewer. Raises _NotRisingError at the end."""
+        pending: list[pa.Table] = []
+        rows = 0
+        for i, (entry, start) in enumerate(self._units):
+            pending.append(self._read(entry, start))
+            rows += entry.summary.rows
+            if rows >= GROUP_ROWS:
+                following = self._units[i + 1][0].summary.first if i + 1 < len(self._units) else None
+                done, rest = self._split(pa.concat_tables(pending), following)
+                while len(done) >= GROUP_ROWS:
+                    yield self._checked(done.slice(0, GROUP_ROWS))
+                    done = done.slice(GROUP_ROWS)
+                pending = [done, rest]
+                rows = len(done) + len(rest)
+        if rows:
+            done, _ = self._split(pa.concat_tables(pending), None)
+            for first in range(0, len(done), GROUP_ROWS):
+                yield self._checked(done.slice(first, GROUP_ROWS))
+        if self._by_time and not self._joined().is_rising():
+            raise _NotRisingError
+
+    def runs(self) -> Runs | None:
+        """The order of writing; None when the rows are in it."""
+        return None if self._is_as_written else self._joined()
+
+    def _joined(self) -> Runs:
+        return Runs.joined([self._runs[start] for start in sorted(self._runs)])
+
+    def _read(self, entry: Entry, start: int) -> pa.Table:
+        batch = read_unit(self._fd, self._source, self._head, entry)
+        self._runs[start] = Runs.of(batch.column("worker").to_numpy(), batch.column("seq").to_numpy())
+        written = pa.array(np.arange(start, start + batch.num_rows))
+        return pa.Table.from_batches([batch]).append_column(_WRITTEN, written)
+
+    def _split(self, table: pa.Table, following: int | None) -> tuple[pa.Table, pa.Table]:
+        """The rows that come before all that are still to be read, in order, and the others."""
+        table = table.unify_dictionaries().combine_chunks()
+        if not self._by_time:
+            return table, table.slice(0, 0)
+        time = table.column("time").chunk(0).view(pa.int64()).to_numpy()
+        if (np.diff(time) <= 0).any():
+            table = table.take(pa.compute.sort_indices(table, sort_keys=_ORDER))
+            time = table.column("time").combine_chunks().view(pa.int64()).to_numpy()
+        end = len(table) if following is None else int(np.searchsorted(time, following))
+        return table.slice(0, end), table.slice(end)
+
+    def _checked(self, table: pa.Table) -> pa.Table:
+        written = table.column(_WRITTEN).to_numpy()
+        self._is_as_written &= bool((written == np.arange(self._rows, self._rows + len(written))).all())
+        self._rows += len(written)
+        return table.select(SCHEMA.names)
+
+
+def _sync(target: Path, source: Path) -> None:
+    """To the disk, with the time of the last write of the source: by it goes the age."""
+    status = source.stat()
+    os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

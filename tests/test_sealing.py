@@ -1,0 +1,343 @@
+"""Sealed segments: the same rows as Parquet, exchanged beside readers and writers, whenever it is killed."""
+
+import os
+import shutil
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.record import sealing
+from core.record.events import RECORD, Kind
+from core.record.files import HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
+from core.record.journal import Journal
+from core.record.log import JournalError, Log
+from core.record.query import EVENT_FIELDS, Query, parse
+from core.record.records import Records
+from core.record.rows import to_batch
+from core.record.schema import SCHEMA
+from core.record.sealed import Runs, SealedFile
+from core.record.sealer import Sealer
+from core.record.sealing import rewrite
+from tests.record_rows import PEERS, START_NS, make_batch, plain_rows, random_batch
+from tests.test_journal import segments, small_files, write
+
+
+def seal_all(journal):
+    sealer = Sealer(journal)
+    while sealer.seal_next():
+        pass
+    assert sealer.error == ""
+
+
+def read(directory, **options):
+    return [row for batch in Log(directory).batches(Query(), **options) for row in plain_rows(batch)]
+
+
+def in_order(rows):
+    return sorted(rows, key=lambda row: (row["time"], row["worker"], row["seq"]))
+
+
+def key(row):
+    return row["worker"], row["seq"]
+
+
+def of_worker(worker, first_seq, times):
+    """A batch of a worker with rows at these times (ms), its connection one in ten."""
+    records = np.zeros(len(times), RECORD)
+    records["seq"] = np.arange(first_seq, first_seq + len(times))
+    records["time"] = np.array(times) * 1_000_000
+    records["conn"] = worker + 10 * (records["seq"] % 10)
+    records["kind"] = np.where(records["seq"] % 7, Kind.ECHO, Kind.FULL)
+    return to_batch(Records.of(records, START_NS), worker, np.full(len(times), 1, np.int32), PEERS)
+
+
+@st.composite
+def batches_of_workers(draw):
+    """Batches as worker processes bring them: each worker in order, all of them interleaved."""
+    clocks, seqs, batches = {1: 0, 2: 0, 3: 0}, {1: 1, 2: 1, 3: 1}, []
+    for _ in range(draw(st.integers(1, 10))):
+        worker = draw(st.sampled_from([1, 2, 3]))
+        steps = draw(st.lists(st.integers(0, 9), min_size=1, max_size=30))
+        times = clocks[worker] + np.cumsum(steps)
+        batches.append(of_worker(worker, seqs[worker], times))
+        clocks[worker], seqs[worker] = int(times[-1]), seqs[worker] + len(steps)
+    return batches
+
+
+@pytest.fixture
+def small_groups(monkeypatch):
+    monkeypatch.setattr(sealing, "GROUP_ROWS", 16)
+
+
+@settings(max_examples=40, deadline=None)
+@given(batches=batches_of_workers(), group=st.integers(1, 40))
+def test_a_sealed_segment_holds_the_rows_by_time(tmp_path_factory, batches, group):
+    directory = tmp_path_factory.mktemp("data")
+    journal = write(directory, *batches)
+    journal.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "GROUP_ROWS", group)
+        seal_all(journal)
+    [path] = segments(directory)
+    assert path.name == "segment-00000001.parquet"
+    expected = in_order(row for batch in batches for row in plain_rows(batch))
+    assert read(directory) == expected
+    assert read(directory, reverse=True) == expected[::-1]
+    assert pq.read_table(path).schema.equals(SCHEMA)
+    assert pq.read_metadata(path).num_row_groups == -(-len(expected) // group)
+    assert journal.log_bytes == path.stat().st_size
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_rows_are_the_same_once_sealed(tmp_path, seed):
+    batches = [random_batch(300, 1 + 300 * i, seed=10 * seed + i) for i in range(5)]
+    journal = write(tmp_path, *batches)
+    before = read(tmp_path)
+    journal.close()
+    seal_all(journal)
+    assert read(tmp_path) == in_order(before)
+    assert sorted(before, key=key) == sorted(read(tmp_path), key=key)
+
+
+def test_numbers_that_do_not_rise_are_kept_in_the_order_of_writing(tmp_path):
+    batches = [make_batch(10, 101), make_batch(10, 1)]
+    journal = write(tmp_path, *batches)
+    journal.close()
+    seal_all(journal)
+    assert [row["seq"] for row in read(tmp_path)] == [*range(101, 111), *range(1, 11)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(batches=batches_of_workers())
+def test_the_order_of_writing_is_found_again(batches):
+    rows = [(row["worker"], row["seq"]) for batch in batches for row in plain_rows(batch)]
+    parts = [Runs.of(batch.column("worker").to_numpy(), batch.column("seq").to_numpy()) for batch in batches]
+    runs = Runs.from_lists(Runs.joined(parts).to_lists())
+    assert runs.is_rising()
+    worker, seq = np.array(rows).T
+    assert runs.places(worker, seq).tolist() == list(range(len(rows)))
+    assert runs.places(worker[::-1], seq[::-1]).tolist() == list(range(len(rows)))[::-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    batches=batches_of_workers(),
+    order=st.sampled_from(["asc", "desc"]),
+    limit=st.integers(1, 25),
+    segment_bytes=st.sampled_from([1, 3000, 10**9]),
+    seal_at=st.integers(0, 12),
+    text=st.sampled_from(["", "kind:full", "conn:11", "conn>25 kind:echo"]),
+)
+def test_pages_go_on_when_segments_are_sealed_under_the_cursor(
+    tmp_path_factory, batches, order, limit, segment_bytes, seal_at, text
+):
+    directory = tmp_path_factory.mktemp("data")
+    journal = write(directory, *batches, segment_bytes=segment_bytes)
+    query, log = parse(text, EVENT_FIELDS), Log(directory)
+    expected = sorted((row for batch in log.batches(query) for row in plain_rows(batch)), key=key)
+    found, cursor, pages = [], None, 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "GROUP_ROWS", 16)
+        while cursor or not pages:
+            if pages == seal_at:
+                journal.close()
+                seal_all(journal)
+            page = log.search(query, limit=limit, cursor=cursor, order=order, budget=0 if limit % 2 else 1)
+            assert page.scanned <= page.total
+            found += page.items
+            cursor, pages = page.next, pages + 1
+    assert page.scanned == page.total
+    assert sorted(map(key, found)) == [key(row) for row in expected]
+
+
+def test_it_leaves_the_live_segment_alone(tmp_path):
+    journal = write(tmp_path, make_batch(5), make_batch(5, 6), segment_bytes=1)
+    seal_all(journal)
+    assert [path.suffix for path in segments(tmp_path)] == [SEALED, HOT]
+    journal.append(make_batch(5, 11))
+    assert [row["seq"] for row in read(tmp_path)] == list(range(1, 16))
+
+
+def test_a_restart_reads_both_kinds(tmp_path):
+    journal = write(tmp_path, make_batch(5, kind=Kind.OPEN), make_batch(5, 6), make_batch(5, 11), segment_bytes=1)
+    seal_all(journal)
+    journal.close()
+    again = Journal(tmp_path)
+    assert (again.last_seq, again.max_conn, again.open_conns) == (journal.last_seq, 1, journal.open_conns)
+    seal_all(again)
+    assert all(is_sealed(path) for path in segments(tmp_path))
+    last = Journal(tmp_path)
+    assert (last.last_seq, last.open_conns) == (journal.last_seq, journal.open_conns)
+    last.append(make_batch(5, 16))
+    assert [number for number, _ in list_segments(tmp_path / "log")] == [1, 2, 3, 4]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    batches=batches_of_workers(),
+    segment_bytes=st.sampled_from([1, 3000]),
+    crash=st.sampled_from(["partial", "renamed", "torn", "unlinked"]),
+    cut=st.floats(0, 1),
+)
+def test_killed_at_any_point_nothing_is_lost_and_nothing_twice(tmp_path_factory, batches, segment_bytes, crash, cut):
+    directory = tmp_path_factory.mktemp("data")
+    journal = write(directory, *batches, segment_bytes=segment_bytes)
+    journal.close()
+    number, path = journal.unsealed()[-1]
+    partial = rewrite(path)
+    if crash == "partial":
+        os.truncate(partial, int(partial.stat().st_size * cut))
+    elif crash == "renamed":
+        partial.rename(segment_path(path.parent, number, SEALED))
+    elif crash == "unlinked":
+        journal.seal(number, partial)
+    else:
+        partial.unlink()
+        whole = path.stat().st_size - 8
+        os.truncate(path, whole)
+    expected = sorted(key(row) for batch in batches for row in plain_rows(batch))
+    assert sorted(map(key, read(directory))) == expected
+    again = Journal(directory)
+    assert sorted(map(key, read(directory))) == expected
+    assert not list(path.parent.glob(f"*{PARTIAL}"))
+    seal_all(again)
+    assert sorted(map(key, read(directory))) == expected
+    assert len(list(path.parent.iterdir())) == len(segments(directory))
+
+
+def test_a_full_disk_leaves_the_hot_segment(tmp_path):
+    journal = write(tmp_path, *(random_batch(500, 1 + 500 * i, seed=i) for i in range(10)))
+    journal.close()
+    sealer = Sealer(journal)
+    with small_files():
+        assert not sealer.seal_next()
+    assert "can't be sealed" in sealer.error
+    assert [path.name for path in (tmp_path / "log").iterdir()] == ["segment-00000001.arrows"]
+    assert sealer.seal_next()
+    assert sealer.error == ""
+    assert [path.name for path in (tmp_path / "log").iterdir()] == ["segment-00000001.parquet"]
+    assert len(read(tmp_path)) == 5000
+
+
+def test_a_damaged_segment_does_not_keep_the_others_from_being_sealed(tmp_path):
+    journal = write(tmp_path, make_batch(500), make_batch(500, 501), make_batch(5, 1001), segment_bytes=1)
+    path = segments(tmp_path)[0]
+    data = bytearray(path.read_bytes())
+    data[-2500:-8] = bytes(2492)
+    path.write_bytes(data)
+    sealer = Sealer(journal)
+    while sealer.seal_next():
+        pass
+    assert [path.suffix for path in segments(tmp_path)] == [HOT, SEALED, HOT]
+
+
+def test_a_damaged_row_group_is_named(tmp_path):
+    journal = write(tmp_path, random_batch(500, 1, seed=1))
+    journal.close()
+    seal_all(journal)
+    [path] = segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[500:600] = bytes(100)
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match=r"segment-00000001\.parquet: row group 0 is damaged"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1" + bytes(100), b"hello, this is no log"])
+def test_a_foreign_parquet_file_is_refused_by_name(tmp_path, content):
+    write(tmp_path, make_batch(5)).close()
+    (tmp_path / "log" / "segment-00000002.parquet").write_bytes(content)
+    for reader in (Journal, read):
+        with pytest.raises(JournalError, match=r"segment-00000002\.parquet: "):
+            reader(tmp_path)
+
+
+def test_a_parquet_file_of_someone_else_is_refused(tmp_path):
+    journal = write(tmp_path, make_batch(5))
+    journal.close()
+    batch = next(Log(tmp_path).batches(Query()))
+    pq.write_table(pa.Table.from_batches([batch]), tmp_path / "log" / "segment-00000002.parquet")
+    with pytest.raises(JournalError, match="not a segment of an echoscope log"):
+        Journal(tmp_path)
+
+
+def test_the_connections_of_a_row_group_are_known(tmp_path, small_groups):
+    rows = [make_batch(16, 1 + 16 * i, conn=conn) for i, conn in enumerate([5, 900_000, 2**40, 5])]
+    journal = write(tmp_path, *rows)
+    journal.close()
+    seal_all(journal)
+    file = SealedFile(segments(tmp_path)[0])
+    assert [file.may_hold(group, 5, 5) for group in range(4)] == [True, False, False, True]
+    assert [file.may_hold(group, 6, None) for group in range(4)] == [False, True, True, False]
+    assert [file.may_hold(group, None, 899_999) for group in range(4)] == [True, False, False, True]
+
+
+def test_retention_counts_what_it_drops_once(tmp_path):
+    journal = Journal(tmp_path, segment_bytes=1, retain_age=3600)
+    for first in range(1, 50, 10):
+        journal.append(make_batch(10, first))
+    seal_all(journal)
+    for path in segments(tmp_path)[:3]:
+        os.utime(path, (0, 0))
+    size = sum(path.stat().st_size for path in segments(tmp_path)[:3])
+    again = Journal(tmp_path, retain_age=3600)
+    dropped = again.dropped
+    assert (dropped.segments, dropped.rows, dropped.bytes) == (3, 30, size)
+    assert dropped.until == START_NS + 30_000_000
+    assert Journal(tmp_path).dropped == dropped
+    assert [row["seq"] for row in read(tmp_path)] == list(range(31, 51))
+
+
+def test_killed_between_counting_and_dropping(tmp_path):
+    journal = Journal(tmp_path, segment_bytes=1, retain_age=3600)
+    for first in range(1, 40, 10):
+        journal.append(make_batch(10, first))
+    path = segments(tmp_path)[0]
+    shutil.copy(path, tmp_path / "kept")
+    os.utime(path, (0, 0))
+    dropped = Journal(tmp_path, retain_age=3600).dropped
+    shutil.copy(tmp_path / "kept", path)
+    assert Journal(tmp_path).dropped == dropped
+    assert not path.exists()
+
+
+def test_a_segment_that_retention_drops_while_it_is_sealed_stays_dropped(tmp_path):
+    journal = write(tmp_path, make_batch(10), make_batch(10, 11), segment_bytes=1, retain_age=3600)
+    [(number, path)] = journal.unsealed()
+    whole = rewrite(path)
+    journal.close()
+    os.utime(path, (0, 0))
+    again = Journal(tmp_path, retain_age=3600)
+    assert not whole.exists()
+    whole.write_bytes(b"")
+    again.seal(number, whole)
+    assert not whole.exists()
+    assert [row["seq"] for row in read(tmp_path)] == list(range(11, 21))
+
+
+def test_a_reader_that_has_begun_reads_on_while_a_segment_is_sealed(tmp_path):
+    journal = write(tmp_path, *(make_batch(10, 1 + 10 * i) for i in range(6)), segment_bytes=1)
+    batches = Log(tmp_path).batches(Query())
+    first = next(batches)
+    seal_all(journal)
+    rest = [row["seq"] for batch in (first, *batches) for row in plain_rows(batch)]
+    assert rest == list(range(1, 61))
+
+
+def test_the_thread_seals_and_stops(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.record.sealer.LOOK_S", 0.01)
+    journal = write(tmp_path, *(make_batch(10, 1 + 10 * i) for i in range(4)), segment_bytes=1)
+    sealer = Sealer(journal)
+    sealer.start()
+    try:
+        while journal.unsealed():
+            assert not sealer.failure
+    finally:
+        sealer.stop()
+    assert [row["seq"] for row in read(tmp_path)] == list(range(1, 41))
+    assert all(a["time"] <= b["time"] for a, b in pairwise(read(tmp_path)))
