@@ -524,6 +524,25 @@ def test_a_last_sample_outlives_the_server(start: Start, tmp_path: Path, workers
 
 
 @pytest.mark.parametrize("workers", [0, 2])
+def test_a_closed_connection_is_known_to_the_next_server(start: Start, tmp_path: Path, workers: int) -> None:
+    first = start(workers=workers, data_dir=tmp_path / "shared")
+    say(first, b"hello")
+    closed(first, 1)
+    (conn,) = (row["conn"] for row in rows(first, "kind:close"))
+    before = first.monitor.connection(conn)
+    first.stop()
+    second = start(workers=workers, data_dir=tmp_path / "shared")
+    item = second.monitor.connection(conn)
+    assert item is not None
+    for name in ("state", "reason", "peer", "opened", "closed", "bytes_in", "bytes_out", "echoes"):
+        assert item[name] == before[name], name
+    assert [row["kind"] for row in item["history"]] == ["open", "echo", "eof", "close"]
+    assert item["kernel"]["facts"]["bytes_acked"] == 5
+    assert item["verdict"]["code"] == "closed"
+    assert second.monitor.connection(conn + 1000) is None
+
+
+@pytest.mark.parametrize("workers", [0, 2])
 def test_the_loops_tell_of_their_turns(start: Start, workers: int) -> None:
     service = start(workers=workers)
     with connect(service) as client:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from core.record.clock import WALL_OFFSET
@@ -22,6 +23,7 @@ Json = dict[str, Any]
 
 _ATTENTION: Final = 8
 _HISTORY: Final = 200
+_LAST_ROWS: Final = 64
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Engine(Protocol):
         """How many wait to be accepted, and how many may; None where that is not told."""
 
 
+class _UnknownError(Exception):
+    """A connection that the log does not know, which may yet come: nothing to remember."""
+
+
 class Monitor:
     """Answers as plain dicts; every caller gets a copy. May be used from any thread.
 
@@ -92,6 +98,7 @@ class Monitor:
         self._engine = engine
         self._note = note
         self._sampler = Sampler(engine.sample)
+        self._last_row = lru_cache(_LAST_ROWS)(self._find_last_row)
         workers = [] if source.is_replay else list(range(1, about.workers + 1)) or [0]
         self._last_samples = LastSamples(past.directory)
         self._loops = Loops(past.directory, workers, engine.report)
@@ -133,9 +140,9 @@ class Monitor:
         """All that is known of one connection; None when it never was, or was too long ago."""
         with self._moment(at) as moment:
             item = moment.listing().find(conn)
-            if item is None:
-                return None
             batches = moment.recent()
+        if item is None:
+            return self._former(conn) if moment.is_live else None
         history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
         seen = self._look([item], moment)
         return item | {
@@ -227,6 +234,21 @@ class Monitor:
             return False
         self._engine.close_connection(conn, item["worker"])
         return True
+
+    def _former(self, conn: int) -> Json | None:
+        """A connection that is in no table any more, as of its last row."""
+        try:
+            last = self._last_row(conn)
+        except _UnknownError:
+            return None
+        return self.connection(conn, last) if last >= self._past.span()[0] else None
+
+    def _find_last_row(self, conn: int) -> int:
+        """When (ns) a connection that is in no table any more was last heard of. _UnknownError: the log knows no such."""
+        rows, _ = self._log.page(parse(f"conn:{conn}", EVENT_FIELDS), limit=1, order="desc")
+        if not rows:
+            raise _UnknownError(f"connection {conn} is not in the log")
+        return parse_time(rows[0]["time"], 0)
 
     def _look(self, items: list[Json], moment: Moment) -> dict[int, Seen]:
         """What the kernel says of these; the connections of a loop that does not turn can't be asked about."""
