@@ -244,7 +244,7 @@ class Monitor:
         return self.connection(conn, last) if last >= self._past.span()[0] else None
 
     def _find_last_row(self, conn: int) -> int:
-        """When (ns) a connection that is in no table any more was last heard of. _UnknownError: the log knows no such."""
+        """When (ns) a connection that is in no table any more was last heard of. _UnknownError: never."""
         rows, _ = self._log.page(parse(f"conn:{conn}", EVENT_FIELDS), limit=1, order="desc")
         if not rows:
             raise _UnknownError(f"connection {conn} is not in the log")
