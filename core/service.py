@@ -18,6 +18,7 @@ from core.engine.server import ServerSettings
 from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
 from core.engine.workers import WorkerError, Workers
+from core.exports.exporter import Exporter
 from core.record.clock import wall_ns
 from core.record.journal import Journal, JournalError
 from core.record.log import Log
@@ -94,6 +95,7 @@ class Service:
         self.monitor: Monitor
         self._pump: Pump | None = None
         self._recorder: Recorder | None = None
+        self._exporter = Exporter()
         self._stopped = False
 
     def start(self) -> None:
@@ -130,7 +132,9 @@ class Service:
         book.begin(run, (log.span() or (0, 0))[0])
         self._keeper = Keeper(settings.data_dir, pump, log, pump.begun)
         past = Past(settings.data_dir, log, self._keeper.written)
-        self.monitor = Monitor(pump, past, about, self._engine, lambda model: book.switch(wall_ns(), model))
+        self.monitor = Monitor(
+            pump, past, about, self._engine, self._exporter, lambda model: book.switch(wall_ns(), model)
+        )
         self._engine.start()
         pump.start()
         self._keeper.start()
@@ -141,6 +145,7 @@ class Service:
         if self._stopped:
             return
         self._stopped = True
+        self._exporter.stop()
         if self._pump is not None:
             self._engine.stop(timeout)
             self._keeper.stop()

@@ -1,10 +1,16 @@
 """A small made-up monitor and engine: what the web needs, without sockets or files."""
 
+import os
 import socket
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from core.record.export.order import DownloadError
+
+READY = os.open("/dev/null", os.O_RDONLY)
+"""A descriptor that can always be read."""
 ROW = {
     "seq": 1,
     "time": "2026-11-23T14:22:05.123456789Z",
@@ -54,13 +60,48 @@ class FakeTail:
         return {"items": [{**ROW, "seq": self.taken}][:limit], "skipped": 0}
 
 
+class FakeChunks(Iterator[bytes]):
+    """Chunks of any iterator, each of which counts as a row; there is always one to be read."""
+
+    def __init__(self, source: Iterator[bytes], gzip: bool) -> None:
+        self.rows = self.size = 0
+        self._source = source
+        self._packer = zlib.compressobj(1, wbits=31) if gzip else None
+
+    def __next__(self) -> bytes:
+        packer = self._packer
+        try:
+            chunk = next(self._source)
+        except OSError as error:
+            raise DownloadError(str(error)) from error
+        except StopIteration:
+            if packer is None:
+                raise
+            self._packer = None
+            return packer.flush()
+        self.rows += 1
+        self.size += len(chunk)
+        return packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH) if packer else chunk
+
+    def fileno(self) -> int:
+        return READY
+
+    def cancel(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        if hasattr(self._source, "close"):
+            self._source.close()
+
+
 @dataclass
 class FakeDownload:
     """A download of any chunks."""
 
     name: str
     mimetype: str
-    chunks: Iterator[bytes]
+    gzip: bool
+    chunks: FakeChunks
 
 
 def rows(count: int) -> Iterator[bytes]:
@@ -83,6 +124,7 @@ class FakeMonitor:
         self.calls: list[tuple[Any, ...]] = []
         self.closed: list[int] = []
         self.chunks: Iterator[bytes] = rows(1000)
+        self.name = "echoscope-log.{}"
 
     def status(self) -> dict[str, Any]:
         self.calls.append(("status",))
@@ -120,11 +162,17 @@ class FakeMonitor:
         self.calls.append(("events", q, since, until, limit, cursor, order))
         return {"items": [ROW], "next": None}
 
-    def download(self, format: str, q: str, since: str | None, until: str | None) -> FakeDownload:
+    def download(self, format: str, q: str, since: str | None, until: str | None, gzip: bool) -> FakeDownload:
         _check(q)
         if format not in ("jsonl", "csv"):
             raise ValueError(f'unknown format "{format}"; known: jsonl, csv')
-        return FakeDownload(f"echoscope-log.{format}", "application/x-ndjson", self.chunks)
+        chunks = FakeChunks(self.chunks, gzip)
+        return FakeDownload(self.name.format(format), "application/x-ndjson", gzip, chunks)
+
+    def estimate(self, format: str, q: str, since: str | None, until: str | None) -> dict[str, Any]:
+        _check(q)
+        self.calls.append(("estimate", format, q, since, until))
+        return {"rows": 1000, "bytes": 12_890, "exact": True, "name": self.name.format(format)}
 
     def series(self, range_s: int) -> dict[str, Any]:
         if not 60 <= range_s <= 86_400:

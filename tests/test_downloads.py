@@ -1,6 +1,8 @@
 """Downloads: streamed, compressed, counted, and ended when the browser goes away."""
 
 import gzip
+import os
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -9,7 +11,10 @@ from typing import Any
 import pytest
 import requests
 from conftest import Site, wait_until
-from fake_monitor import FakeMonitor, rows
+from fake_monitor import READY, FakeChunks, FakeMonitor, rows
+
+from web import sockets, tickets
+from web.parameters import DownloadParameters
 
 EXPECTED = b"".join(rows(1000))
 PATH = "/api/v1/events/download?format=jsonl"
@@ -98,3 +103,114 @@ def test_stop_breaks_a_download_off(site: Site) -> None:
 def test_bad_values_are_told_before_the_first_byte(browser: Any, monitor: FakeMonitor) -> None:
     assert browser.get("/api/v1/events/download?format=xls").status_code == 400
     assert browser.get("/api/v1/events/download?q=foo:1").status_code == 400
+
+
+TOKEN = "0123456789abcdef"
+
+
+def test_estimate(browser: Any, monitor: FakeMonitor) -> None:
+    answer = browser.get("/api/v1/events/estimate?format=csv&q=kind:full&since=10m").json
+    assert answer == {"rows": 1000, "bytes": 12_890, "exact": True, "name": "echoscope-log.csv"}
+    assert monitor.calls == [("estimate", "csv", "kind:full", "10m", None)]
+    assert browser.get("/api/v1/events/estimate?q=foo:1").status_code == 400
+    assert browser.get("/api/v1/events/estimate?token=1").status_code == 400
+
+
+@pytest.mark.parametrize("token", ["", "abc", "0" * 65, "ABCDEF0123456789", "0123456789abcdeg"])
+def test_bad_tokens(browser: Any, token: str) -> None:
+    assert browser.get(f"{PATH}&token={token}").status_code == 400
+    assert browser.get(f"/api/v1/downloads/{token}").status_code == 404
+
+
+def test_unknown_token(browser: Any) -> None:
+    assert browser.get(f"/api/v1/downloads/{TOKEN}").status_code == 404
+    assert browser.delete(f"/api/v1/downloads/{TOKEN}").status_code == 404
+
+
+def test_progress_of_one_that_is_done(browser: Any) -> None:
+    assert browser.get(f"{PATH}&token={TOKEN}").data == EXPECTED
+    progress = browser.get(f"/api/v1/downloads/{TOKEN}").json
+    assert progress.pop("elapsed_s") >= 0
+    assert progress == {
+        "token": TOKEN,
+        "state": "done",
+        "rows": 1000,
+        "bytes": len(EXPECTED),
+        "estimate": {"rows": 1000, "bytes": 12_890, "exact": True},
+        "name": "echoscope-log.jsonl",
+    }
+    assert browser.delete(f"/api/v1/downloads/{TOKEN}").json["state"] == "done"
+
+
+def test_a_token_is_for_one_download(browser: Any) -> None:
+    assert browser.get(f"{PATH}&token={TOKEN}").status_code == 200
+    again = browser.get(f"{PATH}&token={TOKEN}")
+    assert again.status_code == 409
+    assert TOKEN in again.json["detail"]
+
+
+def test_cancel(site: Site) -> None:
+    endless = site.monitor.chunks = Endless()
+    address = f"{site.url}/api/v1/downloads/{TOKEN}"
+    with requests.get(
+        f"{site.url}{PATH}&token={TOKEN}", headers={"Accept-Encoding": "identity"}, stream=True, timeout=5
+    ) as response:
+        assert response.raw.read(1000)
+        running = requests.get(address, timeout=5).json()
+        assert running["state"] == "running"
+        assert running["rows"] * 65_536 == running["bytes"] > 0
+        assert requests.delete(address, headers={"Origin": "http://evil.example"}, timeout=5).status_code == 403
+        assert requests.get(address, timeout=5).json()["state"] == "running"
+        assert requests.delete(address, timeout=5).json()["state"] == "cancelled"
+        with pytest.raises((requests.RequestException, OSError)):
+            deque(response.iter_content(65_536), maxlen=0)
+    wait_until(endless.closed.is_set, "closed")
+    wait_until(lambda: site.downloads.active == 0, "released")
+    assert requests.get(address, timeout=5).json()["state"] == "cancelled"
+
+
+def test_a_browser_that_goes_away_has_cancelled(site: Site) -> None:
+    site.monitor.chunks = Endless()
+    address = f"{site.url}/api/v1/downloads/{TOKEN}"
+    with requests.get(f"{site.url}{PATH}&token={TOKEN}", stream=True, timeout=5) as response:
+        assert response.raw.read(1000)
+    wait_until(lambda: requests.get(address, timeout=5).json()["state"] == "cancelled", "cancelled")
+
+
+def failing() -> Iterator[bytes]:
+    yield b"x" * 100
+    raise OSError("the disk is gone")
+
+
+def test_a_download_that_breaks_off_is_no_whole_answer(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.monitor.chunks = failing()
+    with pytest.raises(requests.RequestException):
+        _ = requests.get(f"{site.url}{PATH}&token={TOKEN}", timeout=5).content
+    assert requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=5).json()["state"] == "failed"
+    assert "echoscope-log.jsonl: the disk is gone" in caplog.text
+
+
+def test_a_browser_that_goes_away_while_nothing_is_found() -> None:
+    descriptor, never = os.pipe()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert sockets.wait_for(READY, ours)
+        theirs.close()
+        assert not sockets.wait_for(descriptor, ours)
+    os.close(descriptor)
+    os.close(never)
+
+
+def test_finished_downloads_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tickets.Tickets()
+    asked = [DownloadParameters(token=f"{number:016x}") for number in range(tickets.MOST_KEPT + 5)]
+    for each in asked:
+        ticket = tickets.Ticket("name", each, FakeChunks(rows(1), False))
+        assert kept.add(ticket)
+        if each is not asked[0]:
+            ticket.end(tickets.State.DONE)
+    assert kept.find(f"{1:016x}") is None
+    assert kept.find(f"{10:016x}") is not None
+    monkeypatch.setattr(tickets, "KEPT_S", -1.0)
+    assert kept.find(f"{10:016x}") is None
+    assert kept.find(f"{0:016x}") is not None

@@ -2,14 +2,18 @@
 
 import json
 from collections import defaultdict
+from contextlib import closing
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.exports.turns import turns_of
 from core.record.events import Kind
 from core.record.export import export
+from core.record.latest import TURN, LatestWriter
 from core.record.query import parse_time
+from core.record.recorder import Files
 from tests.record_rows import START_NS, make_batch, plain_rows, random_batch
 
 KEYS = {
@@ -131,3 +135,20 @@ def test_turns_are_slices_of_waiting_and_work():
 def test_turns_without_rows():
     zero, events = trace_of([], [turns(1)])
     assert [nanoseconds(event, zero) for event in events if event["ph"] == "X"] == [START_NS, START_NS + 500]
+
+
+def test_the_turns_of_a_directory(tmp_path):
+    files = Files.of(tmp_path, 3)
+    with closing(LatestWriter(files.turns, TURN)) as writer:
+        for i in range(10):
+            writer.write(10_000 * i, 10_000 * i + 4_000, 10_000 * i + 9_000, 1, 2, 5 * i, i, 2 * i, 3 * i, 0)
+    [columns] = turns_of(tmp_path, None, None)
+    assert columns["worker"].tolist() == [3] * 9
+    assert columns["reads"].tolist() == [7] * 9
+    [some] = turns_of(tmp_path, int(columns["ended"][2]), int(columns["began"][5]))
+    assert some["began"].tolist() == columns["began"][2:5].tolist()
+    _, events = trace_of([], turns_of(tmp_path, None, None))
+    work = [event for event in events if event.get("name") == "work"]
+    assert {event["dur"] for event in work} == {5.0}
+    assert {event["args"]["writes"] for event in work} == {8}
+    assert list(turns_of(tmp_path / "none", None, None)) == []

@@ -149,6 +149,7 @@ def test_downloads_are_what_matches(service: Service) -> None:
     closed(service, 1)
     download = service.monitor.download("csv", "kind:echo", None, None)
     lines = b"".join(download.chunks).decode().splitlines()
+    download.chunks.close()
     assert download.name.endswith(".csv")
     assert len(lines) == 2
     with pytest.raises(ValueError, match='unknown format "xml"'):

@@ -10,6 +10,7 @@ from web.parameters import (
     MAX_CONN,
     ConnectionsParameters,
     DownloadParameters,
+    EstimateParameters,
     EventsParameters,
     ModelOrder,
     NoParameters,
@@ -56,7 +57,7 @@ def health_blueprint(monitor: Monitor) -> Blueprint:
     return health
 
 
-def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
+def blueprint(monitor: Monitor) -> Blueprint:
     """The routes of the API, reading from `monitor`."""
     api = Blueprint("api", __name__)
 
@@ -90,14 +91,36 @@ def blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
         asked = parse(EventsParameters, request.args)
         return _asked(lambda: monitor.events(asked.q, asked.since, asked.until, asked.limit, asked.cursor, asked.order))
 
-    @api.get("/api/v1/events/download")
-    def download() -> Response:
-        return downloads.respond(parse(DownloadParameters, request.args))
-
     @api.get("/api/v1/series")
     def series() -> Response:
         asked = parse(SeriesParameters, request.args)
         return _asked(lambda: monitor.series(asked.range))
+
+    return api
+
+
+def downloads_blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
+    """Downloads: what one would be, itself, how far it is, its end."""
+    api = Blueprint("downloads", __name__)
+
+    @api.get("/api/v1/events/download")
+    def download() -> Response:
+        return downloads.respond(parse(DownloadParameters, request.args))
+
+    @api.get("/api/v1/events/estimate")
+    def estimate() -> Response:
+        asked = parse(EstimateParameters, request.args)
+        return _asked(lambda: monitor.estimate(asked.format, asked.q, asked.since, asked.until))
+
+    @api.get("/api/v1/downloads/<token>")
+    def progress(token: str) -> Response:
+        parse(NoParameters, request.args)
+        return jsonify(downloads.progress(token))
+
+    @api.delete("/api/v1/downloads/<token>")
+    def cancel(token: str) -> Response:
+        parse(NoParameters, request.args)
+        return jsonify(downloads.cancel(token))
 
     return api
 

@@ -1,64 +1,67 @@
-"""Downloads of the log: streamed, compressed on the way, few at a time."""
+"""Downloads of the log: streamed, few at a time, ended when the browser goes away, and followed by their token."""
 
 import errno
+import logging
 import socket
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 
 from flask import Response, request
 
+from core.record.export.order import Chunks, DownloadError
 from web import sockets
-from web.monitor import Monitor
+from web.monitor import Json, Monitor
 from web.parameters import DownloadParameters
 from web.problems import ProblemError
+from web.tickets import State, Ticket, Tickets
 
 RETRY_AFTER_S = 5
 # A person may pause a download in the browser; longer than this and the thread is wanted back.
 STALL_S = 300.0
-_GZIP = 16 + zlib.MAX_WBITS
+log = logging.getLogger("echoscope.web")
 
 
 class Stream(Iterator[bytes]):
     """The body of one download. `close` ends the work behind it and may be called more than once."""
 
     def __init__(
-        self, source: Iterator[bytes], packed: bool, sock: socket.socket | None, release: Callable[["Stream"], None]
+        self, chunks: Chunks, ticket: Ticket, sock: socket.socket | None, release: Callable[["Stream"], None]
     ) -> None:
-        self._source = source
-        self._chunks = gzipped(source) if packed else source
+        self.ticket = ticket
+        self._chunks = chunks
         self._sock = sock
         self._release = release
         self._cut = False
 
     def __next__(self) -> bytes:
-        if self._cut:
-            # Ends the response unfinished, so that the browser doesn't take it for the whole set.
-            raise ConnectionResetError(errno.ECONNRESET, "the server is stopping")
-        return next(self._chunks)
+        try:
+            # A filter may find nothing for long: then it is only here that the browser is seen to have gone.
+            if not self._cut and sockets.wait_for(self._chunks.fileno(), self._sock):
+                return next(self._chunks)
+        except StopIteration:
+            self.ticket.end(State.DONE)
+            raise
+        except DownloadError as error:
+            if not self._cut:
+                self.ticket.end(State.FAILED)
+                log.error("%s: %s", self.ticket.name, error)
+        self.close()
+        # Ends the response unfinished, so that the browser doesn't take it for the whole set.
+        raise ConnectionResetError(errno.ECONNRESET, "the download was broken off")
 
-    def cut(self) -> None:
+    def cut(self, state: State) -> None:
         """Break the download off, from another thread."""
+        self.ticket.end(state)
         self._cut = True
+        self._chunks.cancel()
         if self._sock is not None:
             sockets.cut(self._sock)
 
     def close(self) -> None:
         """End the work (called when the response is over, or the browser has gone away)."""
-        close = getattr(self._source, "close", None)
-        if close is not None:
-            close()
+        self.ticket.end(State.CANCELLED)
+        self._chunks.close()
         self._release(self)
-
-
-def gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """`chunks` as one gzip stream, at the fastest level."""
-    compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
-    for chunk in chunks:
-        packed = compressor.compress(chunk)
-        if packed:
-            yield packed
-    yield compressor.flush()
 
 
 class Downloads:
@@ -69,6 +72,7 @@ class Downloads:
         self._most = most
         self._lock = threading.Lock()
         self._active: set[Stream] = set()
+        self._tickets = Tickets()
         self._stopping = False
 
     @property
@@ -78,19 +82,36 @@ class Downloads:
 
     def respond(self, asked: DownloadParameters) -> Response:
         """The download as a streamed attachment."""
+        accepts_gzip = request.accept_encodings["gzip"] > 0
         try:
-            download = self._monitor.download(asked.format, asked.q, asked.since, asked.until)
+            download = self._monitor.download(asked.format, asked.q, asked.since, asked.until, accepts_gzip)
         except ValueError as error:
             raise ProblemError(400, str(error)) from error
-        accepts_gzip = request.accept_encodings["gzip"] > 0
-        stream = self._open(download.chunks, accepts_gzip)
+        stream = self._open(download.chunks, Ticket(download.name, asked, download.chunks))
         response = Response(stream, mimetype=download.mimetype)
         response.headers.set("Content-Disposition", "attachment", filename=download.name)
         response.headers["Cache-Control"] = "no-store"
         response.headers["Vary"] = "Accept-Encoding"
-        if accepts_gzip:
+        if download.gzip:
             response.headers["Content-Encoding"] = "gzip"
         return response
+
+    def progress(self, token: str) -> Json:
+        """How far the download with that token has come."""
+        ticket = self._known(token)
+        if ticket.estimate is None:
+            asked = ticket.asked
+            ticket.estimate = self._monitor.estimate(asked.format, asked.q, asked.since, asked.until)
+        return ticket.as_dict()
+
+    def cancel(self, token: str) -> Json:
+        """Break the download with that token off; one that is over stays as it is."""
+        ticket = self._known(token)
+        with self._lock:
+            streams = [stream for stream in self._active if stream.ticket is ticket]
+        for stream in streams:
+            stream.cut(State.CANCELLED)
+        return ticket.as_dict()
 
     def stop(self) -> None:
         """Break off every download, and start no more."""
@@ -98,16 +119,24 @@ class Downloads:
             self._stopping = True
             active = list(self._active)
         for stream in active:
-            stream.cut()
+            stream.cut(State.FAILED)
 
-    def _open(self, chunks: Iterator[bytes], packed: bool) -> Stream:
+    def _known(self, token: str) -> Ticket:
+        ticket = self._tickets.find(token)
+        if ticket is None:
+            raise ProblemError(404, f"no download with the token {token!r:.70} is known")
+        return ticket
+
+    def _open(self, chunks: Chunks, ticket: Ticket) -> Stream:
         sock = sockets.socket_of(request.environ)
         sockets.give_up_after(sock, STALL_S)
-        stream = Stream(chunks, packed, sock, self._release)
+        stream = Stream(chunks, ticket, sock, self._release)
         with self._lock:
             if self._stopping or len(self._active) >= self._most:
                 why = "the server is stopping" if self._stopping else f"{self._most} downloads are under way"
                 raise ProblemError(503, f"{why}; try again in a moment", {"Retry-After": str(RETRY_AFTER_S)})
+            if not self._tickets.add(ticket):
+                raise ProblemError(409, f'the token "{ticket.asked.token}" is that of another download')
             self._active.add(stream)
         return stream
 

@@ -66,6 +66,16 @@ class DownloadParameters(_Strict):
     q: str = ""
     since: str | None = None
     until: str | None = None
+    token: str | None = Field(None, pattern=r"^[0-9a-f]{16,64}$")
+
+
+class EstimateParameters(_Strict):
+    """A set of the log that may be downloaded."""
+
+    format: str = "jsonl"
+    q: str = ""
+    since: str | None = None
+    until: str | None = None
 
 
 class SeriesParameters(_Strict):

@@ -1,6 +1,7 @@
 """The TCP socket behind a request: cutting it, and giving up on a peer that takes nothing."""
 
 import contextlib
+import select
 import socket
 from typing import Any
 
@@ -22,3 +23,13 @@ def cut(sock: socket.socket) -> None:
     # It may be gone already; then there is nothing to cut.
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
+
+
+def wait_for(descriptor: int, sock: socket.socket | None) -> bool:
+    """Wait until `descriptor` can be read, or the peer of `sock` has gone or was cut; whether it is the former."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if sock is not None:
+        with contextlib.suppress(ValueError):  # closed already: then there is nothing to wait for but the other
+            poll.register(sock, select.POLLRDHUP)
+    return [number for number, _ in poll.poll()] == [descriptor]

@@ -1,13 +1,14 @@
 """The one face that the web sees: every question about the server, answered from the pump and the log."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from core.record.clock import WALL_OFFSET
-from core.record.export import FORMATS, download_name, export
+from core.record.export import FORMATS, download_name, unknown_format
+from core.record.export.order import Chunks, Order
 from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, parse, parse_time
 from core.version import NAME, VERSION
 from core.watch.clock import rfc3339
@@ -49,7 +50,19 @@ class Download:
 
     name: str
     mimetype: str
-    chunks: Iterator[bytes]
+    gzip: bool
+    """Whether the pieces are of a gzip stream."""
+    chunks: Chunks
+
+
+class Exporter(Protocol):
+    """Makes downloads, out of the way of everything else."""
+
+    def download(self, order: Order) -> Chunks:
+        """The pieces of a download; the work begins when the first is asked for."""
+
+    def prepare(self) -> None:
+        """A download will soon be asked for. Does not wait."""
 
 
 class Engine(Protocol):
@@ -87,7 +100,15 @@ class Monitor:
     Filters that can't be understood raise QueryError, other bad values ValueError, each with one clear line.
     """
 
-    def __init__(self, source: Source, past: Past, about: About, engine: Engine, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        past: Past,
+        about: About,
+        engine: Engine,
+        exporter: Exporter,
+        note: Callable[[str], None],
+    ) -> None:
         """`note` is told of the model that the server goes on with."""
         self.viewers = 0
         self.is_replay = source.is_replay
@@ -96,6 +117,7 @@ class Monitor:
         self._log = past.log
         self._about = about
         self._engine = engine
+        self._exporter = exporter
         self._note = note
         self._sampler = Sampler(engine.sample)
         self._last_row = lru_cache(_LAST_ROWS)(self._find_last_row)
@@ -199,14 +221,31 @@ class Monitor:
         items, following = self._log.page(query, low, high, limit, cursor, order)  # type: ignore[arg-type]
         return {"items": items, "next": following}
 
-    def download(self, format: str, q: str, since: str | None, until: str | None) -> Download:
-        """The whole matching set, as the log is now."""
+    def download(self, format: str, q: str, since: str | None, until: str | None, gzip: bool = False) -> Download:
+        """The whole matching set, as the log is now; gzip where asked for and of use."""
         if format not in FORMATS:
-            raise ValueError(f'unknown format "{format}"; known: {", ".join(FORMATS)}')
+            raise unknown_format(format)
         query, low, high = self._selection(q, since, until)
         self._source.catch_up()
-        chunks = export(self._log.batches(query, low, high), format)
-        return Download(download_name(format, query, low, high), FORMATS[format].mimetype, chunks)
+        kind = FORMATS[format]
+        order = Order(str(self._past.directory.resolve()), format, query.text, low, high, gzip and kind.is_text)
+        chunks = self._exporter.download(order)
+        return Download(download_name(format, query, low, high), kind.mimetype, order.gzip, chunks)
+
+    def estimate(self, format: str, q: str, since: str | None, until: str | None) -> Json:
+        """What that download would be: about how many rows and bytes (before gzip), and under which name."""
+        if format not in FORMATS:
+            raise unknown_format(format)
+        query, low, high = self._selection(q, since, until)
+        self._exporter.prepare()
+        found = self._log.estimate(query, low, high)
+        size = FORMATS[format].estimated_bytes(found.rows)
+        return {
+            "rows": found.rows,
+            "bytes": size,
+            "exact": found.exact,
+            "name": download_name(format, query, low, high),
+        }
 
     def tail(self, q: str) -> Tail:
         """A place in the live events."""

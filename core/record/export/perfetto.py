@@ -132,7 +132,10 @@ class _Trace:
         yield self._new_workers(worker)
         args: list[Piece] = []
         for name in _COUNTS:
-            args += [f'{"," if args else ""}"{name}":'.encode(), *cells.numbers(np.asarray(turns[name], np.int64))]
+            args += [
+                f'{"," if args else ""}"{name}":'.encode(),
+                *cells.numbers(np.maximum(0, np.asarray(turns[name], np.int64))),
+            ]
         for name, start, end, more in (("wait", began, woken, []), ("work", woken, ended, args)):
             lead = f',\n{{"ph":"X","name":"{name}","pid":1,"tid":'.encode()
             span = [*cells.numbers(2 * worker + 2), b',"ts":', *self._ts(start), b',"dur":']

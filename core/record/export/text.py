@@ -63,6 +63,11 @@ def csv(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     return _stream(batches, _CSV)
 
 
+def lines_of(batch: pa.RecordBatch, name: str) -> Iterator[bytes]:
+    """The lines of a batch in `jsonl` or `csv`, without what stands before the first row."""
+    return _lines(batch, {"jsonl": _JSONL, "csv": _CSV}[name])
+
+
 def to_dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """Rows as dicts of the JSONL form."""
     return [json.loads(line) for chunk in _lines(batch, _JSONL) for line in chunk.splitlines()]

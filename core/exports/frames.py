@@ -1,0 +1,45 @@
+"""The frames in which the exporter answers."""
+
+import socket
+import struct
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+HEADER: Final = struct.Struct("<BQQI")
+"""Of a frame: what it is, rows and bytes (before gzip) up to and including it, length of what follows."""
+
+
+class What(IntEnum):
+    """What a frame is."""
+
+    DATA = 0
+    END = 1
+    FAILED = 2
+
+
+class Frame(NamedTuple):
+    """A piece of the file, its end, or why there is no more (`data` is the text)."""
+
+    what: What
+    rows: int
+    size: int
+    data: bytes
+
+
+def send_frame(sock: socket.socket, frame: Frame) -> None:
+    """Write a whole frame. Raises OSError when the reader has gone."""
+    sock.sendall(HEADER.pack(frame.what, frame.rows, frame.size, len(frame.data)))
+    sock.sendall(frame.data)
+
+
+def read_frame(sock: socket.socket) -> Frame:
+    """Read a whole frame. Raises EOFError when the writer has gone."""
+    what, rows, size, length = HEADER.unpack(_exactly(sock, HEADER.size))
+    return Frame(What(what), rows, size, _exactly(sock, length))
+
+
+def _exactly(sock: socket.socket, length: int) -> bytes:
+    data = sock.recv(length, socket.MSG_WAITALL) if length else b""
+    if len(data) != length:
+        raise EOFError
+    return data

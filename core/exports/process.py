@@ -1,0 +1,128 @@
+"""The exporter's process: everything loaded and waiting; each order is carried out by a fork of it.
+
+Started as `python -m core.exports.process FD`. Orders are messages on socket FD, each with the descriptor that the
+frames go to. A fork of a process with one thread is safe and ready in milliseconds, gives its memory back at
+the end, and can be ended at any moment, also in the middle of a scan that finds nothing.
+"""
+
+import contextlib
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import traceback
+import zlib
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from core.exports.counted import Counted
+from core.exports.frames import Frame, What, send_frame
+from core.exports.turns import turns_of
+from core.record.export import FORMATS, export
+from core.record.export.order import Order
+from core.record.log import JournalError, Log
+from core.record.query import EVENT_FIELDS, parse
+from core.record.ring import RingError
+
+_LOWEST_PRIORITY: Final = 19
+_ORDER_BYTES: Final = 65536
+_WAITING: Final = 4
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class _Sender:
+    """A thread that packs and sends frames, while the next rows are made."""
+
+    def __init__(self, sock: socket.socket, gzip: bool) -> None:
+        self._sock = sock
+        self._packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP) if gzip else None
+        self._queue: queue.Queue[Frame] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+        self._thread.start()
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame, after those before it."""
+        self._queue.put(frame)
+
+    def finish(self, frame: Frame) -> None:
+        """Send the last frame; it has gone when this returns."""
+        self._queue.put(frame)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (frame := self._queue.get()).what is What.DATA:
+                self._send_data(frame, self._packer.compress(frame.data) if self._packer else frame.data)
+            if self._packer and frame.what is What.END:
+                self._send_data(frame, self._packer.flush())
+            send_frame(self._sock, frame)
+        except OSError:
+            os._exit(0)  # whoever wanted it has gone
+
+    def _send_data(self, frame: Frame, data: bytes) -> None:
+        if data:
+            send_frame(self._sock, frame._replace(what=What.DATA, data=data))
+
+
+def carry_out(order: Order, sock: socket.socket) -> None:
+    """Send the download, to its end or to what went wrong."""
+    sender = _Sender(sock, order.gzip and FORMATS[order.format].is_text)
+    rows = size = 0
+    try:
+        batches = Counted(
+            Log(Path(order.directory)).batches(parse(order.query, EVENT_FIELDS), order.since, order.until)
+        )
+        turns = turns_of(Path(order.directory), order.since, order.until)
+        for chunk in export(batches, order.format, turns):
+            rows, size = batches.rows, size + len(chunk)
+            sender.put(Frame(What.DATA, rows, size, chunk))
+        sender.finish(Frame(What.END, rows, size, b""))
+    except (JournalError, RingError, OSError) as error:
+        sender.finish(Frame(What.FAILED, rows, size, str(error).encode()))
+
+
+def _end_with(sock: socket.socket) -> None:
+    """Nothing ever comes on this socket but its end: then nobody wants the rest."""
+    with contextlib.suppress(ConnectionResetError):  # it left something unread
+        sock.recv(1)
+    os._exit(0)
+
+
+def _child(data: bytes, descriptor: int) -> None:
+    """Never returns."""
+    status = 1
+    try:
+        pa.set_cpu_count(1)
+        pa.set_io_thread_count(1)
+        with socket.socket(fileno=descriptor) as sock:
+            threading.Thread(target=_end_with, args=(sock,), name="watcher", daemon=True).start()
+            carry_out(Order.from_json(data), sock)
+            status = 0
+    except BaseException:  # noqa: BLE001 - a fork must not go on as if it were its parent
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def main(control: socket.socket) -> None:
+    """Obey orders until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the server says when it ends
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no one waits for the forks
+    os.nice(_LOWEST_PRIORITY)
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(control, _ORDER_BYTES, 1)
+        if not data:
+            return
+        if os.fork() == 0:
+            control.close()
+            _child(data, descriptors[0])
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))

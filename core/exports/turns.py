@@ -1,0 +1,28 @@
+"""The turns of the loops of a data directory, for a trace."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.record.latest import TURN, LatestReader
+from core.watch.turns import turn_columns
+
+
+def turns_of(directory: Path, since: int | None, until: int | None) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
+    """The latest turns of every loop, as far as they are kept and in the time; a column a fact, `worker` besides.
+
+    Raises RingError for a file that is not ours, OSError.
+    """
+    for path in sorted(directory.glob("turns-[0-9]*")):
+        with LatestReader(path, TURN) as reader:
+            columns = turn_columns(reader.since(0), reader.wall_offset)
+        wanted = np.ones(len(columns["ended"]), np.bool_)
+        if since is not None:
+            wanted &= columns["ended"] >= since
+        if until is not None:
+            wanted &= columns["began"] < until
+        worker = np.full(len(wanted), int(path.name.rpartition("-")[2]))
+        yield {name: column[wanted] for name, column in (columns | {"worker": worker}).items()}

@@ -1,0 +1,158 @@
+"""Downloads made in another process: whole, counted, and ended as soon as nobody wants them."""
+
+import gzip
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import wait_until
+
+from core.exports.exporter import Exporter
+from core.record.export import FORMATS, export
+from core.record.export.order import DownloadError, Order
+from core.record.journal import Journal
+from core.record.log import Log
+from core.record.query import EVENT_FIELDS, Query, parse
+from tests.record_rows import START_NS, make_batch
+
+ROWS = 400_000
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a log."""
+    path = tmp_path_factory.mktemp("data")
+    journal = Journal(path)
+    for first in range(1, ROWS, 20_000):
+        journal.append(make_batch(20_000, first, conn=first))
+    journal.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Iterator[Exporter]:
+    """An exporter."""
+    one = Exporter()
+    yield one
+    one.stop()
+
+
+def order(directory: Path, name: str = "csv", query: str = "", packed: bool = False) -> Order:
+    return Order(str(directory), name, query, None, None, packed)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that have not ended."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def process_of(exporter: Exporter) -> int:
+    assert exporter.pid is not None
+    return exporter.pid
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("query", ["", "bytes_in<7", "conn:1000000"])
+def test_a_download_is_what_the_writer_makes(directory: Path, exporter: Exporter, name: str, query: str) -> None:
+    chunks = exporter.download(order(directory, name, query))
+    data = b"".join(chunks)
+    batches = list(Log(directory).batches(parse(query, EVENT_FIELDS)))
+    assert data == b"".join(export(batches, name))
+    assert (chunks.rows, chunks.size) == (sum(batch.num_rows for batch in batches), len(data))
+    chunks.close()
+
+
+def test_bounds_are_obeyed(directory: Path, exporter: Exporter) -> None:
+    bounds = (START_NS + 10 * 10**6, START_NS + 20 * 10**6)
+    chunks = exporter.download(Order(str(directory), "csv", "", *bounds, False))
+    assert b"".join(chunks) == b"".join(export(Log(directory).batches(Query(), *bounds), "csv"))
+    assert chunks.rows == 10
+    chunks.close()
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_gzip_of_text_only(directory: Path, exporter: Exporter, name: str) -> None:
+    chunks = exporter.download(order(directory, name, packed=True))
+    data = b"".join(chunks)
+    plain = b"".join(export(Log(directory).batches(Query()), name))
+    assert (gzip.decompress(data) if name == "csv" else data) == plain
+    assert chunks.size == len(plain)
+    chunks.close()
+
+
+def test_several_at_once(directory: Path, exporter: Exporter) -> None:
+    several = [exporter.download(order(directory)) for _ in range(3)]
+    assert len({b"".join(pieces) for pieces in zip(*several, strict=True)}) > 1
+    for chunks in several:
+        assert chunks.rows == ROWS
+        chunks.close()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_work_ends_when_nobody_reads_on(directory: Path, exporter: Exporter, packed: bool) -> None:
+    chunks = exporter.download(order(directory, "jsonl", packed=packed))
+    next(chunks)
+    assert 0 < chunks.rows < ROWS
+    assert len(children(process_of(exporter))) == 1
+    chunks.close()
+    wait_until(lambda: not children(process_of(exporter)), "ended")
+
+
+def test_a_download_is_cancelled_from_another_thread(directory: Path, exporter: Exporter) -> None:
+    chunks = exporter.download(order(directory, "jsonl"))
+    next(chunks)
+    other = threading.Thread(target=chunks.cancel)
+    other.start()
+    other.join()
+    with pytest.raises(DownloadError):
+        deque(chunks, maxlen=0)
+    chunks.close()
+    wait_until(lambda: not children(process_of(exporter)), "ended")
+
+
+def test_cancelled_before_it_began(directory: Path, exporter: Exporter) -> None:
+    chunks = exporter.download(order(directory))
+    chunks.cancel()
+    with pytest.raises(DownloadError):
+        next(chunks)
+    chunks.close()
+
+
+def test_what_is_wrong_is_told(exporter: Exporter, tmp_path: Path) -> None:
+    chunks = exporter.download(order(tmp_path))
+    with pytest.raises(DownloadError, match="no log of echoscope in this directory"):
+        list(chunks)
+    chunks.close()
+
+
+def test_a_killed_exporter_is_replaced(directory: Path, exporter: Exporter) -> None:
+    begun = exporter.download(order(directory))
+    next(begun)
+    (worker,) = children(process_of(exporter))
+    for pid in (process_of(exporter), worker):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(DownloadError, match="ended without a word"):
+        list(begun)
+    begun.close()
+    wait_until(lambda: " Z " in Path(f"/proc/{process_of(exporter)}/stat").read_text(), "killed")
+    again = exporter.download(order(directory))
+    assert b"".join(again).count(b"\n") == ROWS + 1
+    again.close()
+
+
+def test_it_runs_at_the_lowest_priority_and_ends_with_stop(directory: Path) -> None:
+    exporter = Exporter()
+    exporter.prepare()
+    chunks = exporter.download(order(directory))
+    next(chunks)
+    pid = process_of(exporter)
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, "nice")
+    chunks.close()
+    exporter.stop()
+    assert pid not in children(os.getpid())
+    assert exporter.pid is None
+    exporter.stop()
