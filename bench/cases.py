@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from bench.crowd_cases import idle, many, memory, stalled, watched
+from bench.download_cases import downloading, downloads
 from bench.echo_cases import accepts, large, paced, peer_speed, peers
 from bench.measure import Plan, Row, Speed, interleaved, ratio_row
 from bench.processes import BenchError, Echoscope, echoscope, load, peer, wait_for
@@ -68,5 +69,20 @@ def loader(plan: Plan) -> list[Row]:
 
 
 CASES: Final = {
-    case.__name__: case for case in (peers, large, paced, accepts, idle, watched, many, memory, stalled, exact, loader)
+    case.__name__: case
+    for case in (
+        peers,
+        large,
+        paced,
+        accepts,
+        idle,
+        watched,
+        many,
+        memory,
+        stalled,
+        exact,
+        downloads,
+        downloading,
+        loader,
+    )
 }

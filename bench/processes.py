@@ -65,7 +65,8 @@ class Server:
         """All its processes."""
         found = [self.pid]
         for pid in found:
-            found += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += [int(child) for child in task.read_text().split()]
         return found
 
     def cpu_seconds(self) -> float:
