@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -168,37 +167,28 @@ def load(**values: Any) -> None:
 @option("--until", default=None, help="Up to this time, likewise.")
 @option("--format", "format_name", type=click.Choice(FORMATS), default="jsonl", help="How rows are written.")
 @option("-o", "--output", type=click.Path(path_type=Path), default=None, help="Write to this file.")
-def log(**values: Any) -> None:
-    """Write the matching events of a log to standard output or a file."""
+@option("-f", "--follow", is_flag=True, default=False, help="Go on with what is written from now on, until Ctrl-C.")
+@option("--stats", is_flag=True, default=False, help="Print sums instead of rows.")
+@option("--verify", is_flag=True, default=False, help="Check the whole log; status 1 when it is damaged.")
+@option("--json", "as_json", is_flag=True, default=False, help="Sums and checks as JSON.")
+def log(**values: Any) -> int:
+    """Write the matching events of a log to standard output or a file, sum them up, or check the log."""
+    from core.exports import command
     from core.record.log import JournalError
+    from core.record.ring import RingError
 
     try:
-        _write_log(**values)
-    except JournalError as error:
+        return command.run(command.Order(**values))
+    except (JournalError, RingError) as error:
         raise click.ClickException(str(error)) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except BrokenPipeError:
         # The reader (`head`, say) has seen enough; what is still buffered must not be tried again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         raise click.ClickException(f"{error.filename or values['output'] or 'output'}: {error.strerror}") from error
-
-
-def _write_log(
-    data_dir: Path, query: str, since: str | None, until: str | None, format_name: str, output: Path | None
-) -> None:
-    from core.record.export import export
-    from core.record.log import Log
-    from core.record.query import EVENT_FIELDS, parse, parse_time
-
-    now = time.time_ns()
-    start, end = (parse_time(text, now) if text else None for text in (since, until))
-    chunks = export(Log(data_dir).batches(parse(query, EVENT_FIELDS), start, end), format_name)
-    with click.open_file(output or "-", "wb") as sink:
-        for chunk in chunks:
-            sink.write(chunk)
-        sink.flush()
 
 
 def _report(error: click.ClickException) -> int:

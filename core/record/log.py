@@ -47,7 +47,7 @@ class Log:
         self, query: Query, since: int | None = None, until: int | None = None, *, reverse: bool = False
     ) -> Iterator[pa.RecordBatch]:
         """The rows that match, a batch at a time; newest first when `reverse`. Empty batches are left out."""
-        return _matching(Scan(self.index, Selection(query, since, until), reverse=reverse), reverse)
+        return matching(Scan(self.index, Selection(query, since, until), reverse=reverse), reverse)
 
     def page(
         self,
@@ -136,7 +136,8 @@ def _fill(items: list[dict[str, Any]], step: Step, limit: int, reverse: bool) ->
     return str(step.position(int(wanted[-1])))
 
 
-def _matching(scan: Scan, reverse: bool) -> Iterator[pa.RecordBatch]:
+def matching(scan: Scan, reverse: bool = False) -> Iterator[pa.RecordBatch]:
+    """The rows of a scan that match, a batch at a time."""
     for step in scan:
         rows = step.rows()
         if not len(rows):

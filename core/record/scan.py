@@ -217,7 +217,10 @@ class Scan:
         self._reverse = reverse
         self._after = after
         self._is_open_ended = is_page and not reverse
-        views = [(view, self._units(view.segment, view.rows)) for view in index.views()]
+        seen = index.views()
+        self.end: Final = Position(seen[-1].number, seen[-1].rows, 0) if seen else after or Position(0, 0, 0)
+        """The place behind all that there is."""
+        views = [(view, self._units(view.segment, view.rows)) for view in seen]
         self._views = [view for view, units in (views[::-1] if reverse else views) if units]
         sizes = [sum(unit.summary.rows for unit in self._units(view.segment, view.rows)) for view in self._views]
         self.total: Final = sum(sizes)

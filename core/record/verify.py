@@ -1,7 +1,7 @@
 """Whether a log is whole: numbers, sums, openings and closings; what is damaged, and what can still be read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -107,10 +107,17 @@ def verify(directory: Path) -> Report:
     return report
 
 
-def stats(log: Log, query: Query, since: int | None = None, until: int | None = None) -> Stats:
-    """Sums over the rows that match; reads them a batch at a time."""
+def stats(
+    log: Log,
+    query: Query,
+    since: int | None = None,
+    until: int | None = None,
+    visit: Callable[[pa.RecordBatch], None] = lambda _: None,
+) -> Stats:
+    """Sums over the rows that match; reads them a batch at a time, and shows each to `visit`."""
     sums, conns = Stats(), Marks()
     for batch in log.batches(query, since, until):
+        visit(batch)
         _add(sums, batch)
         conn = np.unique(batch.column("conn").to_numpy())
         conns.put(conn[conn > 0], OPEN)
