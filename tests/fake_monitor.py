@@ -160,7 +160,12 @@ class FakeMonitor:
     ) -> dict[str, Any]:
         _check(q)
         self.calls.append(("events", q, since, until, limit, cursor, order))
-        return {"items": [ROW], "next": None}
+        return {"items": [ROW], "next": None, "progress": {"scanned": 1, "total": 1}}
+
+    def histogram(self, q: str, since: str | None, until: str | None, bins: int, cursor: str | None) -> dict[str, Any]:
+        _check(q)
+        self.calls.append(("histogram", q, since, until, bins, cursor))
+        return {"kinds": {"echo": [1]}, "total": 1, "next": None}
 
     def download(self, format: str, q: str, since: str | None, until: str | None, gzip: bool) -> FakeDownload:
         _check(q)

@@ -44,6 +44,15 @@ def test_events_defaults(browser: Any, monitor: FakeMonitor) -> None:
     assert monitor.calls == [("events", "", None, None, 100, None, "asc")]
 
 
+def test_a_histogram_passes_on_what_is_asked(browser: Any, monitor: FakeMonitor) -> None:
+    browser.get("/api/v1/events/histogram?q=kind:full&since=10m&until=5m&bins=7&cursor=abc")
+    assert browser.get("/api/v1/events/histogram").get_json()["total"] == 1
+    assert monitor.calls == [
+        ("histogram", "kind:full", "10m", "5m", 7, "abc"),
+        ("histogram", "", None, None, 100, None),
+    ]
+
+
 @pytest.mark.parametrize("path", ["/api/v1/connections/1", "/api/v1/connections/3"])
 def test_one_connection(browser: Any, path: str) -> None:
     assert browser.get(path).get_json()["history"] == {"time": []}
@@ -77,6 +86,8 @@ def test_series_range(browser: Any, text: str, seconds: int) -> None:
         ("/api/v1/connections?sort=colour", "colour"),
         ("/api/v1/connections?q=foo:1", 'unknown field "foo"'),
         ("/api/v1/events?q=foo:1", 'unknown field "foo"'),
+        ("/api/v1/events/histogram?q=foo:1", 'unknown field "foo"'),
+        ("/api/v1/events/histogram?bins=0", 'parameter "bins"'),
         ("/api/v1/events?order=sideways", 'parameter "order"'),
         ("/api/v1/events/download?q=foo:1", 'unknown field "foo"'),
         ("/api/v1/events/download?format=xls", 'unknown format "xls"'),

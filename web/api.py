@@ -12,6 +12,7 @@ from web.parameters import (
     DownloadParameters,
     EstimateParameters,
     EventsParameters,
+    HistogramParameters,
     ModelOrder,
     NoParameters,
     SeriesParameters,
@@ -90,6 +91,11 @@ def blueprint(monitor: Monitor) -> Blueprint:
     def events() -> Response:
         asked = parse(EventsParameters, request.args)
         return _asked(lambda: monitor.events(asked.q, asked.since, asked.until, asked.limit, asked.cursor, asked.order))
+
+    @api.get("/api/v1/events/histogram")
+    def histogram() -> Response:
+        asked = parse(HistogramParameters, request.args)
+        return _asked(lambda: monitor.histogram(asked.q, asked.since, asked.until, asked.bins, asked.cursor))
 
     @api.get("/api/v1/series")
     def series() -> Response:

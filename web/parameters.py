@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 from web.problems import ProblemError
 
 MAX_LIMIT = 1000
+MAX_BINS = 500
 MAX_CONN = 2**63 - 1
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -27,6 +28,7 @@ def _seconds(value: Any) -> Any:
 
 
 Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_LIMIT)]
+Bins = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_BINS)]
 Offset = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=MAX_CONN)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 
@@ -57,6 +59,16 @@ class EventsParameters(_Strict):
     limit: Limit = 100
     cursor: str | None = None
     order: Literal["asc", "desc"] = "asc"
+
+
+class HistogramParameters(_Strict):
+    """Rows of the log by time and kind."""
+
+    q: str = ""
+    since: str | None = None
+    until: str | None = None
+    bins: Bins = 100
+    cursor: str | None = None
 
 
 class DownloadParameters(_Strict):

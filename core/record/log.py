@@ -1,5 +1,6 @@
 """The reader of the log: in any process, while it is written or long after."""
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from core.record.export import to_dicts
 from core.record.files import JournalError
 from core.record.index import Index
 from core.record.query import Query
+from core.record.retention import Dropped, Ledger
 from core.record.scan import Position, Scan, Selection, Step
 
 __all__ = ["Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
@@ -60,9 +62,11 @@ class Log:
     ) -> tuple[list[dict[str, Any]], str | None]:
         """At most `limit` rows that match, and the cursor of the next page (None: this was the last).
 
+        It takes as long as it takes: `search` does not.
+
         Raises ValueError for a bad cursor, order or limit.
         """
-        page = self.search(query, since, until, limit, cursor, order)
+        page = self.search(query, since, until, limit, cursor, order, math.inf)
         return page.items, page.next
 
     def search(
@@ -117,6 +121,10 @@ class Log:
     def estimate(self, query: Query, since: int | None = None, until: int | None = None) -> Estimate:
         """How many rows match, without looking at all of them; see Estimate."""
         return estimate(self.index, Selection(query, since, until))
+
+    def dropped(self) -> Dropped:
+        """What retention has dropped from the beginning of the log."""
+        return Ledger(self.index.folder).dropped
 
     def span(self) -> tuple[int, int] | None:
         """Times (ns) of the first and the last row; None when there is none."""

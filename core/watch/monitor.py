@@ -218,8 +218,23 @@ class Monitor:
         """A page of the log, everything published up to now included."""
         query, low, high = self._selection(q, since, until)
         self._source.catch_up()
-        items, following = self._log.page(query, low, high, limit, cursor, order)  # type: ignore[arg-type]
-        return {"items": items, "next": following}
+        page = self._log.search(query, low, high, limit, cursor, order)  # type: ignore[arg-type]
+        return {"items": page.items, "next": page.next, "progress": {"scanned": page.scanned, "total": page.total}}
+
+    def histogram(self, q: str, since: str | None, until: str | None, bins: int, cursor: str | None) -> Json:
+        """Rows of the log by time and kind; contract of GET /api/v1/events/histogram."""
+        query, low, high = self._selection(q, since, until)
+        self._source.catch_up()
+        found = self._log.histogram(query, low, high, bins, cursor)
+        return {
+            "since": rfc3339(found.since),
+            "until": rfc3339(found.until),
+            "step_s": found.step / 1e9,
+            "kinds": found.kinds,
+            "total": found.total,
+            "progress": {"scanned": found.scanned, "total": found.of},
+            "next": found.next,
+        }
 
     def download(self, format: str, q: str, since: str | None, until: str | None, gzip: bool = False) -> Download:
         """The whole matching set, as the log is now; gzip where asked for and of use."""
@@ -357,10 +372,20 @@ class Monitor:
                 "lost": summed.lost,
                 "lag_ms": moment.lag_ms,
                 "log_bytes": moment.log_bytes,
+                "dropped": self._dropped(),
             },
             "viewers": self.viewers if moment.is_live or self.is_replay else None,
             **(self._accept_queue() if moment.is_live else {}),
             **_dated(moment),
+        }
+
+    def _dropped(self) -> Json:
+        dropped = self._log.dropped()
+        return {
+            "segments": dropped.segments,
+            "events": dropped.rows,
+            "bytes": dropped.bytes,
+            "until": None if dropped.until is None else rfc3339(dropped.until),
         }
 
     def _selection(self, q: str, since: str | None, until: str | None) -> tuple[Query, int | None, int | None]:
