@@ -93,6 +93,9 @@ COUNT = click.IntRange(0, 10_000_000)
 @option("--backlog", type=click.IntRange(1, 2**20), default=4096, help="Connections that may wait to be accepted.")
 @option("--retain-bytes", type=Size(0, 2**62), default="8GiB", help="Drop the oldest log above this; 0: keep all.")
 @option("--retain-age", type=click.FloatRange(0, 10**10), default=0.0, help="Drop log older than this, s; 0: keep all.")
+@option(
+    "--replay", type=click.Path(path_type=Path), default=None, help="Show the log of this directory, serve no echo."
+)
 def serve(**values: Any) -> None:
     """Serve the dashboard and the echo server until SIGTERM or Ctrl-C."""
     from web import serving
@@ -104,7 +107,11 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     from core.service import Service, ServiceError, Settings
     from web.serving import Deployment
 
-    engine_values = {name: value for name, value in values.items() if name not in ("host", "port")}
+    if values["replay"] is not None:
+        from core.replay import Replay
+
+        return Deployment(lambda: Replay(values["replay"]), ServiceError)
+    engine_values = {name: value for name, value in values.items() if name not in ("host", "port", "replay")}
     try:
         settings = Settings(**engine_values)
     except ServiceError as error:

@@ -115,45 +115,69 @@ def _check(q: str) -> None:
         raise ValueError(f'unknown field "foo" in "{q}"; known: seq, time')
 
 
+def dated(at: int | None) -> dict[str, Any]:
+    """What an answer of the past carries."""
+    return {} if at is None else {"at": str(at)}
+
+
 class FakeMonitor:
     """Connections 1 and 2 are open, 3 is closed."""
 
     def __init__(self) -> None:
         self.viewers = 0
+        self.is_replay = False
         self.healthy = True
         self.calls: list[tuple[Any, ...]] = []
         self.closed: list[int] = []
         self.chunks: Iterator[bytes] = rows(1000)
         self.name = "echoscope-log.{}"
 
-    def status(self) -> dict[str, Any]:
-        self.calls.append(("status",))
-        return {"name": "echoscope", "version": "0", "workers": 0, "viewers": self.viewers}
+    def moment(self, text: str) -> int:
+        if not text.isdigit():
+            raise ValueError(f'bad time "{text}"')
+        return int(text) * 10**9
 
-    def overview(self) -> dict[str, Any]:
+    def latest(self) -> int:
+        return 1000 * 10**9
+
+    def span(self) -> dict[str, Any]:
+        return {"since": "2026-11-23T14:00:00.000000000Z", "until": "2026-11-23T15:00:00.000000000Z", "live": True}
+
+    def status(self, at: int | None = None) -> dict[str, Any]:
+        self.calls.append(("status",) if at is None else ("status", at))
+        return {"name": "echoscope", "version": "0", "workers": 0, "viewers": self.viewers, **dated(at)}
+
+    def overview(self, at: int | None = None) -> dict[str, Any]:
         self.calls.append(("overview",))
-        return {**self.status(), "echoes_per_s": 12.5, "loop_busy": 0.25}
+        return {**self.status(at), "echoes_per_s": 12.5, "loop_busy": 0.25}
+
+    def unknown(self, conn: int, at: int) -> dict[str, Any]:
+        return {"conn": conn, "state": None, **dated(at)}
+
+    def events_until(self, q: str, after: int | None, at: int, limit: int) -> dict[str, Any]:
+        return {"items": [ROW][:limit], "skipped": 0, "after": after, **dated(at)}
 
     def loop(self) -> dict[str, Any]:
         self.calls.append(("loop",))
         return {"model": "epoll", "workers": []}
 
-    def map(self, sort: str) -> dict[str, Any]:
+    def map(self, sort: str, at: int | None = None) -> dict[str, Any]:
         if sort != "conn":
             raise ValueError(f'unknown sort "{sort}"')
-        return {"total": 0, "sort": sort, "states": {}, "cells": ""}
+        return {"total": 0, "sort": sort, "states": {}, "cells": "", **dated(at)}
 
-    def connections(self, q: str, sort: str, limit: int, offset: int) -> dict[str, Any]:
+    def connections(self, q: str, sort: str, limit: int, offset: int, at: int | None = None) -> dict[str, Any]:
         _check(q)
         if sort.lstrip("-") not in connection_item(1):
             raise ValueError(f'cannot sort by "{sort}"')
         self.calls.append(("connections", q, sort, limit, offset))
-        return {"total": 2, "matched": 2, "items": [connection_item(1), connection_item(2)][offset : offset + limit]}
+        items = [connection_item(1), connection_item(2)][offset : offset + limit]
+        return {"total": 2, "matched": 2, "items": items, **dated(at)}
 
-    def connection(self, conn: int) -> dict[str, Any] | None:
+    def connection(self, conn: int, at: int | None = None) -> dict[str, Any] | None:
         if conn > 3:
             return None
-        return {**connection_item(conn, "closed" if conn == 3 else "open"), "history": {"time": []}}
+        return {**connection_item(conn, "closed" if conn == 3 else "open"), "history": {"time": []}, **dated(at)}
 
     def events(
         self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str
@@ -179,10 +203,10 @@ class FakeMonitor:
         self.calls.append(("estimate", format, q, since, until))
         return {"rows": 1000, "bytes": 12_890, "exact": True, "name": self.name.format(format)}
 
-    def series(self, range_s: int) -> dict[str, Any]:
+    def series(self, range_s: int, at: int | None = None) -> dict[str, Any]:
         if not 60 <= range_s <= 86_400:
             raise ValueError(f"range must be 60 to 86400 seconds, not {range_s}")
-        return {"range": range_s, "step": 1, "time": [], "open": []}
+        return {"range": range_s, "step": 1, "time": [], "open": [], **dated(at)}
 
     def tail(self, q: str) -> FakeTail:
         _check(q)

@@ -169,3 +169,23 @@ def test_the_loop_is_told(browser: Any, monitor: FakeMonitor) -> None:
     assert browser.get("/api/v1/loop").get_json()["workers"] == []
     assert monitor.calls == [("loop",)]
     assert browser.get("/api/v1/loop?x=1").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["status", "overview", "connections", "connections/1", "series"])
+def test_every_answer_has_a_past(browser: Any, path: str) -> None:
+    assert browser.get(f"/api/v1/{path}?at=7").get_json()["at"] == str(7 * 10**9)
+    assert "at" not in browser.get(f"/api/v1/{path}").get_json()
+    assert "bad time" in problem(browser.get(f"/api/v1/{path}?at=yesterday"), 400)
+    assert "more than once" in problem(browser.get(f"/api/v1/{path}?at=7&at=8"), 400)
+
+
+def test_the_span(browser: Any) -> None:
+    assert browser.get("/api/v1/span").get_json().keys() == {"since", "until", "live"}
+    problem(browser.get("/api/v1/span?x=1"), 400)
+
+
+def test_a_replay_takes_no_orders(browser: Any, monitor: FakeMonitor) -> None:
+    monitor.is_replay = True
+    for path, body in (("connections/1/close", None), ("model", {"model": "epoll"})):
+        assert "a replay" in problem(browser.post(f"/api/v1/{path}", json=body), 409)
+    assert (monitor.closed, monitor.calls) == ([], [])

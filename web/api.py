@@ -14,6 +14,7 @@ from web.parameters import (
     EventsParameters,
     HistogramParameters,
     ModelOrder,
+    MomentParameters,
     NoParameters,
     SeriesParameters,
     parse,
@@ -30,8 +31,13 @@ def _asked(question: Callable[[], Json]) -> Response:
         raise ProblemError(400, str(error)) from error
 
 
-def _known(monitor: Monitor, conn: int) -> Json:
-    item = monitor.connection(conn) if conn <= MAX_CONN else None
+def _at(monitor: Monitor, asked: MomentParameters, question: Callable[[int | None], Json]) -> Response:
+    """As `_asked`, of the moment that is asked for, or of now."""
+    return _asked(lambda: question(None if asked.at is None else monitor.moment(asked.at)))
+
+
+def _known(monitor: Monitor, conn: int, at: int | None = None) -> Json:
+    item = monitor.connection(conn, at) if conn <= MAX_CONN else None
     if item is None:
         raise ProblemError(404, f"no connection {conn} is known")
     return item
@@ -64,13 +70,16 @@ def blueprint(monitor: Monitor) -> Blueprint:
 
     @api.get("/api/v1/status")
     def status() -> Response:
-        parse(NoParameters, request.args)
-        return jsonify(monitor.status())
+        return _at(monitor, parse(MomentParameters, request.args), monitor.status)
 
     @api.get("/api/v1/overview")
     def overview() -> Response:
+        return _at(monitor, parse(MomentParameters, request.args), monitor.overview)
+
+    @api.get("/api/v1/span")
+    def span() -> Response:
         parse(NoParameters, request.args)
-        return jsonify(monitor.overview())
+        return _asked(monitor.span)
 
     @api.get("/api/v1/loop")
     def loop() -> Response:
@@ -80,12 +89,11 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @api.get("/api/v1/connections")
     def connections() -> Response:
         asked = parse(ConnectionsParameters, request.args)
-        return _asked(lambda: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset))
+        return _at(monitor, asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at))
 
     @api.get("/api/v1/connections/<int:conn>")
     def connection(conn: int) -> Response:
-        parse(NoParameters, request.args)
-        return jsonify(_known(monitor, conn))
+        return _at(monitor, parse(MomentParameters, request.args), lambda at: _known(monitor, conn, at))
 
     @api.get("/api/v1/events")
     def events() -> Response:
@@ -100,7 +108,7 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @api.get("/api/v1/series")
     def series() -> Response:
         asked = parse(SeriesParameters, request.args)
-        return _asked(lambda: monitor.series(asked.range))
+        return _at(monitor, asked, lambda at: monitor.series(asked.range, at))
 
     return api
 
@@ -134,6 +142,11 @@ def downloads_blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
 def orders_blueprint(monitor: Monitor) -> Blueprint:
     """The routes that change something."""
     orders = Blueprint("orders", __name__)
+
+    @orders.before_request
+    def refuse_in_a_replay() -> None:
+        if monitor.is_replay:
+            raise ProblemError(409, "this is a replay of a log: there is no server to give orders to")
 
     @orders.post("/api/v1/connections/<int:conn>/close")
     def close(conn: int) -> Response:

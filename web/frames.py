@@ -35,8 +35,17 @@ class Frame:
         self.text = f'{{"view":"{view}","n":{n},"time":"{time}","data":{data}}}'
 
 
-Take = Callable[[float], str]
-"""What gives a view its data when they are not the same for all who ask: the time of the tick -> JSON text."""
+class Last(str):
+    """The data of a view's last frame."""
+
+    __slots__ = ()
+
+
+Take = Callable[[float], str | None]
+"""What gives a view its data when they are not the same for all who ask: the time of the tick -> JSON text.
+
+None: not yet. After a Last there is no more.
+"""
 
 
 @dataclass(slots=True)
@@ -172,7 +181,10 @@ class Hub:
     def _publish(self, sid: str, view: _View, now: float, shared: dict[Watch, str]) -> None:
         request = view.request
         if view.take is not None:
-            data = view.take(now)
+            taken = view.take(now)
+            if taken is None:
+                return
+            data = taken
         elif request in shared:
             data = shared[request]
         else:
@@ -184,6 +196,7 @@ class Hub:
             if viewer is None or viewer.views[request.view] is not view or view.ended:
                 return
             view.n += 1
+            view.ended = isinstance(data, Last)
             view.unacknowledged = True
             view.due = (now // period + 1) * period
             if viewer.silent_since is None:

@@ -34,6 +34,7 @@ from web.parameters import (
 )
 from web.security import App, Environ, StartResponse
 from web.tails import Tails
+from web.travel import Travel
 
 MAX_MESSAGE_BYTES: Final = 64_000
 MAX_UNREAD: Final = 64
@@ -145,6 +146,7 @@ class Live:
         self._gate = _Gate(app.wsgi_app, most_viewers + 4, lambda: len(self._server.eio.sockets))
         app.wsgi_app = self._gate  # type: ignore[method-assign]
         self.hub = Hub(self._compute, Outlets(self._send, self.cut), time.monotonic, time.thread_time)
+        self._travel = Travel(monitor, self._wake.set)
         self._thread = threading.Thread(target=self._publish, name="live", daemon=True)
         self._io.on_event("connect", self._on_connect)
         self._io.on_event("disconnect", self._on_disconnect)
@@ -161,6 +163,7 @@ class Live:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._travel.stop()
         for session in list(self._server.eio.sockets):
             self._cut_session(session)
         self._server.shutdown()
@@ -235,6 +238,8 @@ class Live:
 
     def _check(self, asked: Watch) -> Take | None:
         """Ask once what will be asked often, so that a bad value is told at once. Events get a place of their own."""
+        if not isinstance(asked, WatchLoop) and (asked.at is not None or self._monitor.is_replay):
+            return self._travel.begin(asked).take
         match asked:
             case WatchEvents():
                 return self._tails.follow(asked.q).take

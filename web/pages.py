@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
 from core.watch.kernel import FACTS
 from web.monitor import Monitor
@@ -24,7 +24,7 @@ def blueprint(monitor: Monitor) -> Blueprint:
 
     @pages.get("/connections/<int:conn>")
     def connection(conn: int) -> tuple[str, int]:
-        known = conn <= MAX_CONN and monitor.connection(conn) is not None
+        known = conn <= MAX_CONN and _is_known(monitor, conn, request.args.get("at"))
         return render_template("connection.html", conn=conn, facts=FACTS), 200 if known else 404
 
     @pages.get("/events")
@@ -36,6 +36,13 @@ def blueprint(monitor: Monitor) -> Blueprint:
         return render_template("loop.html")
 
     return pages
+
+
+def _is_known(monitor: Monitor, conn: int, at: str | None) -> bool:
+    try:
+        return monitor.connection(conn, monitor.moment(at) if at else None) is not None
+    except ValueError:  # the page itself says what is wrong with the moment
+        return False
 
 
 def _about(monitor: Monitor) -> dict[str, Any]:

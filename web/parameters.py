@@ -1,9 +1,9 @@
 """Query parameters and live messages: which there are, and what they may be."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from werkzeug.datastructures import MultiDict
 
 from web.problems import ProblemError
@@ -41,7 +41,13 @@ class NoParameters(_Strict):
     """A request that takes none."""
 
 
-class ConnectionsParameters(_Strict):
+class MomentParameters(_Strict):
+    """A request for now, or for a moment of the past."""
+
+    at: str | None = None
+
+
+class ConnectionsParameters(MomentParameters):
     """A page of the connection list."""
 
     q: str = ""
@@ -90,7 +96,7 @@ class EstimateParameters(_Strict):
     until: str | None = None
 
 
-class SeriesParameters(_Strict):
+class SeriesParameters(MomentParameters):
     """A range of the charts' history."""
 
     range: Seconds = 600
@@ -106,14 +112,27 @@ class ModelOrder(_Message):
     model: str
 
 
-class WatchOverview(_Message):
+class _Past(_Message):
+    """What may be watched at a moment of the past, and played from it on at a speed (seconds a second)."""
+
+    at: str | None = None
+    speed: float | None = Field(None, ge=0.25, le=64)
+
+    @model_validator(mode="after")
+    def _speed_of_a_moment(self) -> Self:
+        if self.speed is not None and self.at is None:
+            raise ValueError('"speed" needs a moment to play from: "at"')
+        return self
+
+
+class WatchOverview(_Past):
     """Watch the figures of the whole server."""
 
     period: ClassVar[float] = 0.5
     view: Literal["overview"]
 
 
-class WatchConnections(_Message):
+class WatchConnections(_Past):
     """Watch a page of the connection list."""
 
     period: ClassVar[float] = 0.25
@@ -124,7 +143,7 @@ class WatchConnections(_Message):
     offset: int = Field(0, ge=0, le=MAX_CONN)
 
 
-class WatchConnection(_Message):
+class WatchConnection(_Past):
     """Watch one connection."""
 
     period: ClassVar[float] = 0.25
@@ -132,7 +151,7 @@ class WatchConnection(_Message):
     conn: int = Field(ge=1, le=MAX_CONN)
 
 
-class WatchEvents(_Message):
+class WatchEvents(_Past):
     """Watch events as they happen."""
 
     period: ClassVar[float] = 0.25
@@ -147,7 +166,7 @@ class WatchLoop(_Message):
     view: Literal["loop"]
 
 
-class WatchMap(_Message):
+class WatchMap(_Past):
     """Watch all open connections at once."""
 
     period: ClassVar[float] = 1.0
@@ -161,7 +180,8 @@ class Unwatch(_Message):
     view: Literal["overview", "connections", "connection", "events", "loop", "map"]
 
 
-Watch = WatchOverview | WatchConnections | WatchConnection | WatchEvents | WatchLoop | WatchMap
+PastWatch = WatchOverview | WatchConnections | WatchConnection | WatchEvents | WatchMap
+Watch = PastWatch | WatchLoop
 _WATCHES: dict[str, type[Watch]] = {
     "overview": WatchOverview,
     "connections": WatchConnections,

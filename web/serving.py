@@ -32,7 +32,10 @@ class Engine(Protocol):
     """What serves the echo and is watched: made before the fork, started after it."""
 
     @property
-    def echo_address(self) -> tuple[str, int]: ...
+    def echo_address(self) -> tuple[str, int] | None:
+        """Where the echo server is; None when there is none."""
+        ...
+
     @property
     def monitor(self) -> Monitor: ...
     def start(self) -> None: ...
@@ -136,9 +139,9 @@ class Deployment:
             self._announce(bound, engine.echo_address)
 
     @staticmethod
-    def _announce(bound: Any, echo: tuple[str, int]) -> None:
+    def _announce(bound: Any, echo: tuple[str, int] | None) -> None:
         url = f"http://{url_host(bound[0])}:{bound[1]}" if isinstance(bound, tuple) else f"unix:{bound}"
-        sys.stdout.write(f"dashboard {url}\necho {url_host(echo[0])}:{echo[1]}\n")
+        sys.stdout.write(f"dashboard {url}\n" + (f"echo {url_host(echo[0])}:{echo[1]}\n" if echo else ""))
         sys.stdout.flush()
 
     def _stop(self, worker: Any, engine: Engine, app: Any) -> None:

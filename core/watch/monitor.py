@@ -175,6 +175,10 @@ class Monitor:
             **_dated(moment),
         }
 
+    def unknown(self, conn: int, at: int) -> Json:
+        """What is said of a connection that is not known at a moment: it may be later on."""
+        return {"conn": conn, "state": None, "at": rfc3339(at)}
+
     def series(self, range_s: int, at: int | None = None) -> Json:
         """The charts' history of the last `range_s` seconds."""
         with self._moment(at) as moment:
@@ -206,11 +210,12 @@ class Monitor:
         query = parse(q, EVENT_FIELDS)
         self._source.written(at)
         if after is None:
-            items, _ = self._log.page(query, None, at + 1, limit, None, "desc")
-            return {"items": items[::-1], "skipped": 0}
+            page = self._log.search(query, None, at + 1, limit, None, "desc")
+            return {"items": page.items[::-1], "skipped": 0, "at": rfc3339(at)}
         batches = list(self._log.batches(query, after + 1, at + 1))
         items = newest(batches, query, limit)
-        return {"items": items, "skipped": sum(batch.num_rows for batch in batches) - len(items)}
+        skipped = sum(batch.num_rows for batch in batches) - len(items)
+        return {"items": items, "skipped": skipped, "at": rfc3339(at)}
 
     def events(
         self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str = "asc"

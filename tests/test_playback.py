@@ -1,0 +1,155 @@
+"""Views of the past: one frame of a moment, or a moment that goes on. A clock of our own, no threads."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from conftest import Site, wait_until
+from fake_monitor import FakeMonitor
+from test_live import viewing
+
+from web.frames import Last
+from web.parameters import WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_watch
+from web.travel import Playback, Travel
+
+SECOND = 10**9
+
+
+def done(compute: Callable[[], str]) -> Future[str]:
+    future: Future[str] = Future()
+    future.set_result(compute())
+    return future
+
+
+def playback(speed: float | None, end: float = 1000.0) -> Playback:
+    return Playback(lambda at: {"at": at / SECOND}, 100 * SECOND, speed, lambda: int(end * SECOND), done)
+
+
+def frame(view: Playback, now: float) -> dict[str, Any]:
+    text = view.take(now)
+    assert text is not None
+    return {**json.loads(text), "last": isinstance(text, Last)}
+
+
+def test_a_moment_is_one_frame() -> None:
+    assert frame(playback(None), 5.0) == {"at": 100.0, "last": True}
+
+
+@pytest.mark.parametrize("speed", [0.25, 1.0, 64.0])
+def test_the_moment_goes_on_at_its_speed(speed: float) -> None:
+    view = playback(speed, end=1e6)
+    assert frame(view, 5.0) == {"at": 100.0, "end": False, "last": False}
+    assert frame(view, 7.0)["at"] == 100.0 + 2 * speed
+    assert frame(view, 9.0)["at"] == 100.0 + 4 * speed
+
+
+def test_the_end_is_said_once_it_is_reached() -> None:
+    view = playback(10.0, end=115.0)
+    frame(view, 5.0)
+    assert frame(view, 6.0)["end"] is False
+    assert frame(view, 9.0) == {"at": 115.0, "end": True, "last": True}
+
+
+def test_a_moment_that_is_no_longer_held_ends_the_view() -> None:
+    def dropped(_at: int) -> dict[str, Any]:
+        raise ValueError("before the log's beginning")
+
+    view = Playback(dropped, 0, 1.0, lambda: SECOND, done)
+    assert frame(view, 1.0) == {"error": "before the log's beginning", "end": True, "last": True}
+
+
+def test_nothing_is_waited_for() -> None:
+    futures: list[Future[str]] = []
+
+    def later(_compute: Callable[[], str]) -> Future[str]:
+        futures.append(Future())
+        return futures[-1]
+
+    view = Playback(lambda at: {}, 0, 1.0, lambda: SECOND, later)
+    assert [view.take(now) for now in (1.0, 2.0, 3.0)] == [None, None, None]
+    assert len(futures) == 1
+    futures[0].set_result("{}")
+    assert view.take(4.0) == "{}"
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ({"view": "overview", "at": "yesterday"}, "bad time"),
+        ({"view": "overview", "speed": 2.0}, 'needs a moment to play from: "at"'),
+        ({"view": "overview", "at": "7", "speed": 0.1}, 'field "speed"'),
+        ({"view": "overview", "at": "7", "speed": 65}, 'field "speed"'),
+        ({"view": "overview", "at": "7", "speed": "fast"}, 'field "speed"'),
+        ({"view": "overview", "at": 7}, 'field "at"'),
+        ({"view": "connections", "at": "7", "q": "foo:1"}, "unknown field"),
+        ({"view": "events", "at": "7", "q": "foo:1"}, "unknown field"),
+        ({"view": "map", "at": "7", "sort": "peer"}, "unknown sort"),
+        ({"view": "loop", "at": "7"}, 'unknown field "at"'),
+    ],
+)
+def test_what_makes_no_sense_is_told_at_once(site: Site, message: dict[str, Any], error: str) -> None:
+    with viewing(site) as viewer:
+        answer = viewer.watch(**message)
+        assert not answer["ok"]
+        assert error in answer["error"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        WatchOverview(view="overview", at="7"),
+        WatchConnections(view="connections", at="7"),
+        WatchConnection(view="connection", conn=1, at="7"),
+        WatchConnection(view="connection", conn=99, at="7"),
+        parse_watch({"view": "map", "at": "7"}),
+    ],
+)
+def test_every_view_has_a_past(monitor: FakeMonitor, asked: Any) -> None:
+    ready: list[bool] = []
+    travel = Travel(monitor, lambda: ready.append(True))
+    view = travel.begin(asked)
+    text = wait_until(lambda: view.take(0.0), "the frame")
+    travel.stop()
+    assert json.loads(text)["at"] == str(7 * SECOND)
+    assert isinstance(text, Last)
+    assert ready
+
+
+def test_events_follow_the_moment_before(monitor: FakeMonitor) -> None:
+    travel = Travel(monitor, lambda: None)
+    view = travel.begin(WatchEvents(view="events", at="7", speed=2.0))
+    view._submit = done  # type: ignore[method-assign,assignment]
+    assert frame(view, 0.0)["after"] is None
+    assert frame(view, 1.0)["after"] == 7 * SECOND
+    travel.stop()
+
+
+def test_over_the_wire(site: Site) -> None:
+    with viewing(site) as viewer:
+        assert viewer.watch(view="overview", at="7") == {"ok": True}
+        wait_until(lambda: viewer.of("overview"), "a frame")
+        assert viewer.of("overview")[0]["data"]["at"] == str(7 * SECOND)
+        assert viewer.watch(view="connections", at="990", speed=64) == {"ok": True}
+        wait_until(lambda: viewer.of("connections") and viewer.of("connections")[-1]["data"]["end"], "the end")
+        moments = [int(one["data"]["at"]) for one in viewer.of("connections")]
+        assert moments == sorted(moments)
+        assert moments[-1] == site.monitor.latest()
+        assert len(viewer.of("overview")) == 1
+
+
+def test_back_to_now(site: Site) -> None:
+    with viewing(site) as viewer:
+        viewer.watch(view="overview", at="7")
+        wait_until(lambda: viewer.of("overview"), "a frame")
+        viewer.watch(view="overview")
+        wait_until(lambda: "at" not in viewer.of("overview")[-1]["data"], "now")
+
+
+def test_a_replay_has_one_frame_of_the_end(site: Site) -> None:
+    site.monitor.is_replay = True
+    with viewing(site) as viewer:
+        viewer.watch(view="events")
+        wait_until(lambda: viewer.of("events"), "a frame")
+        assert viewer.of("events")[0]["data"]["at"] == str(site.monitor.latest())

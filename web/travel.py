@@ -1,0 +1,118 @@
+"""Views of the past: of one moment, or played from it on. Computed in a thread of their own: a moment takes a while."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from web.encoding import encode
+from web.frames import Last
+from web.monitor import Json, Monitor
+from web.parameters import (
+    PastWatch,
+    WatchConnection,
+    WatchConnections,
+    WatchEvents,
+    WatchMap,
+    WatchOverview,
+)
+
+ROWS: Final = 100
+_NS: Final = 1_000_000_000
+
+
+class Travel:
+    """Makes such views; `ready` is called when one has its next frame."""
+
+    def __init__(self, monitor: Monitor, ready: Callable[[], None]) -> None:
+        self._monitor = monitor
+        self._ready = ready
+        self._worker = ThreadPoolExecutor(1, "travel")
+
+    def begin(self, asked: PastWatch) -> "Playback":
+        """The view that is asked for; of the last moment when it names none.
+
+        ValueError for what can't be understood, or a moment that is not held.
+        """
+        start = self._monitor.latest() if asked.at is None else self._monitor.moment(asked.at)
+        match asked:
+            case WatchConnections():
+                self._monitor.connections(asked.q, asked.sort, 1, 0)
+            case WatchMap():
+                self._monitor.map(asked.sort)
+            case WatchEvents():
+                self._monitor.tail(asked.q)
+        return Playback(_Answers(self._monitor, asked), start, asked.speed, self._monitor.latest, self._submit)
+
+    def stop(self) -> None:
+        """Compute nothing more."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def _submit(self, compute: Callable[[], str]) -> Future[str]:
+        future = self._worker.submit(compute)
+        future.add_done_callback(lambda _: self._ready())
+        return future
+
+
+class Playback:
+    """One view: `take` answers each frame once it is there. Its moment goes on by `speed` seconds a second."""
+
+    def __init__(
+        self,
+        answer: Callable[[int], Json],
+        start: int,
+        speed: float | None,
+        latest: Callable[[], int],
+        submit: Callable[[Callable[[], str]], Future[str]],
+    ) -> None:
+        self._answer = answer
+        self._start = start
+        self._speed = speed
+        self._latest = latest
+        self._submit = submit
+        self._began: float | None = None
+        self._coming: Future[str] | None = None
+
+    def take(self, now: float) -> str | None:
+        """The next frame's data as JSON, None while it is not there; the last of the view is a Last."""
+        if self._coming is None:
+            self._began = now if self._began is None else self._began
+            moment = self._start + int((now - self._began) * (self._speed or 0.0) * _NS)
+            self._coming = self._submit(lambda: self._compute(moment))
+        if not self._coming.done():
+            return None
+        coming, self._coming = self._coming, None
+        return coming.result()
+
+    def _compute(self, moment: int) -> str:
+        end = self._latest()
+        try:
+            answer = self._answer(min(moment, end))
+        except ValueError as error:  # retention may have dropped it since it was asked for
+            return Last(encode({"error": str(error), "end": True}))
+        if self._speed is None:
+            return Last(encode(answer))
+        text = encode({**answer, "end": moment >= end})
+        return Last(text) if moment >= end else text
+
+
+class _Answers:
+    """What a view shows at each moment; events are those since the moment before."""
+
+    def __init__(self, monitor: Monitor, asked: PastWatch) -> None:
+        self._monitor = monitor
+        self._asked = asked
+        self._before: int | None = None
+
+    def __call__(self, at: int) -> dict[str, Any]:
+        match self._asked:
+            case WatchOverview():
+                return self._monitor.overview(at)
+            case WatchConnections(q=q, sort=sort, limit=limit, offset=offset):
+                return self._monitor.connections(q, sort, limit, offset, at)
+            case WatchMap(sort=sort):
+                return self._monitor.map(sort, at)
+            case WatchConnection(conn=conn):
+                return self._monitor.connection(conn, at) or self._monitor.unknown(conn, at)
+            case WatchEvents(q=q):
+                before, self._before = self._before, at
+                return self._monitor.events_until(q, before, at, ROWS)
