@@ -1,9 +1,9 @@
 """What a turn of the loop came to, for its record."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from core.engine.loop import Turn
+from core.engine.recorder import Recorder
 
 
 class Calls:
@@ -15,14 +15,7 @@ class Calls:
         self.accepts = self.reads = self.writes = self.eagains = 0
 
 
-class TurnRecorder(Protocol):
-    """Where turns go."""
-
-    publish: Callable[..., int]
-    turn: Callable[..., None]
-
-
-def turn_end(recorder: TurnRecorder, calls: Calls) -> Callable[[int, Turn], None]:
+def turn_end(recorder: Recorder, calls: Calls) -> Callable[[int, Turn], None]:
     """What the loop calls before each wait: shows the turn's events to the reader, then records the turn.
 
     The hot path counts nothing: how often it ran is what the ring has taken less what was written by others.

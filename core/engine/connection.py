@@ -23,6 +23,8 @@ class State(Enum):
     DRAINING = "draining"
     CLOSED = "closed"
 
+    __hash__ = object.__hash__  # Enum hashes the name, in Python, at every look into the table
+
 
 class Step(Enum):
     """What can happen to the state of a connection."""
@@ -30,6 +32,8 @@ class Step(Enum):
     EOF = "eof"
     SHUTDOWN = "shutdown"
     CLOSE = "close"
+
+    __hash__ = object.__hash__
 
 
 TRANSITIONS: Final = {

@@ -16,8 +16,9 @@ from typing import Final
 
 from core.engine.connection import Connection, State, Step
 from core.engine.ledger import Ledger
+from core.engine.recorder import Recorder
 from core.engine.sample import tcp_info
-from core.engine.server import STAMP_SIZE, Recorder, ServerSettings, unread
+from core.engine.server import STAMP_SIZE, ServerSettings, unread
 from core.record.events import ERRNO_BASE, Kind, Reason
 
 _RESET: Final = (ConnectionResetError, BrokenPipeError)

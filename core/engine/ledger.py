@@ -3,7 +3,7 @@
 import threading
 import time
 
-from core.engine.server import Recorder
+from core.engine.recorder import Recorder
 
 
 class Ledger:

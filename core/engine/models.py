@@ -7,9 +7,10 @@ from typing import Any, Final, Protocol
 from core.engine.blocking import BlockingServer, ThreadsServer
 from core.engine.listener import AcceptQueue
 from core.engine.poller import POLLERS
+from core.engine.recorder import Recorder
 from core.engine.registrations import Registrations
 from core.engine.sample import Sample
-from core.engine.server import Recorder, Server, ServerSettings
+from core.engine.server import Server, ServerSettings
 
 
 class Engine(Protocol):

@@ -20,13 +20,15 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import Final, Protocol
+from typing import Final
 
+from core.engine.acceptor import Acceptor
 from core.engine.calls import Calls, turn_end
 from core.engine.connection import Connection, Marks, State, Step
-from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, packed
+from core.engine.listener import AcceptQueue, packed
 from core.engine.loop import Loop, Timer, Visit
 from core.engine.poller import POLLERS, READ, Poller
+from core.engine.recorder import Recorder
 from core.engine.registrations import Registrations
 from core.engine.sample import MOST_SAMPLES, Sample, take, tcp_info
 from core.record.events import ERRNO_BASE, Kind, Reason
@@ -34,7 +36,6 @@ from core.record.events import ERRNO_BASE, Kind, Reason
 STAMP_SIZE: Final = 27
 """Bytes of `[` + ctime + `] `."""
 
-_ACCEPTS_A_TURN: Final = 64
 # A visit flushes 2 MiB at most: with the default marks, all that is queued.
 _FLUSH_SIZE: Final = 256 * 1024
 _FLUSHES: Final = 8
@@ -42,7 +43,6 @@ _FLUSHES: Final = 8
 # wakes its peer less often. Who asks for small reads wants to see them.
 _VISIT_SIZE: Final = 1024 * 1024
 _LEAST_SIZE: Final = 16 * 1024
-_RETRY_ACCEPT: Final = 0.1
 _HEARTBEAT: Final = 1.0
 _SWITCH_TIMEOUT: Final = 5.0
 _RESET: Final = (errno.ECONNRESET, errno.EPIPE)
@@ -50,20 +50,6 @@ _ECHO: Final = int(Kind.ECHO)
 _ECHO_EMPTIED: Final = Kind.ECHO | 1 << 8
 # struct tcp_info (linux/tcp.h): tcpi_last_data_sent and tcpi_last_data_recv, ms.
 _LAST_DATA: Final = struct.Struct("44xI4xI")
-
-
-class Recorder(Protocol):
-    """Where events go: what core.record.recorder.Recorder offers."""
-
-    echo: Callable[[int, int, int, int], None]
-    emit: Callable[..., None]
-    emit_peer: Callable[[int, int, bytes, int, int], None]
-    revise: Callable[[int, int, int, int, int, int, int], None]
-    publish: Callable[..., int]
-    room: Callable[[], int]
-    turn: Callable[..., None]
-
-    def last_sample(self, conn: int, info: bytes) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +84,6 @@ class Server:
         self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
     ) -> None:
         """`listener` is non-blocking and becomes the server's; `ids` gives each connection its own."""
-        self._listener = listener
         self._recorder = recorder
         self._settings = settings
         self._ids = ids
@@ -106,6 +91,7 @@ class Server:
         self._stopping = False
         self._calls = Calls()
         self._loop = Loop(POLLERS[settings.model](), turn_end(recorder, self._calls), self._stamp)
+        self._acceptor = Acceptor(listener, self._loop, recorder, self._calls, self._admit, self._links.__len__)
         self._descriptor_limit = self._loop.poller.descriptor_limit
         # A stamp stands before each place where a chunk is read to, so that a reply is one piece of memory, and so are
         # the replies to several chunks of which only the last is not full.
@@ -123,7 +109,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until stopped; every event but START and STOP comes from a visit."""
-        self._loop.add(self._listener.fileno(), READ, self._accept)
+        self._acceptor.start()
         self._recorder.emit(Kind.START)
         self._beat()
         try:
@@ -133,7 +119,7 @@ class Server:
                 self._close(link, Reason.SHUTDOWN)
             self._recorder.emit(Kind.STOP)
             self._recorder.publish(0, 0)
-            self._listener.close()
+            self._acceptor.close()
             self._loop.close()
 
     def stop(self, timeout: float) -> None:
@@ -171,7 +157,7 @@ class Server:
 
     def accept_queue(self) -> AcceptQueue | None:
         """How many wait to be accepted; None once stopped."""
-        return accept_queue(self._listener)
+        return self._acceptor.queue()
 
     def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
         """Ask the kernel about at most MOST_SAMPLES connections; `done` is called in the loop's thread.
@@ -210,34 +196,6 @@ class Server:
         self._loop.call_later(_HEARTBEAT, self._beat)
 
     # -- accepting
-
-    def _accept(self, mask: int) -> None:
-        for _ in range(_ACCEPTS_A_TURN):
-            # Each open connection must still be able to record its end.
-            if self._recorder.room() < 4 * len(self._links) + _ACCEPTS_A_TURN:
-                return self._pause_accepting()
-            self._calls.accepts += 1
-            try:
-                sock, address = self._listener.accept()
-            except BlockingIOError:
-                self._calls.eagains += 1
-                return None
-            except OSError as error:
-                if error.errno in EXHAUSTED:
-                    self._recorder.emit(Kind.REFUSE, reason=ERRNO_BASE + error.errno)
-                    return self._pause_accepting()
-                continue  # accept(2) also reports errors of the connection that was to be accepted
-            self._admit(sock, address)
-        return self._loop.again(self._listener.fileno())
-
-    def _pause_accepting(self) -> None:
-        """Leave the queue of connections alone for a while: it would stay ready and spin the loop."""
-        self._loop.change(self._listener.fileno(), 0)
-        self._loop.call_later(_RETRY_ACCEPT, self._resume_accepting)
-
-    def _resume_accepting(self) -> None:
-        if not self._stopping:
-            self._loop.change(self._listener.fileno(), READ)
 
     def _admit(self, sock: socket.socket, address: tuple[str, int]) -> None:
         peer, port = packed(address)
@@ -462,7 +420,10 @@ class Server:
         conn.receive_eof()
         conn.reason = Reason.PEER
         self._recorder.emit(Kind.EOF, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks)
-        self._settle(link)
+        if conn.queue_bytes:
+            self._settle(link)
+        else:
+            self._close(link, Reason.PEER)
 
     def _unread(self, link: Link, error: OSError) -> None:
         self._calls.reads += 1
@@ -483,6 +444,7 @@ class Server:
         self._recorder.last_sample(conn.id, tcp_info(link.sock))
         link.sock.close()
         del self._links[conn.id]
+        del link.quiet  # it holds the link: a circle that only the garbage collector would find
         conn.step(Step.CLOSE)
         self._recorder.emit(Kind.CLOSE, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
         if self._stopping and not self._links:
@@ -519,7 +481,7 @@ class Server:
         if self._stopping:
             return
         self._stopping = True
-        self._loop.remove(self._listener.fileno())
+        self._acceptor.stop()
         for link in list(self._links.values()):
             self._drain(link)
         if self._links:

@@ -1,0 +1,18 @@
+"""Where an engine's events, turns and last samples go."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Recorder(Protocol):
+    """What core.record.recorder.Recorder offers."""
+
+    echo: Callable[[int, int, int, int], None]
+    emit: Callable[..., None]
+    emit_peer: Callable[[int, int, bytes, int, int], None]
+    revise: Callable[[int, int, int, int, int, int, int], None]
+    publish: Callable[..., int]
+    room: Callable[[], int]
+    turn: Callable[..., None]
+
+    def last_sample(self, conn: int, info: bytes) -> None: ...
