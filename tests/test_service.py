@@ -327,16 +327,18 @@ def test_a_dead_loop_is_unhealthy(start: Start, monkeypatch: pytest.MonkeyPatch)
     assert reason == "the echo loop stopped: IndexError: list index out of range"
 
 
-def test_small_batches_are_written_together(service: Service) -> None:
+def test_small_batches_are_written_together(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump_module, "_LONGEST_UNWRITTEN", 3600.0)
     service._pump.catch_up()
     before = service.monitor.status()["recorder"]["log_bytes"]
     with connect(service) as client:
-        for _ in range(5):
+        for count in range(1, 6):
             client.sendall(b"x")
             receive(client, 1)
-            time.sleep(1.5 * pump_module.TICK)
+            wait_for(lambda count=count: service.monitor.status()["echoes"] == count, f"echo {count} is counted")
         assert service.monitor.status()["recorder"]["log_bytes"] == before
-    wait_for(lambda: service.monitor.status()["recorder"]["log_bytes"] > before, "written")
+        monkeypatch.setattr(pump_module, "_LONGEST_UNWRITTEN", 0.5)
+        wait_for(lambda: service.monitor.status()["recorder"]["log_bytes"] > before, "written")
 
 
 class TestRefusals:
