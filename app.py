@@ -180,6 +180,7 @@ def load(**values: Any) -> None:
 @option("--json", "as_json", is_flag=True, default=False, help="Sums and checks as JSON.")
 def log(**values: Any) -> int:
     """Write the matching events of a log to standard output or a file, sum them up, or check the log."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # mimalloc keeps 30 MB more than it uses
     from core.exports import command
     from core.record.log import JournalError
     from core.record.ring import RingError

@@ -22,6 +22,7 @@ from core.record.events import RECORD, Kind
 from core.record.journal import Journal
 from core.record.records import Records
 from core.record.rows import to_batch
+from core.record.sealer import Sealer
 
 ROWS_A_SECOND: Final = 2_000_000
 """Of the log that is made, for each second of the plan."""
@@ -108,6 +109,9 @@ def _log_of(rows: int) -> Iterator[Path]:
             peer = records["conn"].astype(np.int32)
             journal.append(to_batch(Records.of(records, time.time_ns() - 3600 * 10**9), 1, peer, peers))
         journal.close()
+        sealer = Sealer(journal)
+        while sealer.seal_next():
+            pass
         yield directory
     finally:
         shutil.rmtree(directory)
@@ -123,12 +127,13 @@ def _download(server: Echoscope, name: str, *, watch: bool = False) -> tuple[flo
 
 
 def _exporter_memory(server: Echoscope) -> int:
-    """Resident bytes of the largest process that makes a download."""
+    """Bytes of the largest process that makes a download, pages shared with others counted in part (Pss)."""
     most = 0
     for pid in server.pids():
         try:
             if b"core.exports.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                most = max(most, 4096 * int(Path(f"/proc/{pid}/statm").read_text().split()[1]))
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+                most = max(most, *(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")))
         except OSError:  # it has just ended
             continue
     return most

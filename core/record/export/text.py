@@ -12,7 +12,7 @@ from core.record.export import cells
 from core.record.export.gather import gathered
 from core.record.schema import SCHEMA
 
-_CHUNK: Final = 16384
+_CHUNK: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
