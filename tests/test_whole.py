@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import requests
 import socketio
@@ -45,6 +46,30 @@ def test_downloads_add_up_to_what_was_sent(server: Server, accepts: str) -> None
     assert as_jsonl.headers.get("Content-Encoding", "identity") == accepts
     assert sums([json.loads(line) for line in as_jsonl.text.splitlines()]) == expected
     assert sums(list(csv.DictReader(io.StringIO(as_csv.text)))) == expected
+
+
+def test_parquet_and_the_trace_hold_the_same(server: Server) -> None:
+    result = load(server)
+    expected = (result["bytes_out"], result["bytes_in"])
+    as_parquet = server.get("/api/v1/events/download?format=parquet", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in as_parquet.headers
+    table = pq.read_table(io.BytesIO(as_parquet.content), columns=["bytes_in", "bytes_out"])
+    assert sums(table.to_pylist()) == expected
+    trace = server.json("/api/v1/events/download", format="perfetto")["traceEvents"]
+    assert sums([event["args"] for event in trace if event["ph"] == "i"]) == expected
+    assert [event for event in trace if event["ph"] == "X"]  # the loop's turns
+
+
+def test_a_download_is_what_was_estimated_and_told_of(server: Server) -> None:
+    load(server)
+    asked = {"format": "csv", "q": "kind:open"}
+    estimate = server.json("/api/v1/events/estimate", **asked)
+    assert (estimate["rows"], estimate["exact"]) == (20, True)
+    response = server.get("/api/v1/events/download", params=asked | {"token": "ab" * 8})
+    assert response.headers["Content-Disposition"] == f"attachment; filename={estimate['name']}"
+    progress = server.json(f"/api/v1/downloads/{'ab' * 8}")
+    assert (progress["state"], progress["rows"], progress["bytes"]) == ("done", 20, len(response.content))
+    assert progress["estimate"] == {name: estimate[name] for name in ("rows", "bytes", "exact")}
 
 
 def test_downloads_hold_what_the_filter_matches(server: Server) -> None:
