@@ -71,8 +71,10 @@ def _echo_rate(directory: Path, plan: Plan, workers: int, abreast: int) -> Speed
     try:
         shutil.copytree(directory / "log", data / "log")
         options = ("--reply", "echo", "--workers", str(workers), "--data-dir", str(data))
-        with echoscope(*options) as server, _readers(server, abreast):
-            return speed(server, plan)
+        with echoscope(*options) as server:
+            _download(server, "parquet")  # until then the server may still be busy with its start
+            with _readers(server, abreast):
+                return speed(server, plan)
     finally:
         shutil.rmtree(data)
 
