@@ -20,9 +20,10 @@ from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA
-from core.record.sealed import Runs, SealedFile
+from core.record.sealed import Runs, SealedFile, SealedWriter
 from core.record.sealer import Sealer
 from core.record.sealing import rewrite
+from core.record.state import State
 from tests.record_rows import PEERS, START_NS, make_batch, plain_rows, random_batch
 from tests.test_journal import segments, small_files, write
 
@@ -272,9 +273,29 @@ def test_the_connections_of_a_row_group_are_known(tmp_path, small_groups):
     journal.close()
     seal_all(journal)
     file = SealedFile(segments(tmp_path)[0])
-    assert [file.may_hold(group, 5, 5) for group in range(4)] == [True, False, False, True]
-    assert [file.may_hold(group, 6, None) for group in range(4)] == [False, True, True, False]
-    assert [file.may_hold(group, None, 899_999) for group in range(4)] == [True, False, False, True]
+    assert file.holding(5, 5) == [True, False, False, True]
+    assert file.holding(6, None) == [False, True, True, False]
+    assert file.holding(None, 899_999) == [True, False, False, True]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    conns=st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8), min_size=1, max_size=6),
+    low=st.one_of(st.none(), st.integers(0, 41)),
+    high=st.one_of(st.none(), st.integers(0, 41)),
+)
+def test_a_row_group_holds_what_it_holds(tmp_path_factory, conns, low, high):
+    directory = tmp_path_factory.mktemp("data")
+    batches = [make_batch(1, 1 + i, conn=conn) for i, conn in enumerate(conn for each in conns for conn in each * 8)]
+    table = pa.Table.from_batches(batches)
+    with SealedWriter(directory / "file", State()) as writer:
+        at = 0
+        for each in conns:
+            writer.write(table.slice(at, 8 * len(each)).unify_dictionaries())
+            at += 8 * len(each)
+        writer.finish(None)
+    expected = [any((low is None or one >= low) and (high is None or one <= high) for one in each) for each in conns]
+    assert SealedFile(directory / "file").holding(low, high) == expected
 
 
 def test_retention_counts_what_it_drops_once(tmp_path):

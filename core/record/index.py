@@ -92,6 +92,7 @@ class SealedSegment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = SealedFile(path)
+        self._held: tuple[tuple[int | None, int | None], list[bool]] = ((None, None), [])
         self.is_as_written = self._file.runs is None
         starts = np.cumsum([0, *(group.rows for group in self._file.groups)]).tolist()
         self.units = [
@@ -104,7 +105,11 @@ class SealedSegment:
 
     def may_hold(self, unit: Unit, low: int | None, high: int | None) -> bool:
         """See HotSegment."""
-        return self._file.may_hold(unit.place, low, high)
+        bounds, held = self._held
+        if bounds != (low, high) or not held:
+            held = self._file.holding(low, high)
+            self._held = (low, high), held
+        return held[unit.place]
 
     def written(self, unit: Unit, batch: pa.RecordBatch) -> Numbers:
         """See HotSegment."""

@@ -43,6 +43,7 @@ class SealedWriter:
         self._state = state
         self._summaries: list[Summary] = []
         self._conns: list[str] = []
+        self._last_conns: Numbers = np.empty(0, np.int64)
         self._writer = pq.ParquetWriter(
             self._sink,
             SCHEMA,
@@ -70,7 +71,9 @@ class SealedWriter:
         table = table.set_column(table.schema.get_field_index("peer"), SCHEMA.field("peer"), peers)
         [batch] = table.combine_chunks().to_batches()
         self._summaries.append(Summary.of(batch))
-        self._conns.append(_packed_conns(batch.column("conn").to_numpy()))
+        conns = _distinct(batch.column("conn").to_numpy())
+        self._conns.append(_packed_conns(np.setxor1d(self._last_conns, conns, assume_unique=True)))
+        self._last_conns = conns
         self._writer.write_table(table, row_group_size=len(table))
 
     def finish(self, runs: "Runs | None") -> None:
@@ -148,19 +151,22 @@ class SealedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with pa.OSFile(str(path)) as source:
-                footer = pq.read_metadata(source)
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowException, OSError) as error:
-            raise JournalError(f"{path}: its footer is damaged ({_line(error)})") from None
+        footer = self._footer()
         metadata: Mapping[bytes, bytes] = footer.metadata or {}
         check_version(metadata.get(KEY, b""), path)
         try:
             self._read(footer, metadata)
         except (ValueError, KeyError, zlib.error) as error:
             raise JournalError(f"{path}: its footer is damaged ({_line(error)})") from None
+
+    def _footer(self) -> pq.FileMetaData:
+        try:
+            with pa.OSFile(str(self.path)) as source:
+                return pq.read_metadata(source)
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError) as error:
+            raise JournalError(f"{self.path}: its footer is damaged ({_line(error)})") from None
 
     def _read(self, footer: pq.FileMetaData, metadata: Mapping[bytes, bytes]) -> None:
         if not footer.schema.to_arrow_schema().equals(SCHEMA):
@@ -171,7 +177,6 @@ class SealedFile:
             footer.row_group(i).num_rows for i in range(footer.num_row_groups)
         ]:
             raise ValueError("its row groups are not those of the summary")
-        self._state = metadata[_STATE.encode()]
         self._conns = [text.encode() for text in json.loads(metadata[_CONNS.encode()])]
         runs = metadata.get(_RUNS.encode())
         self.runs = Runs.from_lists(_unpacked(runs)) if runs else None
@@ -179,21 +184,26 @@ class SealedFile:
     def state(self) -> State:
         """Where the log stood before this segment."""
         try:
-            return State.from_metadata({name.encode(): text.encode() for name, text in _unpacked(self._state).items()})
+            packed = (self._footer().metadata or {})[_STATE.encode()]
+            return State.from_metadata({name.encode(): text.encode() for name, text in _unpacked(packed).items()})
         except (ValueError, KeyError, zlib.error) as error:
             raise JournalError(f"{self.path}: its footer is damaged ({_line(error)})") from None
 
-    def may_hold(self, group: int, low: int | None, high: int | None) -> bool:
-        """Whether a row group has a row of a connection from `low` to `high` (inclusive; None: no bound)."""
-        summary = self.groups[group]
-        if (low is not None and summary.high_conn < low) or (high is not None and summary.low_conn > high):
-            return False
-        conns = np.cumsum(np.frombuffer(zlib.decompress(b64decode(self._conns[group][1:])), self._dtype(group)))
-        place = int(np.searchsorted(conns, low)) if low is not None else 0
-        return place < len(conns) and (high is None or int(conns[place]) <= high)
-
-    def _dtype(self, group: int) -> str:
-        return f"<u{self._conns[group][:1].decode()}"
+    def holding(self, low: int | None, high: int | None) -> list[bool]:
+        """Of each row group, whether it has a row of a connection from `low` to `high` (inclusive; None: no bound)."""
+        first, last = 0 if low is None else low, 2**63 - 1 if high is None else high
+        found = [group.high_conn >= first and group.low_conn <= last for group in self.groups]
+        is_sure = [first <= group.low_conn <= last or first <= group.high_conn <= last for group in self.groups]
+        if found == is_sure:
+            return found
+        here: Numbers = np.empty(0, np.int64)
+        for i, text in enumerate(self._conns):
+            changed = _unpacked_conns(text)
+            inside = changed[np.searchsorted(changed, first) : np.searchsorted(changed, last, side="right")]
+            if len(inside):
+                here = np.setxor1d(here, inside, assume_unique=True)
+            found[i] = bool(len(here))
+        return found
 
 
 class SealedReader:
@@ -235,13 +245,22 @@ def _kind_column(column: pa.DictionaryArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(codes.take(column.indices), KIND_VALUES)
 
 
-def _packed_conns(conn: Numbers) -> str:
-    """The distinct numbers: width of an element in bytes, then their differences (zlib, base64)."""
+def _distinct(conn: Numbers) -> Numbers:
+    """The numbers that occur, ascending."""
     conns = np.sort(conn)
-    distinct = conns[np.concatenate(([True], conns[1:] != conns[:-1]))]
-    steps = np.diff(distinct, prepend=0)
-    width = np.min_scalar_type(int(steps.max())).itemsize
+    return conns[np.concatenate(([True], conns[1:] != conns[:-1]))]
+
+
+def _packed_conns(conns: Numbers) -> str:
+    """Ascending numbers: the width in bytes of their differences, then these (zlib, base64)."""
+    steps = np.diff(conns, prepend=0)
+    width = np.min_scalar_type(int(steps.max(initial=0))).itemsize
     return f"{width}{b64encode(zlib.compress(steps.astype(f'<u{width}').tobytes(), 1)).decode()}"
+
+
+def _unpacked_conns(text: bytes) -> Numbers:
+    steps = np.frombuffer(zlib.decompress(b64decode(text[1:])), f"<u{text[:1].decode()}")
+    return np.cumsum(steps, dtype=np.int64)
 
 
 def _packed(value: Any) -> str:
