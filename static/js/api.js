@@ -16,25 +16,34 @@ async function problem(response) {
   return body.detail || body.title || `the server answered ${response.status}`;
 }
 
-/**
- * The JSON at an address of the API.
- * @param {string} path @param {Record<string, string | number>} [params] empty values are left out
- */
-export async function get(path, params = {}) {
+/** The query string of what is not empty. @param {Record<string, string | number>} params */
+export function queryOf(params) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) if (value !== "") query.set(name, String(value));
-  const response = await fetch(`/api/v1/${path}?${query}`, { headers: { accept: "application/json" } });
-  return answer(response);
+  return String(query);
 }
 
-/** Gives an order, which changes something. @param {string} path @param {object} body */
-export async function post(path, body) {
-  const headers = { accept: "application/json", "content-type": "application/json" };
-  return answer(await fetch(`/api/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body) }));
-}
-
-/** @param {Response} response */
-async function answer(response) {
+/** @param {string} path @param {RequestInit} options @returns {Promise<any>} the JSON of the answer */
+async function ask(path, options) {
+  const response = await fetch(`/api/v1/${path}`, { headers: { accept: "application/json" }, ...options });
   if (!response.ok) throw new ApiError(response.status, await problem(response));
   return response.json();
+}
+
+/**
+ * The API as the page asks it. `complete` adds what all requests have in common, such as the moment that is shown.
+ * @param {(path: string, params: Record<string, string | number>) => Record<string, string | number>} complete
+ */
+export function createApi(complete) {
+  return {
+    /** @param {string} path @param {Record<string, string | number>} [params] empty values are left out @param {AbortSignal} [signal] */
+    get: (path, params = {}, signal) => ask(`${path}?${queryOf(complete(path, params))}`, { signal }),
+    /** Gives an order, which changes something. @param {string} path @param {object} body */
+    post: (path, body) => {
+      const headers = { accept: "application/json", "content-type": "application/json" };
+      return ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+    },
+    /** @param {string} path */
+    remove: (path) => ask(path, { method: "DELETE" }),
+  };
 }

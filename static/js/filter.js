@@ -20,16 +20,3 @@ export function setTerm(q, field, value) {
   const kept = terms(q).filter((term) => !term.startsWith(`${field}:`));
   return (value ? [...kept, `${field}:${value}`] : kept).join(" ");
 }
-
-/**
- * Address of a download of exactly the rows that the filter and the range match.
- * @param {string} format @param {{q?: string, since?: string, until?: string}} set
- */
-export function downloadUrl(format, set) {
-  const params = new URLSearchParams({ format });
-  for (const name of /** @type {const} */ (["q", "since", "until"])) {
-    const value = set[name];
-    if (value) params.set(name, value);
-  }
-  return `/api/v1/events/download?${params}`;
-}

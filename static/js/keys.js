@@ -1,5 +1,5 @@
 // @ts-check
-/** The keyboard: `/` filter, `j` `k` rows, Enter opens, `p` pause, `?` help. It can be switched off (WCAG 2.1.4). */
+/** The keyboard: `/` filter, `j` `k` rows, Enter opens, `p` pause, `l` back to live, `?` help. It can be switched off (WCAG 2.1.4). */
 
 import { moveRow, openRow } from "./table.js";
 
@@ -19,6 +19,7 @@ export function mountKeys(help, toggle) {
     j: () => moveRow(1),
     k: () => moveRow(-1),
     p: () => marked("p")?.click(),
+    l: () => marked("l")?.click(),
   };
   toggle.checked = localStorage.getItem(STORED) !== "off";
   toggle.addEventListener("change", () => localStorage.setItem(STORED, toggle.checked ? "on" : "off"));
@@ -33,11 +34,15 @@ export function mountKeys(help, toggle) {
   });
 }
 
-/** Buttons that open a dialog and those that close it. */
+/** Buttons that open a dialog and those that close it; a dialog hears `opening` before it is shown. */
 export function mountDialogs() {
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-opens]"))) {
     const dialog = document.getElementById(button.dataset.opens ?? "");
-    if (dialog instanceof HTMLDialogElement) button.addEventListener("click", () => dialog.showModal());
+    if (!(dialog instanceof HTMLDialogElement)) continue;
+    button.addEventListener("click", () => {
+      dialog.dispatchEvent(new Event("opening"));
+      dialog.showModal();
+    });
   }
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

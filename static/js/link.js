@@ -20,8 +20,8 @@ export const firstLink = (now) => ({ phase: "connecting", since: now, lastFrame:
 /** Whole seconds since. @param {number} from @param {number} now */
 const ago = (from, now) => duration(Math.max(1, Math.floor((now - from) / 1000)));
 
-/** What to show of the link. @param {Link} link @param {number} now milliseconds @returns {Standing} */
-export function standing(link, now) {
+/** What to show of the link. @param {Link} link @param {number} now milliseconds @param {boolean} [still] no frames are due @returns {Standing} */
+export function standing(link, now, still = false) {
   const quiet = now - link.since < PATIENCE;
   if (link.phase === "connecting") {
     return { name: "connecting", label: "connecting", alarm: quiet ? "" : "Still connecting to the server…" };
@@ -34,7 +34,7 @@ export function standing(link, now) {
     const alarm = `No connection to the server for ${ago(link.since, now)}: figures are as they were. Trying again…`;
     return { name: "reconnecting", label: "reconnecting", alarm };
   }
-  return liveOrStale(link, now);
+  return still ? { name: "live", label: "live", alarm: "" } : liveOrStale(link, now);
 }
 
 /** @param {Link} link @param {number} now @returns {Standing} */

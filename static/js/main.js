@@ -1,28 +1,60 @@
 // @ts-check
-/** Puts the page together: store, wire, what every page has, and the view that the template names. */
+/** Puts the page together: store, wire, API, what every page has, and the view that the template names. */
 
+import { createApi } from "./api.js";
 import { mountDialogs, mountKeys } from "./keys.js";
+import { asOf, nowOf, watchParams } from "./moment.js";
+import { momentOfAddress, mountScrubber, pathAt } from "./parts/scrubber.js";
 import { mountStatus } from "./status.js";
 import { createStore } from "./store.js";
 import { mountTips } from "./tips.js";
 import { connect } from "./wire.js";
 
-/** @typedef {{store: ReturnType<typeof createStore>, wire: import("./wire.js").Wire, conn: string}} App */
+/**
+ * @typedef {ReturnType<typeof createApi> & {store: ReturnType<typeof createStore>, wire: import("./wire.js").Wire, conn: string,
+ *   now: () => number, onAnew: (task: () => void) => void, open: (path: string) => void}} App
+ * `now`: milliseconds, of the moment that is shown; `onAnew`: what was asked once must be asked again, after a break of
+ * the link or a jump in time; `open`: goes to another page. A view needs to know no more of the past than these three.
+ */
 
 const TICK_MS = 500;
 const { view = "", conn = "" } = document.body.dataset;
 
+/** @returns {App & {anew: () => void}} */
+function createApp() {
+  const store = createStore();
+  const moment = () => store.get().moment;
+  const wire = connect(store, (view) => watchParams(view, moment()));
+  /** @type {(() => void)[]} */
+  const tasks = [];
+  const anew = () => {
+    for (const task of tasks) task();
+  };
+  wire.onReconnect(anew);
+  return {
+    ...createApi((path, params) => asOf(path, params, moment())), store, wire, conn, anew,
+    now: () => nowOf(moment(), Date.now()), onAnew: (task) => void tasks.push(task),
+    open: (path) => location.assign(pathAt(path, moment())),
+  };
+}
+
 async function start() {
   const { mount } = await import(`./views/${view}.js`);
-  const store = createStore();
-  const wire = connect(store);
+  const app = createApp();
+  const { store, wire } = app;
+  store.dispatch({ type: "moment", moment: momentOfAddress() });
   mountTips(/** @type {HTMLElement} */ (document.getElementById("tip")));
   mountDialogs();
   const help = /** @type {HTMLDialogElement} */ (document.getElementById("help"));
   mountKeys(help, /** @type {HTMLInputElement} */ (help.querySelector("[data-keys-switch]")));
   store.subscribe(mountStatus(document));
+  const jumped = () => {
+    wire.again();
+    app.anew();
+  };
+  store.subscribe(mountScrubber(app, jumped));
   wire.watch("overview");
-  store.subscribe(mount(/** @type {HTMLElement} */ (document.getElementById("main")), { store, wire, conn }));
+  store.subscribe(mount(/** @type {HTMLElement} */ (document.getElementById("main")), app));
   setInterval(() => store.dispatch({ type: "tick", now: Date.now() }), TICK_MS);
 }
 

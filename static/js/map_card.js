@@ -1,7 +1,6 @@
 // @ts-check
 /** The card of the connection map: order, legend, who a cell is. */
 
-import { get } from "./api.js";
 import { debounce, refs, setAttr, setText, show } from "./dom.js";
 import * as format from "./format.js";
 import { createMap, unpack } from "./map.js";
@@ -16,7 +15,7 @@ export function mountMapCard(root, app) {
   const bar = addressBar({ range: 300, map: "conn" });
   const buttons = Array.from(/** @type {NodeListOf<HTMLElement>} */ (parts.mapSorts.querySelectorAll("button")));
   let sort = buttons.some((button) => button.dataset.sort === bar.read().map) ? bar.read().map : "conn";
-  const who = identify(parts, () => sort);
+  const who = identify(parts, app, () => sort);
   const map = createMap(parts.map, who.point, who.open);
   const watch = () => {
     for (const button of buttons) setAttr(button, "aria-pressed", String(button.dataset.sort === sort));
@@ -50,11 +49,11 @@ function legend(parts, { total, states }) {
   setText(parts.mapClosing, format.count(states.closing));
 }
 
-/** Names the connection of a cell, and opens it. @param {any} parts @param {() => string} sort */
-function identify(parts, sort) {
+/** Names the connection of a cell, and opens it. @param {any} parts @param {import("./main.js").App} app @param {() => string} sort */
+function identify(parts, app, sort) {
   /** @type {number | null} */
   let place = null;
-  const ask = async (/** @type {number} */ offset) => (await get("connections", { sort: sort(), offset, limit: 1 })).items[0];
+  const ask = async (/** @type {number} */ offset) => (await app.get("connections", { sort: sort(), offset, limit: 1 })).items[0];
   const look = debounce(async () => {
     const asked = place;
     if (asked === null) return;
@@ -74,7 +73,7 @@ function identify(parts, sort) {
     open: async (/** @type {number} */ index) => {
       try {
         const item = await ask(index);
-        if (item) location.assign(`/connections/${item.conn}`);
+        if (item) app.open(`/connections/${item.conn}`);
       } catch (error) {
         setText(parts.mapWho, /** @type {Error} */ (error).message);
       }

@@ -4,6 +4,7 @@
 import { refs, setAttr, setText, show } from "./dom.js";
 import { count, num, plural, rate } from "./format.js";
 import { standing } from "./link.js";
+import { standsStill } from "./moment.js";
 
 const ICONS = { calm: "/static/img/icon.svg", full: "/static/img/icon-full.svg", off: "/static/img/icon-off.svg" };
 
@@ -13,18 +14,21 @@ export function mountStatus(root) {
   const title = document.title;
   const icon = /** @type {HTMLLinkElement} */ (document.getElementById("icon"));
   return (/** @type {import("./store.js").State} */ state) => {
-    const { name, label, alarm } = standing(state.link, state.now);
+    const past = state.moment.at !== null;
+    const { name, label, alarm } = standing(state.link, state.now, standsStill(state.moment));
     setAttr(parts.link, "data-link", name);
-    setText(parts.linkText, label);
+    setText(parts.linkText, past && name === "live" ? "connected" : label);
     setAttr(document.body, "data-link", name);
-    const ill = state.overview?.healthy === false ? `The server is in trouble: ${state.overview.trouble}.` : "";
-    show(parts.banner, alarm !== "" || ill !== "");
-    setText(parts.bannerText, alarm || ill);
+    const ill = !past && state.overview?.healthy === false ? `The server is in trouble: ${state.overview.trouble}.` : "";
+    const refused = state.refused.overview ? `Nothing can be shown: ${state.refused.overview}.` : "";
+    setAttr(document.body, "data-refused", String(refused !== ""));
+    show(parts.banner, Boolean(alarm || refused || ill));
+    setText(parts.bannerText, alarm || refused || ill);
     if (state.overview) figures(parts, state.overview);
     const blocked = num(state.overview?.connections?.blocked) ?? 0;
     const trouble = name === "live" || name === "connecting" ? "" : `(${name}) `;
     const full = blocked > 0 ? `(${count(blocked)} blocked) ` : "";
-    const wanted = `${trouble || full}${title}`;
+    const wanted = `${trouble || (past ? "(past) " : full)}${title}`;
     if (document.title !== wanted) document.title = wanted;
     setAttr(icon, "href", trouble ? ICONS.off : blocked > 0 ? ICONS.full : ICONS.calm);
   };

@@ -2,6 +2,7 @@
 /** One state, changed only by a pure reduce; whoever shows it is told once a frame of the screen. */
 
 import { firstLink } from "./link.js";
+import { LIVE, played } from "./moment.js";
 import { empty, extend, fromAnswer, pointOf, seconds } from "./series.js";
 import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
 
@@ -9,8 +10,13 @@ import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
  * @typedef {import("./link.js").Link} Link
  * @typedef {import("./series.js").Series} Series
  * @typedef {import("./tail.js").Tail} Tail
+ * @typedef {import("./moment.js").Moment} Moment
+ * @typedef {import("./moment.js").Span} Span
+ * @typedef {{bins: import("./bins.js").Bins | null, error: string, cancelled: boolean, stale: boolean}} Histogram
  * @typedef {{now: number, link: Link, overview: any, overviewTime: number, recent: Series, history: Series | null,
- *   historyError: string, connections: any, connection: any, loop: any, map: any, tail: Tail}} State
+ *   historyError: string, connections: any, connection: any, connectionTime: number, loop: any, map: any, tail: Tail, moment: Moment, span: Span | null,
+ *   refused: Record<string, string>, histogram: Histogram, transfers: import("./transfers.js").Transfer[]}} State
+ * Times of frames are in seconds; `refused`: what the server said to views that it does not serve
  * @typedef {{type: string} & Record<string, any>} Action
  */
 
@@ -21,7 +27,8 @@ const RECENT = 60;
 export function initialState(now) {
   return {
     now, link: firstLink(now), overview: null, overviewTime: 0, recent: empty(RECENT), history: null,
-    historyError: "", connections: null, connection: null, loop: null, map: null, tail: emptyTail(),
+    historyError: "", connections: null, connection: null, connectionTime: 0, loop: null, map: null, tail: emptyTail(), moment: LIVE, span: null,
+    refused: {}, histogram: { bins: null, error: "", cancelled: false, stale: true }, transfers: [],
   };
 }
 
@@ -35,8 +42,10 @@ const REDUCERS = {
   },
   frame: (state, { view, data, time, now }) => {
     const heard = { ...state, now, link: { ...state.link, lastFrame: now } };
+    if (data.error) return { ...heard, refused: { ...state.refused, [view]: data.error } };
     const fold = FRAMES[view];
-    return fold ? fold(heard, data, time ?? data.time ?? now / 1000) : heard;
+    // A frame of the past says of which moment it is; its own time is when it was sent.
+    return fold ? fold(heard, data, data.at ?? time ?? data.time ?? now / 1000) : heard;
   },
   recent: (state, { answer }) => ({ ...state, recent: fromAnswer(answer) }),
   history: (state, { answer, error }) => ({
@@ -46,6 +55,11 @@ const REDUCERS = {
   clear: (state) => ({ ...state, tail: { ...emptyTail(), held: state.tail.held } }),
   hold: (state, { held }) => ({ ...state, tail: hold(state.tail, held) }),
   older: (state, { page }) => ({ ...state, tail: older(state.tail, page) }),
+  moment: (state, { moment }) => ({ ...state, moment }),
+  span: (state, { span }) => ({ ...state, span }),
+  refused: (state, { view, error }) => ({ ...state, refused: { ...state.refused, [view]: error } }),
+  histogram: (state, { change }) => ({ ...state, histogram: { ...state.histogram, ...change } }),
+  transfers: (state, { change }) => ({ ...state, transfers: change(state.transfers) }),
 };
 
 /** @type {Record<string, (state: State, data: any, time: any) => State>} */
@@ -54,12 +68,12 @@ const FRAMES = {
     const at = seconds(time);
     const point = pointOf(data, state.overview, at - state.overviewTime);
     return {
-      ...state, overview: data, overviewTime: at, recent: extend(state.recent, at, point),
+      ...state, overview: data, overviewTime: at, moment: played(state.moment, at * 1000, data.end === true, state.span), recent: extend(state.recent, at, point),
       history: state.history && extend(state.history, at, point),
     };
   },
   connections: (state, data) => ({ ...state, connections: data }),
-  connection: (state, data) => ({ ...state, connection: data }),
+  connection: (state, data, time) => ({ ...state, connection: data, connectionTime: seconds(time) }),
   loop: (state, data) => ({ ...state, loop: data }),
   map: (state, data) => ({ ...state, map: data }),
   events: (state, data) => ({ ...state, tail: receive(state.tail, data, state.now) }),

@@ -23,9 +23,11 @@ export function parse(search, defaults) {
 /**
  * The query string of the parameters that differ from their defaults: "" or "?q=…".
  * @param {Record<string, string | number>} params @param {Record<string, string | number>} defaults
+ * @param {string} [search] a query string, of which other parameters are kept
  */
-export function build(params, defaults) {
-  const given = new URLSearchParams();
+export function build(params, defaults, search = "") {
+  const given = new URLSearchParams(search);
+  for (const name of Object.keys(defaults)) given.delete(name);
   for (const [name, value] of Object.entries(params)) {
     if (value !== defaults[name]) given.set(name, String(value));
   }
@@ -35,7 +37,7 @@ export function build(params, defaults) {
 }
 
 /**
- * Parameters kept in the address bar.
+ * Parameters kept in the address bar; those of others stay.
  * @template {Record<string, string | number>} T
  * @param {T} defaults
  */
@@ -44,6 +46,6 @@ export function addressBar(defaults) {
     /** @returns {T} */
     read: () => parse(location.search, defaults),
     /** @param {T} params */
-    write: (params) => history.replaceState(null, "", location.pathname + build(params, defaults)),
+    write: (params) => history.replaceState(null, "", location.pathname + build(params, defaults, location.search)),
   };
 }

@@ -17,15 +17,20 @@ const OPTIONS = {
  * @typedef {{dispatch: (action: any, shown?: () => void) => void}} Store
  * @typedef {{wanted: object, sent: object | null, good: object | null, deaf: boolean, changing: boolean,
  *   told: (error: string) => void}} Watch
- * @typedef {{watch: (view: string, params?: object) => Promise<string>, unwatch: (view: string) => void,
+ * @typedef {{watch: (view: string, params?: object) => Promise<string>, unwatch: (view: string) => void, again: () => void,
  *   onReconnect: (task: () => void) => void}} Wire `watch` resolves to the server's error, "" for none
  */
 
-/** Connects, and stays connected. @param {Store} store @returns {Wire} */
-export function connect(store) {
+/**
+ * Connects, and stays connected.
+ * @param {Store} store @param {(view: string) => object} common what a watch says besides its own parameters
+ * @returns {Wire}
+ */
+export function connect(store, common) {
   const socket = io(OPTIONS);
   /** @type {Map<string, Watch>} */
   const watches = new Map();
+  const bring = (/** @type {string} */ view, /** @type {Watch} */ watch) => change({ socket, store, common }, view, watch);
   /** @type {(() => void)[]} */
   const reconnected = [];
   let connections = 0;
@@ -36,12 +41,12 @@ export function connect(store) {
     if (connections > 1) for (const task of reconnected) task();
     for (const [view, watch] of watches) {
       watch.sent = null;
-      change(socket, store, view, watch);
+      bring(view, watch);
     }
   });
   socket.on("frame", (/** @type {any} */ frame, /** @type {(() => void) | undefined} */ acknowledge) => {
     const watch = watches.get(frame.view);
-    if (!watch || watch.deaf) acknowledge?.();
+    if (!watch || watch.deaf || watch.wanted !== watch.sent) acknowledge?.();
     else store.dispatch({ type: "frame", ...frame, now: Date.now() }, () => acknowledge?.());
   });
   listenForTrouble(socket, link);
@@ -52,11 +57,17 @@ export function connect(store) {
       watch.wanted = params;
       return new Promise((resolve) => {
         watch.told = resolve;
-        change(socket, store, view, watch);
+        bring(view, watch);
       });
     },
     unwatch: (view) => {
       if (watches.delete(view) && socket.connected) socket.emit("unwatch", { view });
+    },
+    again: () => {
+      for (const [view, watch] of watches) {
+        watch.wanted = { ...watch.wanted };
+        bring(view, watch);
+      }
     },
     onReconnect: (task) => void reconnected.push(task),
   };
@@ -69,9 +80,9 @@ const newWatch = (wanted) => ({ wanted, sent: null, good: null, deaf: false, cha
  * Brings the server's watch to what is wanted. What it is told to replace is ended first, so that a frame still under
  * way for the old question is never taken for an answer to the new one. A question that is refused leaves the last
  * good one running.
- * @param {any} socket @param {Store} store @param {string} view @param {Watch} watch
+ * @param {{socket: any, store: Store, common: (view: string) => object}} line @param {string} view @param {Watch} watch
  */
-async function change(socket, store, view, watch) {
+async function change({ socket, store, common }, view, watch) {
   if (watch.changing || !socket.connected) return;
   watch.changing = true;
   const ask = (/** @type {string} */ event, params = {}) => socket.timeout(ANSWER_MS).emitWithAck(event, { view, ...params });
@@ -85,8 +96,10 @@ async function change(socket, store, view, watch) {
       }
       watch.deaf = false;
       watch.sent = wanted;
-      const answer = await ask("watch", wanted);
-      told(answer.ok ? "" : answer.error || "not accepted");
+      const answer = await ask("watch", { ...wanted, ...common(view) });
+      const error = answer.ok ? "" : answer.error || "not accepted";
+      store.dispatch({ type: "refused", view, error });
+      told(error);
       if (answer.ok) watch.good = wanted;
       else if (watch.good && watch.wanted === wanted) watch.wanted = watch.good;
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -67,10 +67,20 @@ def complaints() -> Iterator[Complaints]:
 
 @pytest.fixture
 def open_page(chromium: Browser, complaints: Complaints) -> Iterator[OpenPage]:
-    """Open an address in a context of its own: `open_page(url, width=1440, height=900, theme="light")`."""
+    """Open an address in a context of its own: `open_page(url, width=1440, height=900, theme="light")`.
+
+    `routes` answers requests in place of the server: pattern of the address -> handler.
+    """
     contexts = []
 
-    def open_one(url: str, width: int = 1440, height: int = 900, theme: str = "light", **options: Any) -> Page:
+    def open_one(
+        url: str,
+        width: int = 1440,
+        height: int = 900,
+        theme: str = "light",
+        routes: dict[str, Callable[[Route], None]] | None = None,
+        **options: Any,
+    ) -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, accept_downloads=True, **options
         )
@@ -78,6 +88,8 @@ def open_page(chromium: Browser, complaints: Complaints) -> Iterator[OpenPage]:
         page = context.new_page()
         page.set_default_timeout(DEADLINE_MS)
         complaints.watch(page)
+        for pattern, handler in (routes or {}).items():
+            page.route(pattern, handler)
         page.goto(url)
         return page
 

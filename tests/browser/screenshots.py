@@ -161,8 +161,8 @@ class Camera:
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
 
-    def take(self, url: str, name: str, theme: str, width: int = 1440, height: int = 900) -> None:
-        """One picture in docs/screenshots."""
+    def take(self, url: str, name: str, theme: str, width: int = 1440, height: int = 900, press: str = "") -> None:
+        """One picture in docs/screenshots, after a button was pressed if one is named."""
         with self._browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme) as context:
             page = context.new_page()
             page.goto(url)
@@ -170,6 +170,9 @@ class Camera:
             page.wait_for_selector("tbody tr, .tiles")
             # Live figures come a few times a second: the sparklines need some of them.
             page.wait_for_timeout(2500)
+            if press:
+                page.get_by_role("button", name=press).click()
+                page.wait_for_timeout(1500)
             page.screenshot(path=PICTURES / name)
         shrink(PICTURES / name)
 
@@ -200,6 +203,8 @@ def few(camera: Camera) -> None:
             ("/connections", "connections-light.png", "light", 1440, 900),
             (f"/connections/{slow}", "connection-dark.png", "dark", 1440, 900),
             ("/events", "events-light.png", "light", 1440, 900),
+            ("/events", "download-dark.png", "dark", 1440, 900, "Download…"),
+            ("/", "past-light.png", "light", 1440, 900, "Stop here"),
         )
         with background(clients):
             for path, *rest in pictures:

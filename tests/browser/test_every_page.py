@@ -39,6 +39,30 @@ def test_axe_finds_nothing(busy: Any, open_page: Any, path: str, theme: str) -> 
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_in_the_past(busy: Any, open_page: Any, path: str, theme: str) -> None:
+    page = open_page(busy.url + path, theme=theme)
+    expect(page.locator("[data-ref=headOpen]")).to_have_text("2")
+    page.get_by_role("button", name="Stop here").click()
+    expect(page.get_by_role("button", name="Back to live")).to_be_visible()
+    expect(page.get_by_text("the past", exact=True)).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_download_dialog(busy: Any, open_page: Any, theme: str) -> None:
+    page = open_page(busy.url + "/events", theme=theme)
+    expect(page.locator("[data-ref=linkText]")).to_have_text("live")
+    page.get_by_role("button", name="Download…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("[data-ref=estimateName]")).not_to_be_empty()
+    with page.expect_download():
+        dialog.get_by_role("button", name="Download", exact=True).click()
+    expect(dialog.get_by_role("listitem").get_by_text("Done:")).to_be_visible()
+    assert violations(page) == []
+
+
 def test_axe_finds_nothing_in_the_dialogs_and_on_an_unknown_connection(
     busy: Any, open_page: Any, complaints: Any
 ) -> None:

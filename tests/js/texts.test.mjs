@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { downloadUrl, getTerm, setTerm, terms } from "../../static/js/filter.js";
+import { getTerm, setTerm, terms } from "../../static/js/filter.js";
 import { absolute, isMoment, justAfter } from "../../static/js/time.js";
 import { build, parse } from "../../static/js/url.js";
 import { KINDS, complaint, eventWords, kindWords, reasonSentence } from "../../static/js/words.js";
@@ -14,12 +14,6 @@ test("a term is set and taken out without touching the others", () => {
   assert.equal(setTerm(q, "state", "blocked"), 'peer:"a b" -kind:echo state:blocked');
   assert.equal(setTerm(q, "state", ""), 'peer:"a b" -kind:echo');
   assert.equal(setTerm("", "state", "closed"), "state:closed");
-});
-
-test("a download names the filter and the range, and nothing that is empty", () => {
-  assert.equal(downloadUrl("csv", { q: "", since: "" }), "/api/v1/events/download?format=csv");
-  const url = new URL(downloadUrl("jsonl", { q: 'peer:"a&b" bytes_in>1', since: "10m", until: "1m" }), "http://host");
-  assert.deepEqual(Object.fromEntries(url.searchParams), { format: "jsonl", q: 'peer:"a&b" bytes_in>1', since: "10m", until: "1m" });
 });
 
 test("the address bar gives back what was put in, and leaves defaults out", () => {

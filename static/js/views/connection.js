@@ -1,21 +1,24 @@
 // @ts-check
 /** One connection: what is wrong with it, and, once it is gone, what became of it. */
 
-import { get } from "../api.js";
 import { createChart } from "../chart.js";
 import { refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
 import { showEvidence, showFacts, troubles, verdictTitle } from "../kernel.js";
+import { standsStill } from "../moment.js";
+import { mountDownloads } from "../parts/downloads.js";
+import { mountOlder } from "../parts/older.js";
 import { beat, emptyPulse, fromLog, fromRows, WINDOW } from "../pulse.js";
 import { EVENT_TABLE } from "../rows.js";
 import { createTable } from "../table.js";
-import { untilOldest, rowsIn } from "../tail.js";
+import { rowsIn } from "../tail.js";
 import { chip, reasonSentence, stateWords } from "../words.js";
 
 /** @typedef {import("../store.js").State} State */
 
-const PAGE = 200;
 const MOST_ROWS = 1000;
+/** Frames further apart than this are of different moments: the charts begin anew. */
+const JUMP_S = 30;
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
 export function mount(root, app) {
@@ -24,22 +27,31 @@ export function mount(root, app) {
     ...EVENT_TABLE, onHold: (held) => app.store.dispatch({ type: "hold", held }),
   });
   const draw = mountCharts(root);
-  mountOlder(parts, app);
+  const set = { q: `conn:${app.conn}`, since: "", until: "" };
+  const older = mountOlder(parts, app, set, "That is all of it.");
+  const downloads = mountDownloads(parts, app, () => set);
+  app.onAnew(() => begin(parts, app));
   begin(parts, app);
   /** @type {any} */
   let item = null;
   /** @type {any} */
   let tail = null;
   return (/** @type {State} */ state) => {
+    downloads(state);
     if (state.connection && state.connection !== item) {
       item = state.connection;
-      showItem(parts, item);
-      draw(item, state);
+      const known = item.state !== null;
+      missing(parts, known ? "" : nowhere(app));
+      if (known) {
+        showItem(parts, item, state.connectionTime * 1000);
+        draw(item, state);
+      } else if (standsStill(state.moment)) lookUp(parts, app);
     }
     if (state.tail === tail) return;
     tail = state.tail;
     table.update(tail.entries);
     showTail(parts, state);
+    older.update(state);
   };
 }
 
@@ -49,20 +61,35 @@ async function begin(/** @type {any} */ parts, /** @type {import("../main.js").A
   const error = await app.wire.watch("connection", { conn: Number(app.conn) });
   if (!error) return;
   app.wire.unwatch("connection");
+  lookUp(parts, app);
+}
+
+/** What its log tells, as of the moment that is shown. */
+async function lookUp(/** @type {any} */ parts, /** @type {import("../main.js").App} */ app) {
+  const at = app.now();
   try {
-    const { items } = await get("events", { q: `conn:${app.conn}`, limit: MOST_ROWS });
-    if (items.length === 0) return missing(parts, `There is no connection ${app.conn}: it has never been, or its log has been dropped.`);
-    app.store.dispatch({ type: "frame", view: "connection", data: { ...fromLog(items), history: items }, now: Date.now() });
+    const { items } = await app.get("events", { q: `conn:${app.conn}`, limit: MOST_ROWS });
+    if (items.length === 0) return missing(parts, nowhere(app));
+    const { moment } = app.store.get();
+    if (moment.at !== null && moment.at !== at) return;
+    const time = new Date(at).toISOString();
+    app.store.dispatch({ type: "frame", view: "connection", data: { ...fromLog(items), history: items }, time, now: Date.now() });
   } catch (failure) {
     missing(parts, `It could not be looked up in the log: ${/** @type {Error} */ (failure).message}`);
   }
 }
 
-/** @param {any} parts @param {string} text */
+/** @param {import("../main.js").App} app */
+function nowhere({ conn, store }) {
+  const never = `There is no connection ${conn}: it has never been, or its log has been dropped.`;
+  return store.get().moment.at === null ? never : `Connection ${conn} was not there yet at the moment shown, or its log has been dropped.`;
+}
+
+/** @param {any} parts @param {string} text why there is nothing to show; "" where there is */
 function missing(parts, text) {
-  show(parts.missing, true);
-  show(parts.known, false);
-  show(parts.downloads, false);
+  show(parts.missing, text !== "");
+  show(parts.known, text === "");
+  show(parts.downloads, text === "");
   setText(parts.missingText, text);
 }
 
@@ -84,10 +111,11 @@ function mountCharts(root) {
     ],
   });
   let pulse = emptyPulse();
-  return (/** @type {any} */ item, /** @type {State} */ state) => {
-    const now = state.overviewTime || state.now / 1000;
-    const first = pulse.queue.time.length === 0;
-    if (first) pulse = fromRows(rowsOf(item));
+  let before = 0;
+  return (/** @type {any} */ item, /** @type {State} */ { connectionTime: now }) => {
+    const jumped = now < before || now - before > JUMP_S;
+    before = now;
+    if (jumped || pulse.queue.time.length === 0) pulse = fromRows(rowsOf(item));
     if (item.state !== "closed") pulse = beat(pulse, item, now);
     const span = spanOf(item, pulse.queue.time, now);
     queue.update(pulse.queue, span);
@@ -102,11 +130,11 @@ function spanOf(item, times, now) {
   return /** @type {[number, number]} */ ([Math.max(Math.min(start, end - 60), end - WINDOW), end]);
 }
 
-/** @param {any} parts @param {any} item */
-function showItem(parts, item) {
+/** @param {any} parts @param {any} item @param {number} now milliseconds */
+function showItem(parts, item, now) {
   const closed = item.state === "closed";
   const start = format.toMillis(item.opened);
-  const end = format.toMillis(item.closed) ?? Date.now();
+  const end = format.toMillis(item.closed) ?? now;
   chip(parts.state, item.state, stateWords(item.state));
   setText(parts.peer, item.peer);
   setText(parts.queued, format.bytes(item.queue_bytes));
@@ -158,19 +186,4 @@ function showTail(parts, { tail }) {
   const held = tail.held && waiting > 0 ? `Standing still while you point at it: ${format.plural(waiting, "new row")} waiting` : "";
   setText(parts.rowCount, held || (skipped > 0 ? `live, ${format.plural(skipped, "row")} more a second, not shown` : "newest first"));
   show(parts.nothing, tail.loaded && tail.entries.length === 0);
-  parts.older.disabled = tail.ended || tail.entries.length === 0;
-  setText(parts.olderText, tail.ended && tail.entries.length > 0 ? "That is all of it." : "");
-}
-
-/** @param {any} parts @param {import("../main.js").App} app */
-function mountOlder(parts, app) {
-  parts.older.addEventListener("click", async () => {
-    const { tail } = app.store.get();
-    const asked = { q: `conn:${app.conn}`, until: tail.cursor ? "" : untilOldest(tail), cursor: tail.cursor ?? "", limit: PAGE, order: "desc" };
-    try {
-      app.store.dispatch({ type: "older", page: await get("events", asked) });
-    } catch (error) {
-      setText(parts.olderText, `Older rows could not be read: ${/** @type {Error} */ (error).message}`);
-    }
-  });
 }

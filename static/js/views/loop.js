@@ -1,7 +1,6 @@
 // @ts-check
 /** The loop, turn by turn: what it waits for, what it does, and whether the kernel agrees with it. */
 
-import { post } from "../api.js";
 import { el, refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
 import { createTurnChart } from "../turns.js";
@@ -40,7 +39,7 @@ export function mount(root, app) {
     bar.write({ worker });
     update(app.store.get().loop);
   });
-  mountSwitch(parts);
+  mountSwitch(parts, app);
   app.wire.watch("loop");
   return (/** @type {State} */ state) => {
     if (!state.loop || state.loop === shown) return;
@@ -69,8 +68,8 @@ function models(parts, data) {
   parts.model.disabled = parts.go.disabled = false;
 }
 
-/** @param {any} parts */
-function mountSwitch(parts) {
+/** @param {any} parts @param {import("../main.js").App} app */
+function mountSwitch(parts, app) {
   parts.switch.addEventListener("submit", async (/** @type {Event} */ event) => {
     event.preventDefault();
     const wanted = parts.model.value;
@@ -78,7 +77,7 @@ function mountSwitch(parts) {
     setAttr(parts.switched, "data-tone", null);
     setText(parts.switched, `switching to ${wanted}…`);
     try {
-      await post("model", { model: wanted });
+      await app.post("model", { model: wanted });
       setText(parts.switched, `${wanted} since ${format.clock(Date.now() / 1000).slice(0, 8)}; every connection kept`);
     } catch (error) {
       setAttr(parts.switched, "data-tone", "bad");

@@ -1,7 +1,6 @@
 // @ts-check
 /** Overview: is it well? */
 
-import { get } from "../api.js";
 import { createChart } from "../chart.js";
 import { el, refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
@@ -76,7 +75,7 @@ export function mount(root, app) {
     show(parts.historyError, state.historyError !== "");
     if (state.history && state.history !== drawn) {
       drawn = state.history;
-      const end = Math.max(state.overviewTime, state.history.time.at(-1) ?? 0) || state.now / 1000;
+      const end = Math.max(state.overviewTime, state.history.time.at(-1) ?? 0) || app.now() / 1000;
       for (const chart of charts) chart.update(state.history, [end - state.history.range, end]);
     }
     for (const [tile, column, least] of SPARKS) sparkline(parts[`${tile}Spark`], state.recent[column], least);
@@ -95,11 +94,12 @@ function mountRanges(parts, app) {
   const buttons = Array.from(/** @type {NodeListOf<HTMLElement>} */ (parts.ranges.querySelectorAll("button")));
   const known = buttons.map((button) => Number(button.dataset.range));
   let range = known.includes(bar.read().range) ? bar.read().range : 300;
+  let asked = 0;
   const load = async () => {
-    const wanted = range;
+    const mine = (asked += 1);
     try {
-      const answer = await get("series", { range: wanted });
-      if (wanted === range) app.store.dispatch({ type: "history", answer });
+      const answer = await app.get("series", { range });
+      if (mine === asked) app.store.dispatch({ type: "history", answer });
     } catch (error) {
       app.store.dispatch({ type: "history", error: `No history: ${/** @type {Error} */ (error).message}` });
     }
@@ -115,9 +115,23 @@ function mountRanges(parts, app) {
   });
   press();
   load();
-  get("series", { range: 60 }).then((answer) => app.store.dispatch({ type: "recent", answer }), () => undefined);
-  app.wire.onReconnect(load);
+  mountRecent(app);
+  app.onAnew(load);
   setInterval(load, REFRESH_MS);
+}
+
+/** What the sparklines begin with. @param {import("../main.js").App} app */
+function mountRecent(app) {
+  const load = async () => {
+    try {
+      app.store.dispatch({ type: "recent", answer: await app.get("series", { range: 60 }) });
+    } catch (error) {
+      // The sparklines then begin with the next frames, and the charts say what is wrong.
+      console.info(`no recent figures: ${/** @type {Error} */ (error).message}`);
+    }
+  };
+  app.onAnew(load);
+  load();
 }
 
 /** @param {Record<string, any>} parts */
@@ -160,12 +174,18 @@ function server(parts, data) {
   const { host = "", port = "" } = data.echo ?? {};
   setText(parts.address, host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
   setText(parts.command, `nc ${reachable({ host, port })} ${port}`);
-  show(parts.welcome, Number(data.connections?.accepted) === 0 && Number(data.connections?.open) === 0);
+  show(parts.welcome, !data.replay && Number(data.connections?.accepted) === 0 && Number(data.connections?.open) === 0);
   setText(parts.model, data.model ?? format.UNKNOWN);
   setText(parts.reply, data.reply ?? format.UNKNOWN);
-  setText(parts.workers, data.workers ? format.plural(data.workers, "process", "processes") : "0 (a thread)");
+  setText(parts.workers, workersWords(format.num(data.workers)));
   setText(parts.uptime, format.duration(data.uptime_s));
   setText(parts.viewers, format.count(data.viewers));
+}
+
+/** @param {number | null} number unknown where a log does not tell */
+function workersWords(number) {
+  if (number === null) return format.UNKNOWN;
+  return number > 0 ? format.plural(number, "process", "processes") : "0 (a thread)";
 }
 
 /** @param {Record<string, any>} parts @param {any} data */

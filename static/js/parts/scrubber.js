@@ -1,0 +1,162 @@
+// @ts-check
+/** The scrubber in the head: live, standing or playing at a moment that the log holds; the moment in every link. */
+
+import { debounce, refs, setAttr, setText, show } from "../dom.js";
+import { clock, duration, toMillis } from "../format.js";
+import { addressParams, endOf, fromAddress, LIVE, moved, momentWords, nowOf, strideOf, toggled, written } from "../moment.js";
+import { addressBar, build } from "../url.js";
+
+/** @typedef {import("../store.js").State} State @typedef {import("../main.js").App} App @typedef {import("../moment.js").Moment} Moment */
+
+const DEFAULTS = { at: "", speed: "" };
+/** How often it is asked what the log holds. */
+const SPAN_MS = 15_000;
+/** After the last change of a slider that is dragged. */
+const SETTLE_MS = 120;
+/** How often the address bar follows what is played. */
+const ADDRESS_MS = 1000;
+const PAGES = /^\/(connections(\/\d+)?|events|loop)?$/;
+
+/** The moment that the address bar names. @returns {Moment} */
+export function momentOfAddress() {
+  const { at, speed } = addressBar(DEFAULTS).read();
+  return fromAddress(at, speed, Date.now());
+}
+
+/** @param {App} app @param {() => void} jumped called when the page must ask anew */
+export function mountScrubber(app, jumped) {
+  const parts = refs(/** @type {HTMLElement} */ (document.getElementById("scrubber")));
+  const settle = debounce(jumped, SETTLE_MS);
+  const { store } = app;
+  /** The mode that the server was asked for; playing may end by itself, at the end of the log. */
+  let mode = modeOf(store.get().moment);
+  const set = (/** @type {Moment} */ moment, soon = false) => {
+    store.dispatch({ type: "moment", moment });
+    mode = modeOf(moment);
+    if (soon) return settle();
+    writeAddress(moment);
+    jumped();
+  };
+  const reach = (/** @type {number} */ at) => {
+    const { span, moment } = store.get();
+    return span ? moved(at, span, moment, Date.now()) : moment;
+  };
+  const toggle = () => {
+    const { span, moment, overviewTime } = store.get();
+    // The server's time, not the browser's: it answers for no moment that has not been.
+    if (span) set(toggled(moment, overviewTime * 1000 || span.until, span));
+  };
+  parts.play.addEventListener("click", toggle);
+  parts.live.addEventListener("click", () => set(LIVE));
+  parts.slider.addEventListener("input", () => set({ ...reach(Number(parts.slider.value)), playing: false }, true));
+  parts.slider.addEventListener("change", () => writeAddress(store.get().moment));
+  parts.slider.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const { span, moment } = store.get();
+    if (!span || event.ctrlKey || event.altKey || event.metaKey) return;
+    const stride = strideOf(event.key, event.shiftKey);
+    if (event.key === " ") toggle();
+    else if (event.key === "Home") set(reach(span.since));
+    else if (event.key === "End") set(reach(endOf(span, Date.now())));
+    else if (stride !== 0) set(reach(nowOf(moment, endOf(span, Date.now())) + stride));
+    else return;
+    event.preventDefault();
+  });
+  parts.speed.addEventListener("change", () => set({ ...store.get().moment, speed: Number(parts.speed.value) }));
+  parts.copyMoment.addEventListener("click", () => copy(parts, app));
+  keepInLinks(store);
+  askSpan(app);
+  const update = shower(parts);
+  return (/** @type {State} */ state) => {
+    if (modeOf(state.moment) !== mode) set(state.moment);
+    update(state);
+  };
+}
+
+/** @param {Moment} moment @returns {"live" | "playing" | "paused"} */
+const modeOf = ({ at, playing }) => (at === null ? "live" : playing ? "playing" : "paused");
+
+/** What the log holds, asked for now and then. @param {App} app */
+async function askSpan(app) {
+  try {
+    const { since, until, live } = await app.get("span");
+    // Milliseconds were cut off: the first one may be before the log's beginning.
+    const span = since === null ? null : { since: (toMillis(since) ?? 0) + 1, until: toMillis(until), live, heard: Date.now() };
+    app.store.dispatch({ type: "span", span });
+  } catch (error) {
+    // The link is down, which the page says already; what is known stays.
+    console.info(`no span: ${/** @type {Error} */ (error).message}`);
+  }
+  setTimeout(askSpan, SPAN_MS, app);
+}
+
+/** @param {Moment} moment */
+const writeAddress = (moment) => addressBar(DEFAULTS).write(addressParams(moment));
+
+/** A path of this site, with the moment that is shown. @param {string} path @param {Moment} moment */
+export const pathAt = (path, moment) => path + build(addressParams(moment), DEFAULTS);
+
+/** The address of this page at a moment. @param {number} at */
+const linkTo = (at) => location.origin + location.pathname + build({ at: written(at), speed: "" }, DEFAULTS, location.search);
+
+/** @param {Record<string, any>} parts @param {App} app */
+async function copy(parts, app) {
+  const { moment, overviewTime } = app.store.get();
+  const at = Math.floor(moment.at ?? overviewTime * 1000);
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(linkTo(at));
+    setText(parts.said, `Link to ${momentWords(at)} copied`);
+  } else {
+    setText(parts.said, "Copy the address bar: it holds this moment");
+  }
+  show(parts.said, true);
+  setTimeout(() => show(parts.said, false), 4000);
+}
+
+/** A link to another page leads to the same moment there. @param {App["store"]} store */
+function keepInLinks(store) {
+  const complete = (/** @type {Event} */ event) => {
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    if (!link || link.origin !== location.origin || !PAGES.test(link.pathname)) return;
+    link.search = build(addressParams(store.get().moment), DEFAULTS, link.search);
+  };
+  for (const name of ["click", "auxclick", "contextmenu"]) document.addEventListener(name, complete, { capture: true });
+}
+
+/** @param {Record<string, any>} parts */
+function shower(parts) {
+  let addressed = 0;
+  return (/** @type {State} */ { moment, span, now, overviewTime, overview }) => {
+    const past = moment.at !== null;
+    const end = span ? endOf(span, now) : 0;
+    const at = moment.at ?? end;
+    const mode = modeOf(moment);
+    setAttr(document.body, "data-mode", mode);
+    setAttr(document.body, "data-replay", String(overview?.replay === true || span?.live === false));
+    parts.play.disabled = span === null;
+    parts.copyMoment.disabled = span === null;
+    showSlider(parts.slider, span, at, end, mode);
+    setText(parts.playName, !past ? "Stop here" : moment.playing ? "Pause" : "Play");
+    setAttr(parts.play, "data-icon", past && !moment.playing ? "play" : "pause");
+    show(parts.speedBox, past);
+    if (document.activeElement !== parts.speed) parts.speed.value = String(moment.speed);
+    setText(parts.when, past ? momentWords(at) : overviewTime > 0 ? clock(overviewTime).slice(0, 8) : "");
+    setText(parts.whenNote, past ? (span?.live === false ? "from the log" : "the past") : "");
+    show(parts.live, past && span?.live !== false);
+    if (!moment.playing || Date.now() - addressed < ADDRESS_MS) return;
+    addressed = Date.now();
+    writeAddress(moment);
+  };
+}
+
+/** @param {HTMLInputElement} slider @param {import("../moment.js").Span | null} span @param {number} at @param {number} end @param {string} mode */
+function showSlider(slider, span, at, end, mode) {
+  slider.disabled = span === null;
+  if (!span) return;
+  setAttr(slider, "min", String(Math.floor(span.since)));
+  setAttr(slider, "max", String(Math.ceil(end)));
+  if (slider.valueAsNumber !== at) slider.value = String(at);
+  slider.style.setProperty("--share", String((at - span.since) / Math.max(1, end - span.since)));
+  const ago = mode === "live" ? "live" : `${momentWords(at)}, ${duration(Math.max(0, end - at) / 1000)} before the end, ${mode}`;
+  setAttr(slider, "aria-valuetext", ago);
+}
+

@@ -1,0 +1,226 @@
+"""The histogram of the Events page: counts by kind over time, a range marked in it, long reads with progress."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Locator, Page, Route, expect
+
+BEGIN = datetime(2026, 11, 23, 14, tzinfo=UTC)
+BINS = 100
+HISTOGRAM = "**/api/v1/events/histogram?*"
+
+
+def moment(seconds: float) -> str:
+    """A time of the made-up log."""
+    return (BEGIN + timedelta(seconds=seconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def answer(route: Route, kinds: dict[str, list[int]], **more: Any) -> None:
+    """A histogram of 100 bars of 10 s."""
+    total = sum(map(sum, kinds.values()))
+    whole = {"progress": {"scanned": total, "total": total}, "next": None}
+    head = {"since": moment(0), "until": moment(1000), "step_s": 10.0, "kinds": kinds, "total": total}
+    route.fulfill(json=head | whole | more)
+
+
+def flat(route: Route) -> None:
+    """Ten echoes in every bar, one `full` in the first."""
+    answer(route, {"echo": [10] * BINS, "full": [1] + [0] * (BINS - 1)})
+
+
+class Slow:
+    """A scan of four pages, each of which waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, list[str]]] = []
+        self._waiting: list[Callable[[], None]] = []
+
+    def __call__(self, route: Route) -> None:
+        query = parse_qs(urlsplit(route.request.url).query)
+        self.asked.append(query)
+        at = int(query.get("cursor", ["0"])[0])
+        kinds = {"echo": [0] * at + [5] + [0] * (BINS - at - 1)}
+        progress = {"scanned": 25 * (at + 1), "total": 100}
+        following = str(at + 1) if at < 3 else None
+        self._waiting.append(lambda: answer(route, kinds, progress=progress, next=following))
+
+    def let_go(self, page: Page, number: int) -> None:
+        """Answer the question with that number once it has come."""
+        while len(self.asked) <= number:
+            page.wait_for_timeout(10)
+        self._waiting[number]()
+
+
+def bars(page: Page) -> Locator:
+    """The bars, as a slider."""
+    return page.get_by_role("slider", name="Events over time")
+
+
+def drag(page: Page, start: float, end: float) -> None:
+    """Drag over the bars, from one share of their width to another."""
+    box = bars(page).bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + (start + end) / 2 * box["width"], y)
+    page.mouse.move(box["x"] + end * box["width"], y)
+    page.mouse.up()
+
+
+def painted(page: Page) -> bytes:
+    """A picture of the bars while the pointer is elsewhere."""
+    page.mouse.move(5, 5)
+    return page.locator(".bars canvas").screenshot()
+
+
+def test_a_real_log_is_counted(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    for _ in range(20):
+        client.echo(b"x")
+    page = open_page(server.url + "/events")
+    legend = page.get_by_role("group", name="Shown in the histogram")
+    expect(legend.get_by_role("button", name="not empty")).to_have_text("not empty 20")
+    expect(legend.get_by_role("button", name="open, end")).to_have_text("open, end 2")
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("22 rows")
+    page.locator("#q").fill("kind:open")
+    expect(legend.get_by_role("button", name="not empty")).to_have_text("not empty 0")
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1 row,")
+
+
+def test_a_drag_chooses_a_range_and_a_double_click_lets_go(server: Any, open_page: Any) -> None:
+    page = open_page(server.url + "/events", routes={HISTOGRAM: flat})
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1,001 rows")
+    drag(page, 0.205, 0.395)
+    since, until = page.locator("[data-ref=since]"), page.locator("[data-ref=until]")
+    expect(since).to_have_value(moment(200))
+    expect(until).to_have_value(moment(400))
+    expect(page).to_have_url(f"{server.url}/events?since={moment(200)}&until={moment(400)}")
+    expect(page.locator("[data-ref=mode]")).to_contain_text("From the log")
+    bars(page).dblclick()
+    expect(since).to_have_value("")
+    expect(page).to_have_url(server.url + "/events")
+    expect(page.locator("[data-ref=mode]")).to_contain_text("Live")
+
+
+def test_the_keyboard_does_the_same(server: Any, open_page: Any) -> None:
+    page = open_page(server.url + "/events", routes={HISTOGRAM: flat})
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1,001 rows")
+    slider = bars(page)
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuenow", "1")
+    expect(slider).to_have_attribute("aria-valuetext", "14:00:00 – 14:00:10: 11 rows (10 not empty · 1 full)")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+PageUp")
+    expect(page.locator("[data-ref=barWords]")).to_contain_text("110 rows")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-ref=since]")).to_have_value(moment(10))
+    expect(page.locator("[data-ref=until]")).to_have_value(moment(120))
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-ref=since]")).to_have_value("")
+
+
+def test_groups_can_be_hidden(server: Any, open_page: Any) -> None:
+    page = open_page(server.url + "/events", routes={HISTOGRAM: flat})
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1,001 rows")
+    before = painted(page)
+    button = page.get_by_role("button", name="not empty")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert painted(page) != before
+    button.click()
+    assert painted(page) == before
+
+
+def test_a_long_read_shows_how_far_it_is_and_adds_up(server: Any, open_page: Any) -> None:
+    scan = Slow()
+    page = open_page(server.url + "/events?q=bytes_in>1", routes={HISTOGRAM: scan})
+    words = page.locator("[data-ref=histogramWords]")
+    scan.let_go(page, 0)
+    expect(page.get_by_text("Reading the log: 25 of 100 rows (25 %)")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Rows of the log looked at")).to_be_visible()
+    expect(words).to_contain_text("5 rows so far")
+    for number in (1, 2, 3):
+        scan.let_go(page, number)
+    expect(words).to_contain_text("20 rows,")
+    expect(page.get_by_text("Reading the log")).to_be_hidden()
+    assert [asked.get("cursor") for asked in scan.asked] == [None, ["1"], ["2"], ["3"]]
+    assert {tuple(asked["since"] + asked["until"]) for asked in scan.asked[1:]} == {(moment(0), moment(1000))}
+
+
+def test_a_long_read_can_be_stopped_and_taken_up(server: Any, open_page: Any) -> None:
+    scan = Slow()
+    page = open_page(server.url + "/events?q=bytes_in>1", routes={HISTOGRAM: scan})
+    scan.let_go(page, 0)
+    page.locator("[data-ref=scanCancel]").click()
+    expect(page.get_by_text("Stopped after 25 of 100 rows")).to_be_visible()
+    asked = len(scan.asked)
+    page.get_by_role("button", name="Count all").click()
+    for number in range(asked, asked + 4):
+        scan.let_go(page, number)
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("20 rows,")
+
+
+def test_another_filter_gives_up_the_read_of_the_last(server: Any, open_page: Any) -> None:
+    scan = Slow()
+    page = open_page(server.url + "/events?q=bytes_in>1", routes={HISTOGRAM: scan})
+    scan.let_go(page, 0)
+    expect(page.get_by_text("Reading the log: 25 of")).to_be_visible()
+    page.locator("#q").fill("kind:echo")
+    first = next_question(page, scan, "kind:echo")
+    for number in range(first, first + 4):
+        scan.let_go(page, number)
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("20 rows,")
+    assert all(asked["q"] == ["kind:echo"] for asked in scan.asked[first:])
+
+
+def next_question(page: Page, scan: Slow, q: str) -> int:
+    """Number of the first question with that filter, once it has come."""
+    while not any(asked["q"] == [q] for asked in scan.asked):
+        page.wait_for_timeout(10)
+    return next(number for number, asked in enumerate(scan.asked) if asked["q"] == [q])
+
+
+def test_an_empty_range_and_an_error_are_said(server: Any, open_page: Any, complaints: Any) -> None:
+    page = open_page(server.url + "/events", routes={HISTOGRAM: lambda route: answer(route, {})})
+    expect(page.get_by_text("No events in this range")).to_be_visible()
+    complaints.expected = ("503",)
+    broken = {"title": "Service Unavailable", "detail": "the disk is gone"}
+    page = open_page(
+        server.url + "/events",
+        routes={
+            HISTOGRAM: lambda route: route.fulfill(status=503, json=broken, content_type="application/problem+json")
+        },
+    )
+    expect(page.get_by_text("No histogram: the disk is gone")).to_be_visible()
+
+
+def test_older_rows_of_a_rare_filter_show_progress_and_can_be_stopped(server: Any, open_page: Any) -> None:
+    go_on = threading.Event()
+    asked: list[str] = []
+
+    def events(route: Route) -> None:
+        asked.append(route.request.url)
+        at = len(asked)
+        if not go_on.is_set():
+            route.fulfill(json={"items": [], "next": str(at), "progress": {"scanned": min(at, 900), "total": 1000}})
+        else:
+            route.fulfill(json={"items": [], "next": None, "progress": {"scanned": 1000, "total": 1000}})
+
+    page = open_page(server.url + "/events", routes={HISTOGRAM: flat, "**/api/v1/events?*": events})
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("button", name="Older rows").click()
+    expect(page.locator("[data-ref=olderText]")).to_contain_text("of 1,000 rows")
+    expect(page.locator("[data-ref=olderBar]")).to_be_visible()
+    page.locator("[data-ref=olderCancel]").click()
+    expect(page.get_by_text("Stopped. Older rows may be there.")).to_be_visible()
+    expect(page.locator("[data-ref=olderBar]")).to_be_hidden()
+    stopped = len(asked)
+    go_on.set()
+    page.get_by_role("button", name="Older rows").click()
+    expect(page.get_by_text("That is all")).to_be_visible()
+    assert f"cursor={stopped}" in asked[stopped] or f"cursor={stopped - 1}" in asked[stopped]

@@ -1,0 +1,177 @@
+"""The scrubber: live, standing or playing at a moment; every page as of it; links to a moment."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+CLOCK = re.compile(r"\d+ \w+ \d\d:\d\d:\d\d\.\d")
+
+
+@pytest.fixture
+def clients(server: Any, connect: Any) -> tuple[str, Callable[[bytes], bytes]]:
+    """A client that has echoed once; the moment after that, and how it says more."""
+    client = connect(server.echo)
+    client.echo(b"x" * 100)
+    time = server.json("/api/v1/events", q="kind:echo")["items"][0]["time"]
+    return time, client.echo
+
+
+def in_milliseconds(time: str) -> str:
+    """A time of the log as the address bar holds it: the next whole millisecond."""
+    end = datetime.fromisoformat(time[:23]).replace(tzinfo=UTC) + timedelta(milliseconds=1)
+    return end.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def slider(page: Page) -> Locator:
+    """The scrubber's slider, once it knows what the log holds."""
+    found = page.get_by_role("slider", name="Moment shown")
+    expect(found).to_be_enabled()
+    return found
+
+
+def mode(page: Page, name: str) -> None:
+    """Wait until the page is live, paused or playing."""
+    expect(page.locator("body")).to_have_attribute("data-mode", name)
+
+
+def test_tiles_and_table_are_as_of_the_moment(server: Any, open_page: Any, connect: Any, clients: Any) -> None:
+    before, echo = clients
+    connect(server.echo).echo(b"y")
+    echo(b"z" * 100)
+    page = open_page(f"{server.url}/connections?at={before}")
+    mode(page, "paused")
+    expect(page.locator("[data-ref=matched]")).to_have_text("1 matched of 1")
+    expect(page.locator("tbody tr td[data-col=bytes_in], tbody tr td").filter(has_text="100 B")).to_have_count(1)
+    expect(page.locator("[data-ref=headOpen]")).to_have_text("1")
+    expect(page.locator("[data-ref=when]")).to_have_text(CLOCK)
+    expect(page.get_by_text("the past", exact=True)).to_be_visible()
+    assert page.title().startswith("(past)")
+    page.get_by_role("button", name="Back to live").click()
+    mode(page, "live")
+    expect(page.locator("[data-ref=matched]")).to_have_text("2 matched of 2")
+    expect(page.locator("[data-ref=headOpen]")).to_have_text("2")
+    expect(page).to_have_url(server.url + "/connections")
+
+
+def test_the_connection_and_its_rows_are_as_of_the_moment(server: Any, open_page: Any, clients: Any) -> None:
+    before, echo = clients
+    echo(b"z" * 300)
+    page = open_page(f"{server.url}/connections/1?at={before}")
+    expect(page.locator("[data-ref=bytesIn]")).to_have_text("100 B")
+    expect(page.locator("tbody tr[tabindex]")).to_have_count(2)
+    page.keyboard.press("l")
+    expect(page.locator("[data-ref=bytesIn]")).to_have_text("400 B")
+    expect(page.locator("tbody tr[tabindex]")).to_have_count(3)
+
+
+def test_a_connection_that_was_not_there_yet(
+    server: Any, open_page: Any, connect: Any, clients: Any, complaints: Any
+) -> None:
+    complaints.expected = ("404",)
+    before, _ = clients
+    connect(server.echo).echo(b"y")
+    page = open_page(f"{server.url}/connections/2?at={before}")
+    expect(page.get_by_text("was not there yet")).to_be_visible()
+    page.get_by_role("button", name="Back to live").click()
+    expect(page.locator("[data-ref=bytesIn]")).to_have_text("1 B")
+    expect(page.get_by_text("was not there yet")).to_be_hidden()
+
+
+def test_events_and_histogram_end_at_the_moment(server: Any, open_page: Any, clients: Any) -> None:
+    before, echo = clients
+    for _ in range(5):
+        echo(b"z")
+    page = open_page(f"{server.url}/events?at={before}")
+    expect(page.locator("tbody tr")).to_have_count(3)
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("3 rows")
+    expect(page.locator("[data-ref=mode]")).to_contain_text("Up to the moment shown")
+    page.get_by_role("button", name="Back to live").click()
+    expect(page.locator("tbody tr")).to_have_count(8)
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("8 rows")
+
+
+def test_the_keyboard_moves_plays_and_goes_back_to_live(server: Any, open_page: Any, clients: Any) -> None:
+    page = open_page(server.url)
+    mode(page, "live")
+    found = slider(page)
+    found.focus()
+    page.wait_for_function(
+        "() => Number(document.querySelector('.slider').max) - Number(document.querySelector('.slider').min) > 3000"
+    )
+    page.keyboard.press("ArrowLeft")
+    mode(page, "paused")
+    first = found.evaluate("(slider) => slider.valueAsNumber")
+    page.keyboard.press("ArrowLeft")
+    assert found.evaluate("(slider) => slider.valueAsNumber") == pytest.approx(first - 1000, abs=1)
+    page.keyboard.press("Home")
+    assert found.evaluate("(slider) => slider.valueAsNumber - slider.min") == pytest.approx(0, abs=1)
+    expect(found).to_have_attribute("aria-valuetext", re.compile("before the end, paused"))
+    page.keyboard.press("Space")
+    mode(page, "playing")
+    start = found.evaluate("(slider) => slider.valueAsNumber")
+    page.wait_for_function("(start) => document.querySelector('.slider').valueAsNumber > start + 300", arg=start)
+    page.keyboard.press("Space")
+    mode(page, "paused")
+    page.keyboard.press("End")
+    mode(page, "live")
+
+
+def test_playing_fast_catches_up_with_the_present(server: Any, open_page: Any, clients: Any) -> None:
+    page = open_page(server.url)
+    slider(page).focus()
+    page.wait_for_function(
+        "() => Number(document.querySelector('.slider').max) - Number(document.querySelector('.slider').min) > 2000"
+    )
+    page.keyboard.press("Home")
+    mode(page, "paused")
+    page.get_by_label("Speed").select_option("10")
+    page.get_by_role("button", name="Play").click()
+    mode(page, "playing")
+    mode(page, "live")
+    expect(page).to_have_url(server.url + "/")
+
+
+def test_a_link_to_the_moment_is_copied_and_kept_in_links(server: Any, open_page: Any, clients: Any) -> None:
+    before, _ = clients
+    moment = in_milliseconds(before)
+    page = open_page(f"{server.url}/?at={before}", permissions=["clipboard-read", "clipboard-write"])
+    mode(page, "paused")
+    page.get_by_role("button", name="Copy a link to this moment").click()
+    expect(page.get_by_text("copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{server.url}/?at={moment}"
+    page.get_by_role("link", name="Connections", exact=True).click()
+    mode(page, "paused")
+    expect(page).to_have_url(f"{server.url}/connections?at={moment}")
+    page.locator("#q").fill("conn:1")
+    expect(page).to_have_url(f"{server.url}/connections?at={moment}&q=conn:1")
+
+
+def test_a_moment_that_the_log_does_not_hold_is_said(server: Any, open_page: Any, complaints: Any) -> None:
+    complaints.expected = ("400",)
+    page = open_page(f"{server.url}/?at=2001-01-01T00:00:00Z")
+    expect(page.get_by_role("alert").first).to_contain_text("before the log")
+    page.get_by_role("button", name="Back to live").click()
+    expect(page.locator("[data-ref=headOpen]")).to_have_text("0")
+    expect(page.get_by_role("alert").first).to_be_hidden()
+
+
+def test_a_drag_of_the_slider_settles(server: Any, open_page: Any, clients: Any) -> None:
+    page = open_page(server.url)
+    found = slider(page)
+    page.wait_for_function(
+        "() => Number(document.querySelector('.slider').max) - Number(document.querySelector('.slider').min) > 1000"
+    )
+    box = found.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in (0.9, 0.7, 0.5):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.up()
+    mode(page, "paused")
+    expect(page).to_have_url(re.compile(r"/\?at=2\d{3}-"))
