@@ -11,6 +11,7 @@ import pyarrow.csv as pa_csv
 from bench.crowd_cases import idle, many, memory, stalled, watched
 from bench.download_cases import downloading, downloads
 from bench.echo_cases import accepts, large, paced, peer_speed, peers
+from bench.log_cases import log
 from bench.measure import Plan, Row, Speed, interleaved, ratio_row
 from bench.processes import BenchError, Echoscope, echoscope, load, peer, wait_for
 
@@ -81,6 +82,7 @@ CASES: Final = {
         memory,
         stalled,
         exact,
+        log,
         downloads,
         downloading,
         loader,

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -24,6 +26,7 @@ from core.record.sealed import Runs, SealedFile, SealedWriter
 from core.record.sealer import Sealer
 from core.record.sealing import rewrite
 from core.record.state import State
+from core.record.verify import verify
 from tests.record_rows import PEERS, START_NS, make_batch, plain_rows, random_batch
 from tests.test_journal import segments, small_files, write
 
@@ -362,3 +365,43 @@ def test_the_thread_seals_and_stops(tmp_path, monkeypatch):
         sealer.stop()
     assert [row["seq"] for row in read(tmp_path)] == list(range(1, 41))
     assert all(a["time"] <= b["time"] for a, b in pairwise(read(tmp_path)))
+
+
+WRITER = """
+import sys, threading
+from pathlib import Path
+from core.record.journal import Journal
+from core.record.sealer import Sealer
+from tests.record_rows import make_batch
+
+journal = Journal(Path(sys.argv[1]), segment_bytes=1, retain_bytes=200_000)
+sealer = Sealer(journal)
+def seal():
+    while True:
+        sealer.seal_next()
+threading.Thread(target=seal, daemon=True).start()
+first = journal.last_seq.get(0, 0) + 1
+print("begun", flush=True)
+while True:
+    journal.append(make_batch(100, first, conn=0))
+    first += 100
+"""
+
+
+@pytest.mark.parametrize("run", range(3))
+def test_killed_while_it_writes_seals_and_drops(tmp_path, run):
+    rows = 0
+    for _ in range(4):
+        with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout.readline() == b"begun\n"
+            log, end = Log(tmp_path), rows + 5000 * (run + 1)
+            while (last := max((view.number for view in log.index.views()), default=0)) * 100 < end:
+                assert writer.poll() is None
+            writer.kill()
+        journal = Journal(tmp_path)
+        rows = journal.last_seq[0]
+        report = verify(tmp_path)
+        assert report.problems == []
+        assert last * 100 <= rows == report.dropped.rows + report.rows
+        assert report.runs[0].last == rows
+        journal.close()
