@@ -29,14 +29,15 @@ def make(directory: Path, rows: int = ROWS, connections: int = CONNECTIONS) -> N
     """Writes the log, sealed but for its end. Mostly echoes of 64 bytes; some connections come, go, and are slow."""
     journal = Journal(directory)
     sealer = Sealer(journal)
-    for batch in _batches(rows, connections):
+    for batch in batches(rows, connections):
         journal.append(batch)
         if journal.unsealed():
             sealer.seal_next()
     journal.close()
 
 
-def _batches(rows: int, connections: int) -> Iterator[pa.RecordBatch]:
+def batches(rows: int, connections: int) -> Iterator[pa.RecordBatch]:
+    """The rows of such a log, in batches as the pump writes them."""
     random = np.random.default_rng(1)
     live = np.arange(1, connections + 1)
     newest, first = connections, 1

@@ -14,6 +14,7 @@ from bench.echo_cases import accepts, large, paced, peer_speed, peers
 from bench.log_cases import log
 from bench.measure import Plan, Row, Speed, interleaved, ratio_row
 from bench.processes import BenchError, Echoscope, echoscope, load, peer, wait_for
+from bench.travel_cases import travel
 
 SHAPES: Final[tuple[dict[str, int], ...]] = (
     {},
@@ -86,5 +87,6 @@ CASES: Final = {
         downloads,
         downloading,
         loader,
+        travel,
     )
 }

@@ -1,7 +1,8 @@
 """Rewound to a moment, the monitor answers what it answered then."""
 
+import json
+import os
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import pytest
 from echo_server import receive, reset, wait_for
 
+import core.watch.keeper as keeper_module
 from core.record.clock import wall_ns
-from core.service import Service, Settings
+from core.record.log import Log
+from core.replay import Replay
+from core.service import Service, ServiceError, Settings
 from core.watch.checkpoint import list_checkpoints
+from core.watch.clock import rfc3339
 
 VOLATILE = ("at", "uptime_s", "viewers", "recorder", "accept_queue", "time", "kernel", "verdict", "events_in_memory")
 Start = Callable[..., Service]
@@ -55,6 +60,17 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
+def noted(service: Service) -> tuple[int, dict[str, Any]] | None:
+    """A moment that all loops have come past, and its picture; None when something happened meanwhile."""
+    at = wall_ns()
+    while service._pump.written(at) < at:  # type: ignore[union-attr]
+        for feed in service._pump.feeds:  # type: ignore[union-attr]
+            service._engine.sample(feed.table.worker, [1], 1.0)
+    shot = picture(service)
+    later = service.monitor.events("", rfc3339(at + 1), None, 1, None)["items"]
+    return None if later else (at, shot)
+
+
 class Clients:
     """Some clients of a service, and the pictures that were taken while they did what they did."""
 
@@ -67,15 +83,8 @@ class Clients:
         return socket.create_connection(self.service.echo_address, timeout=10)
 
     def settle(self) -> None:
-        """Note the picture as soon as it has stopped changing."""
-
-        def still() -> bool:
-            before = self.service.monitor.status()["recorder"]["events"]
-            time.sleep(0.15)
-            return bool(self.service.monitor.status()["recorder"]["events"] == before)
-
-        wait_for(still, "the server to be quiet")
-        self.noted.append((wall_ns(), picture(self.service)))
+        """Note the picture of a moment after which nothing has happened until it was taken."""
+        self.noted.append(wait_for(lambda: noted(self.service), "the server to be quiet"))
 
     def work(self) -> None:
         """Opens, echoes, a reader that stops until it is paused, a half-close, a reset, an ordinary end."""
@@ -120,3 +129,209 @@ def test_rewound_moments_equal_what_was_noted(start: Start, tmp_path: Path, work
     assert bool(list_checkpoints(tmp_path / "checkpoints")) is checkpoints
     for at, noted in clients.noted:
         assert picture(service, at) == noted
+
+
+def test_a_moment_is_told_of_by_the_run_it_was_in(start: Start) -> None:
+    first = start(model="poll", workers=2)
+    Clients(first).settle()
+    at = wall_ns()
+    first.stop()
+    second = start(model="epoll")
+    assert second.monitor.switch_model("select") == ""
+    then, now = second.monitor.status(at), second.monitor.status(wall_ns())
+    assert (then["model"], then["workers"]) == ("poll", 2)
+    assert (now["model"], now["workers"], now["uptime_s"] < then["uptime_s"] + 60) == ("select", 0, True)
+
+
+def test_rewound_over_a_restart(start: Start) -> None:
+    first = start()
+    clients = Clients(first)
+    clients.work()
+    left_open = clients.open()
+    left_open.sendall(b"x")
+    receive(left_open, 1)
+    clients.settle()
+    first.stop()
+    left_open.close()
+    again = Clients(start())
+    again.work()
+    again.noted += clients.noted
+    for at, noted in again.noted:
+        assert picture(again.service, at) == noted
+
+
+def test_rates_and_charts_of_the_past(start: Start) -> None:
+    service = start()
+    client = Clients(service).open()
+    for _ in range(50):
+        client.sendall(b"x" * 10)
+        receive(client, 10)
+    at = wait_for(lambda: sum(n or 0 for n in charts(service)["echoes_per_s"]) == 50 and wall_ns(), "the charts")
+    assert charts(service, at)["echoes_per_s"] == charts(service)["echoes_per_s"]
+    burst = service.monitor.events("kind:echo", None, None, 100, None)["items"]
+    last = service.monitor.moment(burst[-1]["time"])
+    overview = service.monitor.overview(last)
+    assert overview["bytes_in_per_s"] == 10 * overview["echoes_per_s"] == 500
+    client.close()
+
+
+def charts(service: Service, at: int | None = None) -> dict[str, Any]:
+    return dict(service.monitor.series(60, at))
+
+
+class TestReplay:
+    @pytest.fixture
+    def noted(self, start: Start) -> list[tuple[int, dict[str, Any]]]:
+        service = start()
+        clients = Clients(service)
+        clients.work()
+        service.stop()
+        return clients.noted
+
+    @pytest.fixture
+    def replay(self, noted: Any, tmp_path: Path) -> Iterator[Any]:
+        made = Replay(tmp_path)
+        made.start()
+        yield made
+        made.stop()
+
+    def test_rewinds_like_the_server_did(self, replay: Any, noted: list[tuple[int, dict[str, Any]]]) -> None:
+        for at, expected in noted:
+            rewound = picture(replay, at)
+            assert rewound["status"].pop("replay")
+            assert rewound == {**expected, "status": without(expected["status"], "replay")}
+
+    def test_its_present_is_the_end_of_the_log(self, replay: Any) -> None:
+        monitor = replay.monitor
+        last = monitor.events("", None, None, 1, None, "desc")["items"][0]["time"]
+        assert monitor.status()["at"] == monitor.span()["until"] == last
+        assert monitor.span()["live"] is False
+        assert monitor.status()["connections"]["open"] == 0
+        assert monitor.moment("0.01s") == monitor.latest() - 10_000_000
+        assert monitor.health() == (True, "")
+        assert monitor.loop()["workers"] == []
+
+    def test_after_the_end(self, replay: Any) -> None:
+        with pytest.raises(ValueError, match="is after the log's end"):
+            replay.monitor.moment("2100-01-01T00:00:00Z")
+
+    def test_writes_nothing(self, noted: Any, tmp_path: Path) -> None:
+        before = contents(tmp_path)
+        replay = Replay(tmp_path)
+        replay.start()
+        picture(replay)
+        charts(replay)
+        replay.stop()
+        assert contents(tmp_path) == before
+
+    def test_beside_the_server_itself(self, start: Start, tmp_path: Path) -> None:
+        service = start()
+        Clients(service).settle()
+        service.monitor.span()
+        replay = Replay(tmp_path)
+        replay.start()
+        assert replay.monitor.status()["replay"]
+        replay.stop()
+
+    def test_without_a_log(self, tmp_path: Path) -> None:
+        with pytest.raises(ServiceError, match="no log of echoscope"):
+            Replay(tmp_path)
+        (tmp_path / "log").mkdir()
+        with pytest.raises(ServiceError, match="the log is empty"):
+            Replay(tmp_path)
+
+
+def without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+class TestKeeper:
+    def test_a_checkpoint_comes_when_it_is_due(
+        self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(keeper_module.Keeper.__init__, "__defaults__", (1000,))
+        service = start()
+        with Clients(service).open() as client:
+            client.sendall(b"x")
+            receive(client, 1)
+            wait_for(lambda: list_checkpoints(tmp_path / "checkpoints"), "a checkpoint")
+
+    def test_an_orderly_stop_leaves_one_of_the_end(self, start: Start, tmp_path: Path) -> None:
+        service = start()
+        Clients(service).settle()
+        service.stop()
+        ((at, _),) = list_checkpoints(tmp_path / "checkpoints")
+        assert at == Log(tmp_path).span()[1]  # type: ignore[index]
+
+    def test_what_is_older_than_the_log_is_dropped(self, start: Start, tmp_path: Path) -> None:
+        service = start()
+        old = tmp_path / "checkpoints" / f"{1:019d}.arrows"
+        old.write_bytes(b"")
+        Clients(service).settle()
+        service.monitor.events("", None, None, 1, None)
+        service._keeper.keep_checkpoint()
+        assert not old.exists()
+
+    def test_too_many_are_thinned_out(self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        service = start()
+        clients = Clients(service)
+        monkeypatch.setattr(keeper_module, "_LEAST_BYTES", 20_000)
+        for _ in range(12):
+            clients.open().close()
+            clients.settle()
+            service._keeper.keep_checkpoint()
+        kept = [path for _, path in list_checkpoints(tmp_path / "checkpoints")]
+        assert 2 <= len(kept) < 12
+        assert sum(path.stat().st_size for path in kept) < 40_000
+        for at, noted in clients.noted:
+            assert picture(service, at) == noted
+
+    def test_a_disk_that_is_full_costs_nothing_but_time(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        service = start()
+        clients = Clients(service)
+        monkeypatch.setattr(keeper_module.checkpoint, "write", full)
+        monkeypatch.setattr(service._keeper._history, "append", full)
+        service._keeper._attempt(service._keeper.keep_checkpoint)
+        service._keeper._attempt(service._keeper.keep_history)
+        clients.open().close()
+        clients.settle()
+        assert "No space left" in caplog.text
+        ((at, noted),) = clients.noted
+        assert picture(service, at) == noted
+
+    def test_killed_in_the_middle_of_a_checkpoint(self, tmp_path: Path, no_leaks: None) -> None:
+        notes = tmp_path / "noted"
+        pid = os.fork()
+        if not pid:
+            try:
+                service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo"))
+                service.start()
+                clients = Clients(service)
+                clients.work()
+                notes.write_text(json.dumps(clients.noted))
+                keeper_module.checkpoint.os.replace = lambda *_: os.kill(os.getpid(), 9)  # type: ignore[assignment]
+                service._keeper.keep_checkpoint()
+            finally:
+                os._exit(1)
+        assert os.waitpid(pid, 0)[1] == 9
+        noted = json.loads(notes.read_text())
+        assert list((tmp_path / "checkpoints").glob("*.partial"))
+        service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo"))
+        service.start()
+        try:
+            assert not list((tmp_path / "checkpoints").glob("*.partial"))
+            for at, expected in noted:
+                assert picture(service, at) == expected
+            # The killed server had not kept its charts either: they are counted again from the log.
+            wait_for(lambda: sum(n or 0 for n in charts(service)["accepted_per_s"]) == 6, "the charts")
+        finally:
+            service.stop()
