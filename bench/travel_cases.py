@@ -15,7 +15,7 @@ from core.record.query import CONNECTION_FIELDS, parse
 from core.record.rows import from_batch
 from core.record.sealer import Sealer
 from core.watch import checkpoint
-from core.watch.keeper import INTERVAL
+from core.watch.keeper import events_between
 from core.watch.past import Past
 from core.watch.runs import Run, RunBook
 from core.watch.table import Table
@@ -25,14 +25,15 @@ ROWS: Final = {True: 20_000_000, False: 2_000_000}
 """Of a full run, and of a quick one; how long a log is makes no difference to a moment of it."""
 MOST_MS: Final = 500
 _MOMENTS: Final = 20
-_LATE: Final = 0.5
-"""Checkpoints are this share of an interval late: the keeper looks four times a second."""
+_LATE: Final = 50_000
+"""Events that checkpoints are late: the keeper looks four times a second."""
 
 
 def make(directory: Path, rows: int) -> None:
     """A log of 20,000 connections with its checkpoints, as a server would have left it."""
     journal, tally = Journal(directory), Tally(Table(0), 0)
-    folder, sealer, counted = directory / checkpoint.FOLDER, Sealer(journal), 0
+    folder, sealer = directory / checkpoint.FOLDER, Sealer(journal)
+    counted = size = 0
     folder.mkdir()
     for batch in batches(rows, CONNECTIONS):
         journal.append(batch)
@@ -40,8 +41,8 @@ def make(directory: Path, rows: int) -> None:
             sealer.seal_next()
         for part in tally.fold(from_batch(batch)):
             tally.horizon = int(part.records["time"][-1])
-        if tally.taken - counted >= INTERVAL * (1 + _LATE):
-            checkpoint.write(folder, checkpoint.snapshot([tally], 1))
+        if tally.taken - counted >= events_between(size) + _LATE:
+            size = checkpoint.write(folder, checkpoint.snapshot([tally], 1)).stat().st_size
             counted = tally.taken
     journal.close()
     RunBook(directory).begin(Run(1, 1, 1, {}, {0: 0}, {}), None)

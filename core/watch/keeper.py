@@ -19,14 +19,19 @@ INTERVAL: Final = 300_000
 _BATCH_COST: Final = 1000
 """A batch of the log takes as long as so many events more; a server that has little to say writes two a second."""
 _BATCHES_PER_S: Final = 2.0
-_EVENTS_PER_BYTE: Final = 0.8
-"""At ten bytes of log an event, checkpoints are an eighth of the log; large tables get them less often."""
-_SHARE: Final = 8
+_EVENTS_PER_BYTE: Final = 0.4
+"""At ten bytes of log an event, checkpoints are a quarter of the log at most; large tables get them less often."""
+_SHARE: Final = 4
 _LEAST_BYTES: Final = 64 * 1024**2
 _TICK_S: Final = 0.25
 _HISTORY_S: Final = 10.0
 _LATELY_NS: Final = 15_000_000_000
 _log = logging.getLogger("echoscope.keeper")
+
+
+def events_between(size: int, least: int = INTERVAL) -> float:
+    """Events from one checkpoint to the next, when the last one has `size` bytes."""
+    return max(least, size * _EVENTS_PER_BYTE)
 
 
 class Keeper:
@@ -113,7 +118,7 @@ class Keeper:
     def _is_due(self) -> bool:
         events = self._events() - self._counted
         batches = min(events, (time.monotonic() - self._checked) * _BATCHES_PER_S)
-        return events + batches * _BATCH_COST >= max(self._interval, self._bytes * _EVENTS_PER_BYTE)
+        return events + batches * _BATCH_COST >= events_between(self._bytes, self._interval)
 
     def _retain(self) -> None:
         """Drop checkpoints that are older than the log, and thin them out where they are too many for it."""
