@@ -5,9 +5,10 @@ import { toMillis } from "./format.js";
 import { absolute, isMoment, justAfter } from "./time.js";
 
 /**
- * @typedef {{at: number | null, playing: boolean, speed: number}} Moment `at` in milliseconds; null: live
- * @typedef {{since: number, until: number, live: boolean, heard: number}} Span what the log held at `heard` of the browser's clock, in
- *   milliseconds; `live`: it still grows
+ * @typedef {{at: number | null, text?: string, playing: boolean, speed: number}} Moment `at` in milliseconds; null: live. `text`: the same
+ *   moment to the nanosecond, as the server wrote it; it counts while it agrees with `at`
+ * @typedef {{since: number, until: number, end?: string, live: boolean, heard: number}} Span what the log held at `heard` of the browser's
+ *   clock, in milliseconds; `end`: its last moment as the server wrote it; `live`: it still grows
  */
 
 /** @type {Moment} */
@@ -27,6 +28,12 @@ export const nowOf = (moment, clock) => moment.at ?? clock;
 /** RFC 3339 in milliseconds, as it stands in addresses and requests. @param {number} at */
 export const written = (at) => new Date(at).toISOString();
 
+/** The moment as it stands in requests. @param {{at: number, text?: string}} moment */
+const exact = ({ at, text }) => (text && toMillis(text) === at ? text : written(at));
+
+/** The end of a log that grows no more. @param {Span} span @param {Moment} moment @returns {Moment} */
+export const atEnd = (span, moment) => ({ ...moment, at: span.until, text: span.end, playing: false });
+
 /** The moment that an address names; live where it names none. @param {string} text @param {string} speed @param {number} clock @returns {Moment} */
 export function fromAddress(text, speed, clock) {
   const cut = isMoment(text) ? toMillis(absolute(text, clock)) : null;
@@ -38,30 +45,31 @@ export function fromAddress(text, speed, clock) {
 }
 
 /** How it stands in the address bar; both empty when live. @param {Moment} moment */
-export function addressParams({ at, playing, speed }) {
-  return { at: at === null ? "" : written(at), speed: at !== null && playing ? String(speed) : "" };
+export function addressParams({ at, text, playing, speed }) {
+  return { at: at === null ? "" : exact({ at, text }), speed: at !== null && playing ? String(speed) : "" };
 }
 
 /** Views that only know the present. */
 const ONLY_NOW = new Set(["loop"]);
 
 /** What a `watch` says of it. @param {string} view @param {Moment} moment @returns {{at?: string, speed?: number}} */
-export function watchParams(view, { at, playing, speed }) {
+export function watchParams(view, { at, text, playing, speed }) {
   if (at === null || ONLY_NOW.has(view)) return {};
-  return playing ? { at: written(at), speed } : { at: written(at) };
+  return playing ? { at: exact({ at, text }), speed } : { at: exact({ at, text }) };
 }
 
 /**
  * The parameters of a request as of the moment: times ago count from there, and no range reaches beyond it.
  * @param {string} path @param {Record<string, string | number>} params @param {Moment} moment
  */
-export function asOf(path, params, { at }) {
+export function asOf(path, params, { at, text }) {
   if (at === null) return params;
-  if (AS_OF.test(path)) return { ...params, at: written(at) };
+  const moment = exact({ at, text });
+  if (AS_OF.test(path)) return { ...params, at: moment };
   if (!UP_TO.test(path)) return params;
   const since = String(params.since ?? "");
   const until = toMillis(isMoment(String(params.until ?? "")) ? absolute(String(params.until), at) : null);
-  const end = until !== null && until <= at ? absolute(String(params.until), at) : justAfter(written(at).replace("Z", "000000Z"));
+  const end = until !== null && until <= at ? absolute(String(params.until), at) : justAfter(moment === text ? text : moment.replace("Z", "000000Z"));
   return { ...params, since: isMoment(since) ? absolute(since, at) : since, until: end };
 }
 
@@ -74,7 +82,7 @@ export const endOf = ({ until, live, heard }, clock) => (live ? until + Math.max
  * @returns {Moment}
  */
 export function moved(at, span, moment, clock) {
-  if (at >= endOf(span, clock)) return span.live ? LIVE : { ...moment, at: span.until, playing: false };
+  if (at >= endOf(span, clock)) return span.live ? LIVE : atEnd(span, moment);
   return { ...moment, at: Math.max(span.since, at) };
 }
 
@@ -89,7 +97,7 @@ export function toggled(moment, now, span) {
 export function played(moment, at, ended, span) {
   if (moment.at === null || !moment.playing) return moment;
   if (!ended) return { ...moment, at };
-  return span?.live === false ? { ...moment, at: Math.min(at, span.until), playing: false } : LIVE;
+  return span?.live === false ? atEnd(span, moment) : LIVE;
 }
 
 /** How far an arrow key goes, in milliseconds; 0: not a key of the scrubber. @param {string} key @param {boolean} shift */

@@ -1,11 +1,13 @@
 """The scrubber: live, standing or playing at a moment; every page as of it; links to a moment."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Server
 from playwright.sync_api import Locator, Page, expect
 
 CLOCK = re.compile(r"\d+ \w+ \d\d:\d\d:\d\d\.\d")
@@ -175,3 +177,33 @@ def test_a_drag_of_the_slider_settles(server: Any, open_page: Any, clients: Any)
     page.mouse.up()
     mode(page, "paused")
     expect(page).to_have_url(re.compile(r"/\?at=2\d{3}-"))
+
+
+@pytest.fixture
+def replay(server: Any, connect: Any, tmp_path: Path) -> Iterator[str]:
+    """Address of a dashboard that shows the log of a server which has stopped, with one connection in it."""
+    connect(server.echo).echo(b"x" * 100)
+    server.stop()
+    program = Server(["app.py", "serve", "--replay", str(tmp_path / "data"), "--port", "0"])
+    assert program.process.stdout is not None
+    yield program.process.stdout.readline().split()[-1]
+    program.close()
+
+
+def test_a_replay_opens_at_its_end_and_can_be_rewound_and_played(replay: str, open_page: Any) -> None:
+    page = open_page(replay + "/events")
+    mode(page, "paused")
+    expect(page.get_by_text("from the log", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Back to live")).to_be_hidden()
+    expect(page.get_by_role("link", name="Loop", exact=True)).to_be_hidden()
+    kinds = page.locator("tbody tr td:nth-child(2)")
+    expect(kinds).to_have_text(["stop", "close", "echo", "open", "start"])
+    slider(page).focus()
+    page.keyboard.press("Home")
+    expect(kinds).to_have_text(["start"])
+    page.get_by_label("Speed").select_option("60")
+    page.get_by_role("button", name="Play").click()
+    expect(kinds).to_have_text(["stop", "close", "echo", "open", "start"])
+    mode(page, "paused")
+    page.goto(replay)
+    expect(page.locator("[data-ref=echoesTotal]")).to_have_text("1")

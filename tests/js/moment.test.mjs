@@ -7,7 +7,8 @@ import { build } from "../../static/js/url.js";
 
 const T = Date.UTC(2026, 10, 23, 14);
 const SPAN = { since: T, until: T + 60_000, live: true, heard: 1000 };
-const ENDED = { ...SPAN, live: false };
+const END = "2026-11-23T14:01:00.000456789Z";
+const ENDED = { ...SPAN, live: false, end: END };
 const at = (seconds, more = {}) => ({ ...LIVE, at: T + seconds * 1000, ...more });
 const iso = (seconds) => new Date(T + seconds * 1000).toISOString();
 
@@ -44,13 +45,21 @@ test("requests are as of the moment, and no range reaches beyond it", () => {
   assert.deepEqual(range(iso(1), iso(2)), [iso(1), iso(2)]);
 });
 
+test("the end of a log is asked for to the nanosecond, any other moment to the millisecond", () => {
+  const end = at(60, { text: END });
+  assert.deepEqual(watchParams("events", end), { at: END });
+  assert.equal(asOf("series", {}, end).at, END);
+  assert.equal(asOf("events", {}, end).until, "2026-11-23T14:01:00.000456790Z");
+  assert.deepEqual(watchParams("events", { ...end, at: T }), { at: iso(0) });
+});
+
 test("moves stay within what the log holds by now; past its living end it is live", () => {
   assert.deepEqual(moved(T + 5000, SPAN, LIVE, 1000), at(5));
   assert.deepEqual(moved(T - 5000, SPAN, at(3, { playing: true }), 1000), at(0, { playing: true }));
   assert.equal(moved(T + 60_000, SPAN, at(3), 1000), LIVE);
   assert.deepEqual(moved(T + 60_000, SPAN, at(3), 3000), at(60));
   assert.equal(moved(T + 62_000, SPAN, at(3), 3000), LIVE);
-  assert.deepEqual(moved(T + 99_000, ENDED, at(3, { playing: true }), 3000), at(60));
+  assert.deepEqual(moved(T + 99_000, ENDED, at(3, { playing: true }), 3000), at(60, { text: END }));
 });
 
 test("stop, play, pause, and play again from the start of a log that has ended", () => {
@@ -66,7 +75,7 @@ test("playing goes where the frames are, and ends by itself", () => {
   assert.deepEqual(played(at(1), T + 2000, false, SPAN), at(1));
   assert.deepEqual(played(at(1, playing), T + 2000, false, SPAN), at(2, playing));
   assert.equal(played(at(1, playing), T + 61_000, true, SPAN), LIVE);
-  assert.deepEqual(played(at(1, playing), T + 60_000, true, ENDED), at(60));
+  assert.deepEqual(played(at(1, playing), T + 60_000, true, ENDED), at(60, { text: END }));
   const state = { ...initialState(0), moment: at(1, playing), span: SPAN };
   const frame = (data) => reduce(state, { type: "frame", view: "overview", time: iso(900), now: 0, data: { connections: {}, ...data } });
   assert.deepEqual(frame({ at: iso(4), end: false }).moment, at(4, playing));

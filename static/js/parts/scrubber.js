@@ -3,7 +3,7 @@
 
 import { debounce, refs, setAttr, setText, show } from "../dom.js";
 import { clock, duration, toMillis } from "../format.js";
-import { addressParams, endOf, fromAddress, LIVE, moved, momentWords, nowOf, strideOf, toggled, written } from "../moment.js";
+import { addressParams, atEnd, endOf, fromAddress, LIVE, moved, momentWords, nowOf, strideOf, toggled, written } from "../moment.js";
 import { addressBar, build } from "../url.js";
 
 /** @typedef {import("../store.js").State} State @typedef {import("../main.js").App} App @typedef {import("../moment.js").Moment} Moment */
@@ -67,8 +67,11 @@ export function mountScrubber(app, jumped) {
   askSpan(app);
   const update = shower(parts);
   return (/** @type {State} */ state) => {
-    if (modeOf(state.moment) !== mode) set(state.moment);
-    update(state);
+    const { moment, span } = state;
+    if (modeOf(moment) !== mode) set(moment);
+    // A log that has ended has no present: it opens at its end.
+    if (span?.live === false && moment.at === null) set(atEnd(span, moment));
+    update(store.get());
   };
 }
 
@@ -80,7 +83,7 @@ async function askSpan(app) {
   try {
     const { since, until, live } = await app.get("span");
     // Milliseconds were cut off: the first one may be before the log's beginning.
-    const span = since === null ? null : { since: (toMillis(since) ?? 0) + 1, until: toMillis(until), live, heard: Date.now() };
+    const span = since === null ? null : { since: (toMillis(since) ?? 0) + 1, until: toMillis(until), end: until, live, heard: Date.now() };
     app.store.dispatch({ type: "span", span });
   } catch (error) {
     // The link is down, which the page says already; what is known stays.
