@@ -4,9 +4,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from core.record.files import PARTIAL, JournalError
@@ -125,10 +126,9 @@ class _Merge:
         table = table.unify_dictionaries().combine_chunks()
         if not self._by_time:
             return table, table.slice(0, 0)
-        time = table.column("time").chunk(0).view(pa.int64()).to_numpy()
-        if (np.diff(time) <= 0).any():
+        if not _is_in_order(table):
             table = table.take(pa.compute.sort_indices(table, sort_keys=_ORDER))
-            time = table.column("time").combine_chunks().view(pa.int64()).to_numpy()
+        time = _times(table)
         end = len(table) if following is None else int(np.searchsorted(time, following))
         return table.slice(0, end), table.slice(end)
 
@@ -137,6 +137,22 @@ class _Merge:
         self._is_as_written &= bool((written == np.arange(self._rows, self._rows + len(written))).all())
         self._rows += len(written)
         return table.select(SCHEMA.names)
+
+
+def _is_in_order(table: pa.Table) -> bool:
+    """Whether the rows are in order already, as those of a single worker are; many have the same time."""
+    steps = np.diff(_times(table))
+    if (steps < 0).any():
+        return False
+    ties = np.flatnonzero(steps == 0)
+    worker, seq = (table.column(name).to_numpy() for name in ("worker", "seq"))
+    before, after = worker[ties], worker[ties + 1]
+    return not ((after < before) | ((after == before) & (seq[ties + 1] < seq[ties]))).any()
+
+
+def _times(table: pa.Table) -> npt.NDArray[Any]:
+    """Nanoseconds since 1970."""
+    return table.column("time").combine_chunks().view(pa.int64()).to_numpy()  # type: ignore[no-any-return]
 
 
 def _sync(target: Path, source: Path) -> None:
