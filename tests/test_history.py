@@ -50,6 +50,19 @@ def test_what_is_loaded_is_what_was_there(
     assert series.news() == {}
 
 
+def test_what_could_not_be_kept_is_kept_later(tmp_path: Path) -> None:
+    series = Series()
+    fill(series, [(0, "count", 3), (0, "gauge", 5)])
+    news = series.news()
+    fill(series, [(0, "count", 2), (0, "gauge", 6), (1, "count", 1)])
+    series.put_back(news)
+    again = series.news()
+    assert {second - NOW: (row["echoes"], row.get("open")) for second, row in again.items()} == {
+        0: (5, 6),
+        1: (1, None),
+    }
+
+
 def append(writer: HistoryWriter, second: int, echoes: float = 1.0, **marks: int) -> None:
     news = {second: dict.fromkeys(RATES, 0.0) | {"echoes": echoes}}
     writer.append(news, {int(name.removeprefix("w")): seq for name, seq in marks.items()})

@@ -117,6 +117,24 @@ def test_interrupt_from_a_terminal_reaches_all_processes(tmp_path: Path) -> None
     assert out.startswith(b"echo ")
 
 
+def test_a_replay_has_the_dashboard_and_no_echo_server(start_server: StartServer, tmp_path: Path) -> None:
+    start_server().stop()
+    command = [sys.executable, "app.py", "serve", "--port", "0", "--replay", str(tmp_path / "data")]
+    with subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, text=True) as replay:
+        assert replay.stdout
+        url = replay.stdout.readline().removeprefix("dashboard ").strip()
+        assert requests.get(f"{url}/api/v1/status", timeout=10).json()["replay"]
+        for page in ("", "connections", "events", "loop"):
+            assert requests.get(f"{url}/{page}", timeout=10).ok
+        replay.send_signal(signal.SIGTERM)
+        assert replay.stdout.read() == ""
+    assert replay.returncode == 0
+
+
+def test_a_replay_of_nothing(tmp_path: Path) -> None:
+    assert "no log of echoscope" in failure(run("app.py", "serve", "--port", "0", "--replay", str(tmp_path)), 1)
+
+
 def test_start_and_stop_are_in_the_log(start_server: StartServer, tmp_path: Path) -> None:
     start_server().stop()
     ran = run("app.py", "log", "--data-dir", str(tmp_path / "data"), "--format", "csv")

@@ -167,12 +167,40 @@ def test_rates_and_charts_of_the_past(start: Start) -> None:
         client.sendall(b"x" * 10)
         receive(client, 10)
     at = wait_for(lambda: sum(n or 0 for n in charts(service)["echoes_per_s"]) == 50 and wall_ns(), "the charts")
-    assert charts(service, at)["echoes_per_s"] == charts(service)["echoes_per_s"]
+    then, now = charts(service, at), charts(service)
+    counted = dict(zip(now["time"], now["echoes_per_s"], strict=True))
+    assert sum(n or 0 for n in then["echoes_per_s"]) == 50
+    seconds = zip(then["time"], then["echoes_per_s"], strict=True)
+    assert all(echoes == counted[second] for second, echoes in seconds if second in counted)
     burst = service.monitor.events("kind:echo", None, None, 100, None)["items"]
-    last = service.monitor.moment(burst[-1]["time"])
-    overview = service.monitor.overview(last)
-    assert overview["bytes_in_per_s"] == 10 * overview["echoes_per_s"] == 500
+    times = [service.monitor.moment(row["time"]) for row in burst]
+    lately = sum(time > times[-1] - 10**9 for time in times)
+    overview = service.monitor.overview(times[-1])
+    assert (overview["echoes_per_s"], overview["bytes_in_per_s"]) == (lately, 10 * lately)
     client.close()
+
+
+def test_events_up_to_a_moment(start: Start) -> None:
+    service = start()
+    with Clients(service).open() as client:
+        for _ in range(20):
+            client.sendall(b"x")
+            receive(client, 1)
+    monitor = service.monitor
+
+    def echoes() -> list[dict[str, Any]]:
+        return list(monitor.events("kind:echo", None, None, 100, None)["items"])
+
+    wait_for(lambda: len(echoes()) == 20, "the log to have them")
+    times = [monitor.moment(row["time"]) for row in echoes()]
+    first = monitor.events_until("kind:echo", None, times[9], 5)
+    assert [monitor.moment(row["time"]) for row in first["items"]] == times[5:10]
+    assert first["skipped"] == 0
+    after = monitor.events_until("kind:echo", times[9], times[19], 4)
+    assert [monitor.moment(row["time"]) for row in after["items"]] == times[16:20]
+    assert after["skipped"] == 6
+    assert monitor.events_until("", times[9], times[19], 4)["skipped"] == 6
+    assert monitor.events_until("kind:full", times[9], times[19], 4)["items"] == []
 
 
 def charts(service: Service, at: int | None = None) -> dict[str, Any]:

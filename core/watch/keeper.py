@@ -25,7 +25,7 @@ _SHARE: Final = 4
 _LEAST_BYTES: Final = 64 * 1024**2
 _TICK_S: Final = 0.25
 _HISTORY_S: Final = 10.0
-_LATELY_NS: Final = 15_000_000_000
+_SECOND_NS: Final = 1_000_000_000
 _log = logging.getLogger("echoscope.keeper")
 
 
@@ -48,6 +48,7 @@ class Keeper:
         self._history = HistoryWriter(directory)
         self._lock = threading.Lock()
         self._written = 0.0  # monotonic seconds
+        self._kept = 0  # the history has everything up to this time (wall clock, ns)
         self._counted = self._events()
         self._checked = time.monotonic()
         self._bytes = 0
@@ -73,19 +74,25 @@ class Keeper:
 
     def written(self, upto: int) -> int:
         """Bring the log, and the history, up to `upto` (ns) if need be; up to when the log has everything."""
-        if upto >= wall_ns() - _LATELY_NS and time.monotonic() - self._written >= 1.0:
+        whole = self._pump.written(upto)
+        if self._kept < upto // _SECOND_NS * _SECOND_NS:  # the charts show whole seconds only
             self._attempt(self.keep_history)
-        return self._pump.written(upto)
+        return whole
 
     def keep_history(self) -> None:
         """Write what the charts have gained."""
         with self._lock:
             with self._pump.lock:
-                news = self._pump.series.news()
+                kept, news = wall_ns(), self._pump.series.news()
                 marks = {feed.table.worker: feed.taken for feed in self._pump.feeds}
-            if news:
-                self._history.append(news, marks)
-            self._written = time.monotonic()
+            try:
+                if news:
+                    self._history.append(news, marks)
+            except OSError:
+                with self._pump.lock:
+                    self._pump.series.put_back(news)
+                raise
+            self._written, self._kept = time.monotonic(), kept
 
     def keep_checkpoint(self) -> None:
         """Write the state as it is now, and drop what is beyond the limits."""
@@ -133,4 +140,4 @@ class Keeper:
         if sum(path.stat().st_size for path in kept) > most:
             for path in kept[1:-1:2]:
                 path.unlink(missing_ok=True)
-        self._history.retain(wall_ns() // 1_000_000_000 - LONGEST)
+        self._history.retain(wall_ns() // _SECOND_NS - LONGEST)

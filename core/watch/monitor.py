@@ -24,6 +24,8 @@ Json = dict[str, Any]
 
 _ATTENTION: Final = 8
 _HISTORY: Final = 200
+_COUNTED: Final = 500_000
+"""Rows that are looked at to count those that match; of more an estimate will do."""
 _LAST_ROWS: Final = 64
 
 
@@ -206,16 +208,23 @@ class Monitor:
         return self._source.latest()
 
     def events_until(self, q: str, after: int | None, at: int, limit: int) -> Json:
-        """The newest rows up to `at`, those up to `after` left out (ns), and how many more of them matched."""
+        """The newest rows up to `at`, those up to `after` left out (ns), and how many more of them matched.
+
+        Of a great many rows that is an estimate.
+        """
         query = parse(q, EVENT_FIELDS)
         self._source.written(at)
-        if after is None:
-            page = self._log.search(query, None, at + 1, limit, None, "desc")
-            return {"items": page.items[::-1], "skipped": 0, "at": rfc3339(at)}
-        batches = list(self._log.batches(query, after + 1, at + 1))
-        items = newest(batches, query, limit)
-        skipped = sum(batch.num_rows for batch in batches) - len(items)
-        return {"items": items, "skipped": skipped, "at": rfc3339(at)}
+        since = None if after is None else after + 1
+        page = self._log.search(query, since, at + 1, limit, None, "desc")
+        more = since is not None and page.next is not None
+        skipped = max(0, self._count(query, since, at + 1) - len(page.items)) if more else 0
+        return {"items": page.items[::-1], "skipped": skipped, "at": rfc3339(at)}
+
+    def _count(self, query: Query, since: int | None, until: int) -> int:
+        found = self._log.estimate(query, since, until)
+        if found.exact or found.total > _COUNTED:
+            return found.rows
+        return sum(batch.num_rows for batch in self._log.batches(query, since, until))
 
     def events(
         self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str = "asc"

@@ -30,6 +30,8 @@ _SECOND: Final = 1_000_000_000
 _KEPT: Final = 8
 """Moments in memory: a viewer that plays goes on from the last one."""
 _UNKNOWN: Final = Run(0, 0, 0, {}, {}, {"model": None, "reply": None, "workers": None, "echo": None})
+_CHECKPOINTS_KEPT: Final = 2
+_MOST_UNUSABLE: Final = 1000
 _log = logging.getLogger("echoscope.past")
 
 
@@ -46,7 +48,9 @@ class Past:
         self._written = written
         self._lock = threading.Lock()
         self._pictures: dict[int, Picture] = {}
-        self._checkpoints: dict[Path, Checkpoint | None] = {}
+        self._reading = threading.Lock()
+        self._checkpoints: dict[Path, Checkpoint] = {}
+        self._unusable: set[Path] = set()
         self._first: tuple[int, int, int] | None = None
 
     def span(self) -> tuple[int, int]:
@@ -118,17 +122,16 @@ class Past:
 
     def _read(self, path: Path) -> Checkpoint | None:
         """A checkpoint; None for one that can't be used, which is said once."""
-        if path in self._checkpoints:
-            return self._checkpoints[path]
-        try:
-            found = checkpoint.read(path)
-        except CheckpointError as error:
-            _log.warning("ignored: %s", error)
-            found = None
-        self._checkpoints[path] = found
-        while len(self._checkpoints) > _KEPT:
-            del self._checkpoints[next(iter(self._checkpoints))]
-        return found
+        with self._reading:
+            if path not in self._checkpoints and path not in self._unusable:
+                try:
+                    self._checkpoints[path] = checkpoint.read(path)
+                except CheckpointError as error:
+                    _log.warning("ignored: %s", error)
+                    self._unusable = {*self._unusable, path} if len(self._unusable) < _MOST_UNUSABLE else {path}
+                while len(self._checkpoints) > _CHECKPOINTS_KEPT:
+                    del self._checkpoints[next(iter(self._checkpoints))]
+            return self._checkpoints.get(path)
 
     def _run(self, now: int) -> Run:
         """The run of a moment; of a log that tells of none, all of it is one."""

@@ -81,16 +81,18 @@ class Series:
     def add(self, second: int, row: Mapping[str, float]) -> None:
         """Take columns of a second in: rates are added to what is there, gauges take its place."""
         self._enter(second, row)
-        news = self._news.setdefault(second, dict.fromkeys(RATES, 0.0))
-        for name, value in row.items():
-            news[name] = news[name] + value if name in RATES else value
-        if len(self._news) > LONGEST:
-            del self._news[next(iter(self._news))]
+        self._note(second, row)
 
     def news(self) -> dict[int, dict[str, float]]:
         """What was added since the last call, by second; a gauge that was not told is not there."""
         news, self._news = self._news, {}
         return news
+
+    def put_back(self, news: Mapping[int, Mapping[str, float]]) -> None:
+        """What `news` answered could not be kept: answer it again, with what has come since."""
+        since, self._news = self._news, {second: dict(row) for second, row in news.items()}
+        for second, row in since.items():
+            self._note(second, row)
 
     def load(self, rows: Mapping[str, Numbers]) -> None:
         """Take in what was kept: columns of `second`, rates and gauges (NaN: not told), in the order of `news`."""
@@ -104,6 +106,13 @@ class Series:
         values = level.values[name][slots[known]]
         values = values[~np.isnan(values)]
         return float(values[-1]) if len(values) else None
+
+    def _note(self, second: int, row: Mapping[str, float]) -> None:
+        news = self._news.setdefault(second, dict.fromkeys(RATES, 0.0))
+        for name, value in row.items():
+            news[name] = news[name] + value if name in RATES else value
+        if len(self._news) > LONGEST:
+            del self._news[next(iter(self._news))]
 
     def _enter(self, second: int, row: Mapping[str, float]) -> None:
         for level in self._levels:
