@@ -108,13 +108,22 @@ class Echoscope(Server):
 def echoscope(*options: str) -> Iterator[Echoscope]:
     """`app.py serve` in thread mode, recording everything into a new directory."""
     directory = tempfile.mkdtemp(prefix="echoscope-bench-")
-    serve = [sys.executable, "app.py", "serve", "--port", "0", "--echo-port", "0", "--data-dir", directory, *options]
     try:
-        with process(*serve, core=SERVER_CORE) as child:
-            dashboard, echo = first_line(child), first_line(child)
-            yield Echoscope(int(echo.rpartition(":")[2]), child.pid, dashboard.removeprefix("dashboard "))
+        with serving("--port", "0", "--echo-port", "0", "--data-dir", directory, *options) as server:
+            yield server
     finally:
         shutil.rmtree(directory)
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[Echoscope]:
+    """`app.py serve` with these options; a replay has port 0."""
+    with process(sys.executable, "app.py", "serve", *options, core=SERVER_CORE) as child:
+        dashboard, echo = (
+            first_line(child),
+            "" if any(one.startswith("--replay") for one in options) else first_line(child),
+        )
+        yield Echoscope(int(echo.rpartition(":")[2] or 0), child.pid, dashboard.removeprefix("dashboard "))
 
 
 @contextmanager
