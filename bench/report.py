@@ -1,8 +1,9 @@
-"""The table in docs/performance.md."""
+"""The tables in docs/performance.md: one a benchmark, so that one measured again leaves the others as they are."""
 
 import datetime
 import os
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -12,27 +13,35 @@ from bench.processes import ROOT, BenchError
 
 PAGE: Final = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+_SECTION: Final = re.compile(r"^### `(\w+)`\n.*?(?=^### |\Z)", re.MULTILINE | re.DOTALL)
 
 
-def table(rows: list[Row], plan: Plan) -> str:
-    """Markdown: where and when it was measured, and the rows."""
+def section(name: str, title: str, rows: list[Row], plan: Plan) -> str:
+    """Markdown of one benchmark: what it is, its rows, where and when it was measured."""
     today = datetime.datetime.now(datetime.UTC)
     lines = [
-        f"Measured on {today:%Y-%m-%d}, {plan.repeats} rounds of {plan.seconds:g} s: {_machine()}.",
+        f"### `{name}`",
+        "",
+        title,
         "",
         "| what | asked for | measured | |",
         "| --- | --- | --- | --- |",
         *(f"| {row.what} | {row.asked} | {row.measured} | {_verdict(row)} |" for row in rows),
+        "",
+        f"{today:%Y-%m-%d}, {plan.repeats} rounds of {plan.seconds:g} s, {_machine()}.",
+        "",
     ]
     return "\n".join(lines) + "\n"
 
 
-def write(text: str, page: Path = PAGE) -> None:
-    """Put the text between the markers of the page."""
+def write(sections: dict[str, str], order: list[str], page: Path = PAGE) -> None:
+    """Put the sections between the markers of the page; those of other benchmarks of `order` stay."""
     before, found_begin, rest = page.read_text().partition(BEGIN)
-    _, found_end, after = rest.partition(END)
+    old, found_end, after = rest.partition(END)
     if not found_begin or not found_end:
         raise BenchError(f"{page} has no {BEGIN} … {END}")
+    known = {match[1]: match[0] for match in _SECTION.finditer(old)} | sections
+    text = "".join(known[name] for name in order if name in known)
     page.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
 
 

@@ -36,13 +36,20 @@ def test_reply_times_are_compared_by_their_p99() -> None:
     assert delay_row("a against b", rounds, "a", "b", 1.1).holds is False
 
 
-def test_the_table_goes_between_the_markers(tmp_path: Path) -> None:
+def test_a_section_replaces_its_own_and_leaves_the_others(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    report.write(report.table([Row("this", "≥ 1", "2", True), Row("that", "-", "3", None)], Plan(1, 2)), page)
+    order = ["first", "second"]
+    for name, figure in (("second", "2"), ("first", "1"), ("second", "3")):
+        rows = [Row("this", "≥ 1", figure, True), Row("that", "-", "x", None)]
+        report.write({name: report.section(name, f"About {name}.", rows, Plan(1, 2))}, order, page)
     text = page.read_text()
-    assert text.startswith(f"before\n{report.BEGIN}\nMeasured on ")
-    assert text.endswith(f"| this | ≥ 1 | 2 | yes |\n| that | - | 3 |  |\n{report.END}\nafter\n")
+    assert text.startswith(f"before\n{report.BEGIN}\n### `first`\n\nAbout first.\n")
+    assert text.endswith(f"{report.END}\nafter\n")
+    assert [line for line in text.splitlines() if line.startswith("| this")] == [
+        "| this | ≥ 1 | 1 | yes |",
+        "| this | ≥ 1 | 3 | yes |",
+    ]
     assert "old" not in text
 
 
@@ -50,5 +57,5 @@ def test_a_page_without_markers_is_named(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text("nothing here")
     with pytest.raises(BenchError, match=r"performance\.md has no"):
-        report.write("table", page)
+        report.write({"this": "table"}, ["this"], page)
     assert page.read_text() == "nothing here"
