@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("names", nargs="*", metavar="NAME", help="what to measure: see below")
     result.add_argument("--quick", action="store_true", help="one short round: does it run, not how fast is it")
     result.add_argument(
-        "--write", action="store_true", help="write what is measured into docs/performance.md, as a full run does"
+        "--write", action="store_true", help="rewrite its tables in docs/performance.md, as a full run does"
     )
     return result
 

@@ -7,7 +7,8 @@ from core.exports.exporter import Exporter
 from core.record.log import JournalError, Log
 from core.record.ring import RingError
 from core.service import ServiceError
-from core.watch.monitor import About, Monitor
+from core.watch.engine import About
+from core.watch.monitor import Monitor
 from core.watch.past import Past
 from core.watch.replay import LogEnd, NoEngine
 

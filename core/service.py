@@ -25,9 +25,10 @@ from core.record.log import Log
 from core.record.recorder import Files, Recorder
 from core.record.ring import RingError
 from core.rings import Rings
+from core.watch.engine import About
 from core.watch.history import restore
 from core.watch.keeper import Keeper
-from core.watch.monitor import About, Monitor
+from core.watch.monitor import Monitor
 from core.watch.past import Past
 from core.watch.pump import Pump
 from core.watch.runs import Run, RunBook

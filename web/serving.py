@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
+from core.collector import relieve
 from web import create_app
 from web.monitor import Monitor
 from web.security import Environ, StartResponse
@@ -133,6 +134,7 @@ class Deployment:
         app = create_app(engine.monitor, host=host, most_viewers=most_viewers, most_downloads=max(1, reserve // 4))
         app.extensions["echoscope"][0].start()
         worker.wsgi = app
+        relieve()
         self._stopper = threading.Thread(target=self._stop, args=(worker, engine, app), name="stopper", daemon=True)
         self._stopper.start()
         if worker.age == 1:

@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
 
+from core.collector import relieve
 from core.engine.connection import Marks
 from core.engine.listener import listen
 from core.engine.models import Engine, make_server, report
@@ -111,6 +112,7 @@ def main(config: WorkerConfig, control: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As if that one were gone. A handler may take no lock, which this very thread might hold.
     signal.signal(signal.SIGTERM, lambda *_: control.shutdown(socket.SHUT_RD))
+    relieve()
     control.send(b"ready\n")
     Orders(control, server)
     server.run()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from core.exports.frames import What, read_frame
+from core.exports.frames import Frame, What, read_frame
 from core.record.export.order import DownloadError, Order
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -23,19 +23,22 @@ _ENVIRONMENT: Final = {
 class Chunks(Iterator[bytes]):
     """One download, made in another process; see :class:`core.record.export.order.Chunks`."""
 
-    def __init__(self, begin: Callable[[], socket.socket]) -> None:
+    def __init__(self, begin: Callable[[bool], socket.socket]) -> None:
+        """`begin(anew)` orders the download, from a new process when `anew`, and answers where it comes."""
         self.rows = 0
         self.size = 0
         self._begin = begin
+        self._has_begun = False
         self._sock: socket.socket | None = None
         self._is_over = False
         self._lock = threading.Lock()
 
     def __next__(self) -> bytes:
         try:
-            frame = read_frame(self._socket())
+            frame = self._frame()
         except (EOFError, OSError) as error:
             raise DownloadError("the exporter ended without a word") from error
+        self._has_begun = True
         self.rows, self.size = frame.rows, frame.size
         if frame.what is What.FAILED:
             raise DownloadError(frame.data.decode())
@@ -62,12 +65,24 @@ class Chunks(Iterator[bytes]):
             if self._sock is not None:
                 self._sock.close()
 
+    def _frame(self) -> Frame:
+        """The next one. An order that a dying process took with it is given once more."""
+        try:
+            return read_frame(self._socket())
+        except EOFError:
+            with self._lock:
+                if self._has_begun or self._is_over or self._sock is None:
+                    raise
+                self._sock.close()
+                self._sock = self._begin(True)
+        return read_frame(self._socket())
+
     def _socket(self) -> socket.socket:
         with self._lock:
             if self._sock is None:
                 if self._is_over:
                     raise DownloadError("it was broken off before it began")
-                self._sock = self._begin()
+                self._sock = self._begin(False)
             return self._sock
 
 
@@ -86,7 +101,7 @@ class Exporter:
 
     def download(self, order: Order) -> Chunks:
         """The pieces of a download, which begins when the first is asked for."""
-        return Chunks(lambda: self._begin(order))
+        return Chunks(lambda anew: self._begin(order, anew))
 
     def prepare(self) -> None:
         """Start the process, so that the next download finds it ready. Does not wait."""
@@ -98,9 +113,11 @@ class Exporter:
         with self._lock:
             self._end()
 
-    def _begin(self, order: Order) -> socket.socket:
+    def _begin(self, order: Order, anew: bool) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
+            if anew:
+                self._end()
             try:
                 socket.send_fds(self._started(), [order.to_json()], [theirs.fileno()])
             except BrokenPipeError:  # it was killed

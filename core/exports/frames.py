@@ -39,7 +39,12 @@ def read_frame(sock: socket.socket) -> Frame:
 
 
 def _exactly(sock: socket.socket, length: int) -> bytes:
-    data = sock.recv(length, socket.MSG_WAITALL) if length else b""
-    if len(data) != length:
-        raise EOFError
-    return data
+    data = bytearray(length)
+    rest = memoryview(data)
+    # Not MSG_WAITALL alone: a signal that some other part of the process handles ends it early (recv(2)).
+    while rest:
+        got = sock.recv_into(rest, 0, socket.MSG_WAITALL)
+        if not got:
+            raise EOFError
+        rest = rest[got:]
+    return bytes(data)

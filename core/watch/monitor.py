@@ -12,6 +12,7 @@ from core.record.export.order import Chunks, Order
 from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, parse, parse_time
 from core.version import NAME, VERSION
 from core.watch.clock import rfc3339
+from core.watch.engine import About, Engine
 from core.watch.loops import Loops
 from core.watch.moment import Moment, Source
 from core.watch.past import Past
@@ -27,23 +28,6 @@ _HISTORY: Final = 200
 _COUNTED: Final = 500_000
 """Rows that are looked at to count those that match; of more an estimate will do."""
 _LAST_ROWS: Final = 64
-
-
-@dataclass(frozen=True)
-class About:
-    """What the server is, as the status shows it."""
-
-    models: tuple[str, ...]
-    """All that there are."""
-    reply: str
-    workers: int
-    echo_host: str
-    echo_port: int
-
-    def as_dict(self, model: str) -> Json:
-        """As the status shows it, with the model in use."""
-        echo = {"host": self.echo_host, "port": self.echo_port}
-        return {"model": model, "reply": self.reply, "workers": self.workers, "echo": echo}
 
 
 @dataclass(frozen=True)
@@ -65,31 +49,6 @@ class Exporter(Protocol):
 
     def prepare(self) -> None:
         """A download will soon be asked for. Does not wait."""
-
-
-class Engine(Protocol):
-    """What the monitor asks of the echo server, be it a thread or processes."""
-
-    def failure(self) -> str:
-        """Why it is not running; empty while it is."""
-
-    def close_connection(self, conn: int, worker: int) -> None:
-        """Close a connection. Does not wait."""
-
-    def sample(self, worker: int, conns: list[int], timeout: float) -> Mapping[int, Mapping[str, Any]]:
-        """What the kernel says of connections of a worker, as far as it answers in time."""
-
-    def switch(self, model: str) -> str:
-        """Go on with another model. Why that can't be; empty: it is done."""
-
-    def model(self) -> str:
-        """The model in use."""
-
-    def report(self, worker: int) -> Mapping[str, Any] | None:
-        """What a worker tells of its accept queue and its registrations; None when it does not answer in time."""
-
-    def accept_queue(self) -> tuple[int, int] | None:
-        """How many wait to be accepted, and how many may; None where that is not told."""
 
 
 class _UnknownError(Exception):

@@ -1,0 +1,49 @@
+"""What the watch knows of the engine without knowing it: what it is asked, and what the status says of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class About:
+    """What the server is, as the status shows it."""
+
+    models: tuple[str, ...]
+    """All that there are."""
+    reply: str
+    workers: int
+    echo_host: str
+    echo_port: int
+
+    def as_dict(self, model: str) -> Json:
+        """As the status shows it, with the model in use."""
+        echo = {"host": self.echo_host, "port": self.echo_port}
+        return {"model": model, "reply": self.reply, "workers": self.workers, "echo": echo}
+
+
+class Engine(Protocol):
+    """What the monitor asks of the echo server, be it a thread or processes."""
+
+    def failure(self) -> str:
+        """Why it is not running; empty while it is."""
+
+    def close_connection(self, conn: int, worker: int) -> None:
+        """Close a connection. Does not wait."""
+
+    def sample(self, worker: int, conns: list[int], timeout: float) -> Mapping[int, Mapping[str, Any]]:
+        """What the kernel says of connections of a worker, as far as it answers in time."""
+
+    def switch(self, model: str) -> str:
+        """Go on with another model. Why that can't be; empty: it is done."""
+
+    def model(self) -> str:
+        """The model in use."""
+
+    def report(self, worker: int) -> Mapping[str, Any] | None:
+        """What a worker tells of its accept queue and its registrations; None when it does not answer in time."""
+
+    def accept_queue(self) -> tuple[int, int] | None:
+        """How many wait to be accepted, and how many may; None where that is not told."""
