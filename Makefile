@@ -3,10 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
-ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format bench screenshots lock clean
+.PHONY: help run setup test test-browser test-rest check format bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -16,8 +15,19 @@ run: setup ## set up, then serve: make run ARGS="--echo-port 7000"
 
 setup: $(STAMPS)/python $(STAMPS)/browser ## virtual environment and browser libraries
 
-test: setup $(STAMPS)/tests ## every test, those in a real browser included
+test: setup $(STAMPS)/tests ## every test, those in a real browser included: make test ARGS="tests/test_ring.py"
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-browser test-rest
+endif
+
+# Side by side: those in the browser mostly wait.
+test-browser:
+	$(BIN)/python -m pytest tests/browser
+
+test-rest:
+	$(BIN)/python -m pytest --ignore=tests/browser
 	PATH="$$PATH:$(CURDIR)/$(BIN)" node --test tests/js/*.test.mjs
 
 check: setup $(STAMPS)/dev ## formatter, linter, types, import rules

@@ -25,8 +25,8 @@ _PARTS: Final = 4
 _IDLE: Final = 200
 _STUCK: Final = 4
 _STUCK_BYTES: Final = 12 << 20
-_FORMATS: Final = {"parquet": 60.0, "csv": 60.0, "jsonl": 60.0, "perfetto": 5.0}
-"""Seconds of load that are downloaded in each format: a trace of a minute would fill the memory of its reader."""
+_FORMATS: Final = {"parquet": 20.0, "csv": 20.0, "jsonl": 20.0, "perfetto": 5.0}
+"""Seconds of load that are downloaded in each format: whole files have to fit into the memory of their readers."""
 _COLUMNS: Final = ("rows", "bytes_in", "bytes_out", "echoes")
 _MOVING: Final = ("uptime_s", "viewers", "recorder", "accept_queue", "at", "replay")
 Json = dict[str, Any]

@@ -87,7 +87,8 @@ class FakeChunks(Iterator[bytes]):
         return READY
 
     def cancel(self) -> None:
-        """Nothing waits."""
+        if hasattr(self._source, "cancel"):
+            self._source.cancel()
 
     def close(self) -> None:
         if hasattr(self._source, "close"):

@@ -37,6 +37,8 @@ class Endless:
     def close(self) -> None:
         self.closed.set()
 
+    cancel = close
+
 
 def test_attachment(browser: Any) -> None:
     response = browser.get(PATH)

@@ -56,6 +56,8 @@ class Stream(Iterator[bytes]):
         self._chunks.cancel()
         if self._sock is not None:
             sockets.cut(self._sock)
+        # Not every web server closes a response whose connection was reset while it was written.
+        self._release(self)
 
     def close(self) -> None:
         """End the work (called when the response is over, or the browser has gone away)."""

@@ -203,6 +203,7 @@ def few(camera: Camera) -> None:
             ("/connections", "connections-light.png", "light", 1440, 900),
             (f"/connections/{slow}", "connection-dark.png", "dark", 1440, 900),
             ("/events", "events-light.png", "light", 1440, 900),
+            ("/loop", "loop-dark.png", "dark", 1440, 900),
             ("/events", "download-dark.png", "dark", 1440, 900, "Download…"),
             ("/", "past-light.png", "light", 1440, 900, "Stop here"),
         )
@@ -242,6 +243,7 @@ def many(camera: Camera) -> None:
         print(f"{site.open():,} connections open")
         with background(clients):
             camera.take(site.url + "/connections", f"connections-dark-{MANY}.png", "dark")
+            camera.take(site.url + "/", f"overview-light-{MANY}.png", "light")
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
