@@ -19,7 +19,7 @@ test: setup $(STAMPS)/tests ## every test, those in a real browser included: mak
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-browser test-rest
+	@$(MAKE) --no-print-directory --jobs=2 test-browser test-rest
 endif
 
 # Side by side: those in the browser mostly wait.
