@@ -150,6 +150,7 @@ def test_it_runs_at_the_lowest_priority_and_ends_with_stop(directory: Path) -> N
     next(chunks)
     pid = process_of(exporter)
     wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, "nice")
+    wait_until(lambda: os.sched_getscheduler(pid) == os.SCHED_IDLE, "only what others leave")
     chunks.close()
     exporter.stop()
     assert pid not in children(os.getpid())

@@ -1,7 +1,11 @@
 """The Overview: live figures, charts that survive a reload, an empty server that says what to do."""
 
+import re
+import subprocess
+import sys
 from typing import Any
 
+from conftest import ROOT
 from playwright.sync_api import expect
 
 
@@ -66,3 +70,14 @@ def test_recorder_and_server_are_on_the_page(server: Any, open_page: Any) -> Non
     expect(page.locator("[data-ref=lost]")).to_have_text("0")
     expect(page.locator("[data-ref=recorded]")).not_to_have_text("–")
     expect(page.locator("[data-ref=logSize]")).to_contain_text("B")
+
+
+def test_what_retention_has_dropped_is_told(start_server: Any, open_page: Any) -> None:
+    server = start_server("--retain-bytes", "256KiB")
+    page = open_page(server.url)
+    expect(page.locator("[data-ref=recorded]")).not_to_have_text("–")
+    expect(page.locator("[data-ref=droppedBox]")).to_be_hidden()
+    load = [sys.executable, "app.py", "load", "--port", str(server.echo[1]), "--seconds", "3"]
+    subprocess.run(load, cwd=ROOT, check=True, capture_output=True)
+    expect(page.locator("[data-ref=droppedBox]")).to_be_visible()
+    expect(page.locator("[data-ref=dropped]")).to_have_text(re.compile(r"^[1-9][0-9,]*$"))

@@ -190,12 +190,15 @@ function workersWords(number) {
 
 /** @param {Record<string, any>} parts @param {any} data */
 function recorder(parts, data) {
-  const { events, lost, lag_ms: lag, log_bytes: size } = data.recorder ?? {};
+  const { events, lost, lag_ms: lag, log_bytes: size, dropped } = data.recorder ?? {};
   setText(parts.recorded, format.count(events));
   setText(parts.lost, format.count(lost));
   setAttr(parts.lostBox, "data-some", String(Number(lost) > 0));
   setText(parts.lag, format.millis(lag));
   setText(parts.logSize, format.bytes(size));
+  show(parts.droppedBox, Number(dropped?.events) > 0);
+  setText(parts.dropped, format.count(dropped?.events));
+  setAttr(parts.dropped, "title", dropped?.until ? `up to ${format.stamp(dropped.until)}` : null);
   setText(parts.accepted, format.count(data.connections?.accepted));
   setText(parts.closed, format.count(data.connections?.closed));
   setText(parts.refused, format.count(data.connections?.refused));
