@@ -8,7 +8,7 @@ from fake_monitor import FakeMonitor
 
 from web import create_app
 
-PAGES = ["/", "/connections", "/connections/1", "/connections/3", "/events", "/loop"]
+PAGES = ["/", "/connections", "/connections/1", "/connections/3", "/events", "/loop", "/lab"]
 
 
 @pytest.mark.parametrize("path", PAGES)

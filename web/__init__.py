@@ -9,6 +9,7 @@ from web.downloads import Downloads
 from web.live import Live
 from web.monitor import Monitor
 from web.security import Guard
+from web.tools import Tools
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 64_000
@@ -21,7 +22,12 @@ def _no_store(response: Response) -> Response:
 
 
 def create_app(
-    monitor: Monitor, *, host: str | None = "127.0.0.1", most_viewers: int = 48, most_downloads: int = 4
+    monitor: Monitor,
+    *,
+    host: str | None = "127.0.0.1",
+    most_viewers: int = 48,
+    most_downloads: int = 4,
+    tools: Tools | None = None,
 ) -> Flask:
     """The application that shows `monitor`, bound to `host` (None: unknown, a Unix socket for instance).
 

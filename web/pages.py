@@ -35,6 +35,10 @@ def blueprint(monitor: Monitor) -> Blueprint:
     def loop() -> str:
         return render_template("loop.html")
 
+    @pages.get("/lab")
+    def lab() -> str:
+        return render_template("lab.html")
+
     return pages
 
 

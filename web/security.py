@@ -47,6 +47,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def local_refusal(environ: Environ) -> str | None:
+    """Why a request that starts something on this machine is turned away; None when it comes from the machine itself.
+
+    There are no sessions, so nobody else can be known. A proxy on this machine passes on where a request came from.
+    """
+    came_from = [environ.get("REMOTE_ADDR") or "a Unix socket"]
+    came_from += [part.strip() for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    if "HTTP_FORWARDED" in environ:
+        came_from.append("behind a proxy")
+    foreign = next((address for address in came_from if not is_loopback(address)), None)
+    if foreign is None:
+        return None
+    return f"this can be started from the machine of the server only (a loopback address), not from {foreign:.60}"
+
+
 def _host_name(host_header: str) -> str:
     try:
         return urlsplit(f"//{host_header}").hostname or ""

@@ -21,6 +21,7 @@ from core.collector import relieve
 from web import create_app
 from web.monitor import Monitor
 from web.security import Environ, StartResponse
+from web.tools import Tools
 
 THREADS = 64
 """Of the web server: a viewer holds one for as long as it watches, a download while it lasts."""
@@ -61,11 +62,20 @@ def starting(_environ: Environ, start_response: StartResponse) -> Iterable[bytes
 
 
 class Deployment:
-    """gunicorn's settings and hooks. `failure` is the exception type of the engine's own one-line errors."""
+    """gunicorn's settings and hooks. `failure` is the exception type of the engine's own one-line errors.
 
-    def __init__(self, make_engine: Callable[[], Engine], failure: type[Exception]) -> None:
+    `make_tools` is called with the engine once that runs.
+    """
+
+    def __init__(
+        self,
+        make_engine: Callable[[], Engine],
+        failure: type[Exception],
+        make_tools: Callable[[Engine], Tools] = lambda _engine: Tools(),
+    ) -> None:
         self._make_engine = make_engine
         self._failure = failure
+        self._make_tools = make_tools
         self._engine: Engine | None = None
         self._stop_asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopper: threading.Thread | None = None
@@ -131,11 +141,16 @@ class Deployment:
         host = bound[0] if isinstance(bound, tuple) else None
         reserve = max(4, worker.cfg.threads // 4)
         most_viewers = worker.cfg.threads - reserve
-        app = create_app(engine.monitor, host=host, most_viewers=most_viewers, most_downloads=max(1, reserve // 4))
+        tools = self._make_tools(engine)
+        app = create_app(
+            engine.monitor, host=host, most_viewers=most_viewers, most_downloads=max(1, reserve // 4), tools=tools
+        )
         app.extensions["echoscope"][0].start()
         worker.wsgi = app
         relieve()
-        self._stopper = threading.Thread(target=self._stop, args=(worker, engine, app), name="stopper", daemon=True)
+        self._stopper = threading.Thread(
+            target=self._stop, args=(worker, engine, app, tools), name="stopper", daemon=True
+        )
         self._stopper.start()
         if worker.age == 1:
             self._announce(bound, engine.echo_address)
@@ -146,11 +161,12 @@ class Deployment:
         sys.stdout.write(f"dashboard {url}\n" + (f"echo {url_host(echo[0])}:{echo[1]}\n" if echo else ""))
         sys.stdout.flush()
 
-    def _stop(self, worker: Any, engine: Engine, app: Any) -> None:
+    def _stop(self, worker: Any, engine: Engine, app: Any, tools: Tools) -> None:
         """Stop in order: viewers and downloads (each would keep its thread), the engine, then the worker's loop."""
         self._stop_asked.get()
         live, downloads = app.extensions["echoscope"]
         live.stop()
+        tools.stop()
         downloads.stop()
         engine.stop(STOP_S)
         # The requests that were under way have had their time; idle kept-alive connections need none.

@@ -1,0 +1,11 @@
+"""What the dashboard can start besides showing the server; each None where it can't be had (a replay, a test)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Made in the process that serves, once its engine runs."""
+
+    def stop(self) -> None:
+        """End what is under way; the server is stopping."""
