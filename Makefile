@@ -30,11 +30,12 @@ test-rest:
 	$(BIN)/python -m pytest --ignore=tests/browser
 	PATH="$$PATH:$(CURDIR)/$(BIN)" node --test tests/js/*.test.mjs
 
-check: setup $(STAMPS)/dev ## formatter, linter, types, import rules
+check: setup $(STAMPS)/dev $(STAMPS)/node ## formatter, linter, types of Python and of the pages, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	PATH="$$PATH:$(CURDIR)/$(BIN)" node_modules/.bin/tsc
 
 format: $(STAMPS)/dev ## let the formatter decide
 	$(BIN)/ruff format .
@@ -76,7 +77,10 @@ $(STAMPS)/browser: package.json package-lock.json $(STAMPS)/npm
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --omit=dev --ignore-scripts --silent --no-fund --no-audit
 	@touch $@
 
-$(STAMPS)/tests: $(STAMPS)/dev $(STAMPS)/browser
+$(STAMPS)/node: $(STAMPS)/browser
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --ignore-scripts --silent --no-fund --no-audit
+	@touch $@
+
+$(STAMPS)/tests: $(STAMPS)/dev $(STAMPS)/node
 	@sh tests/browser/setup.sh
 	@touch $@

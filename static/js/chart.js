@@ -22,7 +22,9 @@ const INCREMENTS = {
 const LEAST_TOP = { bytes: KIBI, count: 4, share: 1 };
 const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 
-/** @param {Design} design @param {() => [number, number]} range @param {(u: any) => void} onCursor */
+/** @typedef {import("uplot")} Plot */
+
+/** @param {Design} design @param {() => [number, number]} range @param {(u: Plot) => void} onCursor @returns {import("uplot").Options} */
 function options(design, range, onCursor) {
   const axis = { stroke: () => colour("--muted"), font: FONT, ticks: { show: false } };
   const grid = { stroke: () => colour("--line"), width: 1 };
@@ -32,13 +34,13 @@ function options(design, range, onCursor) {
     cursor: { sync: { key: "echoscope" }, drag: { x: false, y: false }, points: { size: 7 }, y: false },
     scales: {
       x: { time: true, range },
-      y: { range: (/** @type {any} */ _u, /** @type {number} */ _min, /** @type {number} */ max) => [0, roof(max, top)] },
+      y: { range: (_u, _min, max) => [0, roof(max, top)] },
     },
     axes: [
       { ...axis, grid: { show: false }, space: timeSpace, size: 24, values: timeLabels },
       {
         ...axis, grid, size: 64, gap: 8, space: 34, incrs: INCREMENTS[design.unit],
-        values: (/** @type {any} */ _u, /** @type {number[]} */ splits) => splits.map((value) => tidy(design.format(value))),
+        values: (_u, splits) => splits.map((value) => tidy(design.format(value))),
       },
     ],
     series: [{}, ...design.lines.map(line)],
@@ -54,10 +56,10 @@ function roof(max, least) {
 /** An axis label without what every label of the axis would repeat: `12.0 MiB/s` is `12 MiB`. @param {string} label */
 const tidy = (label) => label.replace(/\.0+(?=$| )/, "").replace("/s", "");
 
-/** Pixels that a label needs, with seconds in it or without; never more than eight labels. @param {any} u @param {number} _axis @param {number} min @param {number} max */
+/** Pixels that a label needs, with seconds in it or without; never more than eight labels. @param {Plot} u @param {number} _axis @param {number} min @param {number} max */
 const timeSpace = (u, _axis, min, max) => Math.max(u.width / 8, max - min < 200 ? 64 : 46);
 
-/** @param {any} u @param {number[]} splits seconds @param {number} _axis @param {number} _space @param {number} step */
+/** @param {Plot} u @param {number[]} splits seconds @param {number} _axis @param {number} _space @param {number} step */
 function timeLabels(u, splits, _axis, _space, step) {
   return splits.map((value) => clock(value).slice(0, step < 60 ? 8 : 5));
 }
@@ -94,7 +96,7 @@ export function createChart(figure, design) {
   let range = [0, 1];
   /** @type {any[]} */
   let data = [[], ...design.lines.map(() => [])];
-  const read = (/** @type {any} */ u) => {
+  const read = (/** @type {Plot} */ u) => {
     const index = u.cursor.idx ?? data[0].length - 1;
     figures.forEach((node, at) => setText(node, design.format(data[at + 1][index] ?? null)));
   };

@@ -26,7 +26,7 @@ export function layout(count, width, height) {
   return { size, columns, rows: Math.ceil(count / columns), gap: size >= GAP_FROM ? 1 : 0 };
 }
 
-/** The cells of a frame. @param {string} text base64 of deflated bytes @returns {Promise<Uint8Array>} */
+/** The cells of a frame. @param {string} text base64 of deflated bytes @returns {Promise<Uint8Array<ArrayBuffer>>} */
 export async function unpack(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));

@@ -13,8 +13,10 @@ import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
  * @typedef {import("./moment.js").Moment} Moment
  * @typedef {import("./moment.js").Span} Span
  * @typedef {{bins: import("./bins.js").Bins | null, error: string, cancelled: boolean, stale: boolean}} Histogram
- * @typedef {{now: number, link: Link, overview: any, overviewTime: number, recent: Series, history: Series | null,
- *   historyError: string, connections: any, connection: any, connectionTime: number, loop: any, map: any, tail: Tail, moment: Moment, span: Span | null,
+ * @typedef {import("./types.js").ConnectionDetail | import("./types.js").UnknownConnection | ReturnType<typeof import("./pulse.js").fromLog>} Detail
+ * @typedef {{now: number, link: Link, overview: import("./types.js").Overview | null, overviewTime: number, recent: Series, history: Series | null,
+ *   historyError: string, connections: import("./types.js").Connections | null, connection: Detail | null, connectionTime: number,
+ *   loop: import("./types.js").LoopFrame | null, map: import("./types.js").MapFrame | null, tail: Tail, moment: Moment, span: Span | null,
  *   refused: Record<string, string>, histogram: Histogram, transfers: import("./transfers.js").Transfer[]}} State
  * Times of frames are in seconds; `refused`: what the server said to views that it does not serve
  * @typedef {{type: string} & Record<string, any>} Action

@@ -5,7 +5,7 @@ import { num } from "./format.js";
 import { justAfter } from "./time.js";
 
 /**
- * @typedef {Record<string, any>} Row one event of the log
+ * @typedef {import("./types.js").EventRow} Row
  * @typedef {{key: string, row: Row} | {key: string, gap: number}} Entry
  * @typedef {{entries: Entry[], waiting: Entry[], held: boolean, room: number, skippedPerS: number, at: number | null,
  *   cursor: string | null, ended: boolean, loaded: boolean, replace: boolean, rejoining: boolean}} Tail

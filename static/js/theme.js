@@ -1,22 +1,23 @@
+// @ts-check
 // Runs before the first paint: the page never flashes in the wrong theme. A classic script for that reason.
 "use strict";
 (() => {
   const NAMES = ["system", "light", "dark"];
   const stored = () => {
     const name = localStorage.getItem("echoscope-theme");
-    return NAMES.includes(name) ? name : "system";
+    return name !== null && NAMES.includes(name) ? name : "system";
   };
-  const apply = (name) => {
+  const apply = (/** @type {string} */ name) => {
     document.documentElement.dataset.theme = name;
   };
-  const label = (button) => {
+  const label = (/** @type {HTMLElement} */ button) => {
     const name = stored();
     button.setAttribute("aria-label", `Theme: ${name}. Change it`);
     button.title = `Theme: ${name}`;
   };
   apply(stored());
   document.addEventListener("DOMContentLoaded", () => {
-    const button = document.querySelector("[data-theme-switch]");
+    const button = /** @type {HTMLElement} */ (document.querySelector("[data-theme-switch]"));
     label(button);
     button.addEventListener("click", () => {
       const name = NAMES[(NAMES.indexOf(stored()) + 1) % NAMES.length];

@@ -73,6 +73,7 @@ export function mount(root, app) {
   showControls(parts, params);
   parts.q.value = params.q;
   ask();
+  /** @type {import("../types.js").Connections | null} */
   let shown = null;
   return (/** @type {import("../store.js").State} */ state) => {
     const data = state.connections;

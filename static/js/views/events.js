@@ -47,6 +47,7 @@ export function mount(root, app) {
   app.onAnew(ask);
   pressKinds(parts, params);
   ask();
+  /** @type {import("../tail.js").Tail | null} */
   let shown = null;
   return (/** @type {State} */ state) => {
     showMode(parts, state, params, holds);

@@ -1,0 +1,309 @@
+/**
+ * What the server sends: the data of every frame and the answers of the API. `tests/test_shapes.py` holds these
+ * interfaces against what a running server really says, field by field, so they may be trusted.
+ *
+ * Times are RFC 3339 in UTC with nine decimals unless a name ends in a unit.
+ */
+
+/** A moment on the wire: `2026-11-23T14:22:05.123456789Z`. */
+export type Time = string;
+
+export type ConnectionState = "open" | "blocked" | "paused" | "closing" | "closed";
+
+/** One event of the log: one visit of the loop to a connection. */
+export interface EventRow {
+  seq: number;
+  time: Time;
+  worker: number;
+  conn: number;
+  peer: string;
+  kind: string;
+  bytes_in: number;
+  bytes_out: number;
+  queue_bytes: number;
+  queue_chunks: number;
+  emptied: boolean;
+  reason: string;
+}
+
+/** One connection of a list. */
+export interface ConnectionItem {
+  conn: number;
+  worker: number;
+  peer: string;
+  state: ConnectionState;
+  opened: Time | null;
+  closed: Time | null;
+  idle_s: number;
+  bytes_in: number;
+  bytes_out: number;
+  echoes: number;
+  fulls: number;
+  queue_bytes: number;
+  queue_chunks: number;
+  queue_peak_bytes: number;
+  reason: string;
+}
+
+/** Who holds a connection up, and what that rests on. */
+export interface Verdict {
+  code: string;
+  sentence: string;
+  evidence: string[];
+}
+
+/** What the kernel says: facts by the names of core/watch/kernel.py. */
+export interface KernelSample {
+  age_s: number;
+  facts: Record<string, number | string | null>;
+}
+
+/** Everything known of one connection. */
+export interface ConnectionDetail extends ConnectionItem {
+  history: EventRow[];
+  events_in_memory: number;
+  kernel: KernelSample | null;
+  verdict: Verdict;
+  at?: Time;
+}
+
+/** What is said of a connection at a moment at which it is not known. */
+export interface UnknownConnection {
+  conn: number;
+  state: null;
+  at: Time;
+}
+
+export interface StuckConnection extends ConnectionItem {
+  verdict: Verdict;
+}
+
+export interface Connections {
+  total: number;
+  matched: number;
+  items: ConnectionItem[];
+  at?: Time;
+}
+
+export interface ConnectionCounts {
+  open: number;
+  blocked: number;
+  accepted: number;
+  closed: number;
+  refused: number;
+}
+
+export interface QueueFigures {
+  bytes: number;
+  chunks: number;
+  max_bytes: number;
+}
+
+export interface Dropped {
+  segments: number;
+  events: number;
+  bytes: number;
+  until: Time | null;
+}
+
+export interface RecorderFigures {
+  events: number;
+  lost: number;
+  lag_ms: number | null;
+  log_bytes: number | null;
+  dropped: Dropped;
+}
+
+export interface Address {
+  host: string;
+  port: number;
+}
+
+export interface AcceptQueue {
+  length: number;
+  limit: number;
+}
+
+/** The figures of the whole server. What only a running one can tell is missing or null in the past. */
+export interface Status {
+  name: string;
+  version: string;
+  replay: boolean;
+  uptime_s: number;
+  model: string | null;
+  reply: string | null;
+  workers: number | null;
+  echo: Address | null;
+  connections: ConnectionCounts;
+  bytes_in: number;
+  bytes_out: number;
+  echoes: number;
+  queue: QueueFigures;
+  recorder: RecorderFigures;
+  viewers: number | null;
+  accept_queue?: AcceptQueue;
+  at?: Time;
+}
+
+export interface Overview extends Status {
+  echoes_per_s: number | null;
+  bytes_in_per_s: number | null;
+  bytes_out_per_s: number | null;
+  loop_busy: number | null;
+  attention: StuckConnection[];
+  notable: EventRow[];
+  time: Time;
+  healthy: boolean | null;
+  trouble: string;
+  end?: boolean;
+}
+
+/** All open connections; `cells` is base64 of deflated bytes, see core/watch/listing.py. */
+export interface MapFrame {
+  total: number;
+  sort: string;
+  states: Record<string, number>;
+  cells: string;
+  at?: Time;
+}
+
+/** New rows of the live tail, newest last; `skipped` of them were left out. */
+export interface EventsFrame {
+  items: EventRow[];
+  skipped: number;
+  at?: Time;
+  end?: boolean;
+}
+
+/** What half, nine of ten, 99 of 100 and all stay under; null: there were none. */
+export interface Spread {
+  p50: number | null;
+  p90: number | null;
+  p99: number | null;
+  max: number | null;
+}
+
+export interface ReadySpread extends Spread {
+  histogram: [number, number][];
+}
+
+/** The latest turns of a loop, in columns, oldest first. */
+export interface TurnColumns {
+  time: number[];
+  wait_us: number[];
+  busy_us: number[];
+  ready: number[];
+  scanned: number[];
+  accepts: number[];
+  reads: number[];
+  writes: number[];
+  eagains: number[];
+}
+
+/** A descriptor of which program and kernel say something else. */
+export interface Difference {
+  fd: number;
+  why: string;
+  conn: number;
+}
+
+export interface Registrations {
+  believed: number;
+  watched: number;
+  differences: Difference[];
+}
+
+export interface LoopItem {
+  worker: number;
+  beat_age_s: number | null;
+  span_s: number;
+  turns: number;
+  turns_per_s: number;
+  busy: number;
+  wait_us: Spread;
+  busy_us: Spread;
+  ready: ReadySpread;
+  scanned_per_ready: number | null;
+  calls_per_s: Record<string, number>;
+  latest: TurnColumns;
+  accept_queue: AcceptQueue | null;
+  registrations: Registrations | null;
+  report_age_s: number;
+}
+
+export interface LoopFrame {
+  time: Time;
+  model: string;
+  models: string[];
+  workers: LoopItem[];
+}
+
+/** How far a long read of the log has come, in rows. */
+export interface PageProgress {
+  scanned: number;
+  total: number;
+}
+
+export interface EventsPage {
+  items: EventRow[];
+  next: string | null;
+  progress: PageProgress;
+}
+
+export interface HistogramPage {
+  since: Time;
+  until: Time;
+  step_s: number;
+  kinds: Record<string, number[]>;
+  total: number;
+  progress: PageProgress;
+  next: string | null;
+}
+
+export interface Estimate {
+  rows: number;
+  bytes: number;
+  exact: boolean;
+  name: string;
+}
+
+export interface EstimateOfTransfer {
+  rows: number;
+  bytes: number;
+  exact: boolean;
+}
+
+/** How a download is doing. */
+export interface TransferAnswer {
+  token: string;
+  state: "running" | "done" | "failed" | "cancelled";
+  rows: number;
+  bytes: number;
+  estimate: EstimateOfTransfer | null;
+  elapsed_s: number;
+  name: string;
+}
+
+/** The charts' history: columns of equal length, null where nothing is known. */
+export interface SeriesAnswer {
+  range: number;
+  step: number;
+  time: number[];
+  echoes_per_s: (number | null)[];
+  bytes_in_per_s: (number | null)[];
+  bytes_out_per_s: (number | null)[];
+  accepted_per_s: (number | null)[];
+  closed_per_s: (number | null)[];
+  open: (number | null)[];
+  blocked: (number | null)[];
+  queue_bytes: (number | null)[];
+  loop_busy: (number | null)[];
+  at?: Time;
+}
+
+/** What the log holds. */
+export interface SpanAnswer {
+  since: Time;
+  until: Time;
+  live: boolean;
+}
