@@ -155,7 +155,7 @@ class FakeMonitor:
     def unknown(self, conn: int, at: int) -> dict[str, Any]:
         return {"conn": conn, "state": None, **dated(at)}
 
-    def events_until(self, q: str, after: int | None, at: int, limit: int) -> dict[str, Any]:
+    def events_until(self, q: str, after: int | None, at: int, limit: int, mark: str = "") -> dict[str, Any]:
         return {"items": [ROW][:limit], "skipped": 0, "after": after, **dated(at)}
 
     def loop(self) -> dict[str, Any]:
@@ -181,10 +181,18 @@ class FakeMonitor:
         return {**connection_item(conn, "closed" if conn == 3 else "open"), "history": {"time": []}, **dated(at)}
 
     def events(
-        self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str
+        self,
+        q: str,
+        since: str | None,
+        until: str | None,
+        limit: int,
+        cursor: str | None,
+        order: str,
+        mark: str = "",
     ) -> dict[str, Any]:
         _check(q)
-        self.calls.append(("events", q, since, until, limit, cursor, order))
+        _check(mark)
+        self.calls.append(("events", q, since, until, limit, cursor, order, mark))
         return {"items": [ROW], "next": None, "progress": {"scanned": 1, "total": 1}}
 
     def histogram(self, q: str, since: str | None, until: str | None, bins: int, cursor: str | None) -> dict[str, Any]:
@@ -209,8 +217,9 @@ class FakeMonitor:
             raise ValueError(f"range must be 60 to 86400 seconds, not {range_s}")
         return {"range": range_s, "step": 1, "time": [], "open": [], **dated(at)}
 
-    def tail(self, q: str) -> FakeTail:
+    def tail(self, q: str, mark: str = "") -> FakeTail:
         _check(q)
+        _check(mark)
         return FakeTail()
 
     def health(self) -> tuple[bool, str]:

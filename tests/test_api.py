@@ -35,13 +35,15 @@ def test_connections_pass_on_what_is_asked(browser: Any, monitor: FakeMonitor) -
 
 
 def test_events_pass_on_what_is_asked(browser: Any, monitor: FakeMonitor) -> None:
-    browser.get("/api/v1/events?q=kind:full&since=10m&until=2026-11-23T14:00:00Z&limit=7&cursor=abc&order=desc")
-    assert monitor.calls == [("events", "kind:full", "10m", "2026-11-23T14:00:00Z", 7, "abc", "desc")]
+    browser.get(
+        "/api/v1/events?q=kind:full&since=10m&until=2026-11-23T14:00:00Z&limit=7&cursor=abc&order=desc&mark=conn:1"
+    )
+    assert monitor.calls == [("events", "kind:full", "10m", "2026-11-23T14:00:00Z", 7, "abc", "desc", "conn:1")]
 
 
 def test_events_defaults(browser: Any, monitor: FakeMonitor) -> None:
     browser.get("/api/v1/events")
-    assert monitor.calls == [("events", "", None, None, 100, None, "asc")]
+    assert monitor.calls == [("events", "", None, None, 100, None, "asc", "")]
 
 
 def test_a_histogram_passes_on_what_is_asked(browser: Any, monitor: FakeMonitor) -> None:

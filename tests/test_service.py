@@ -130,6 +130,28 @@ def test_a_tail_takes_what_is_new(service: Service) -> None:
     assert len(service.monitor.tail("kind:echo").take()["items"]) == 5
 
 
+def test_rows_are_marked_without_being_left_out(service: Service) -> None:
+    tail = service.monitor.tail("-kind:start", "kind:echo")
+    assert tail.take() == {"items": [], "skipped": 0, "marks": [], "skipped_marks": 0}
+    with connect(service) as client:
+        for _ in range(5):
+            client.sendall(b"x")
+            receive(client, 1)
+    closed(service, 1)
+    answer = tail.take(limit=3)
+    echoes = [place for place, row in enumerate(answer["items"]) if row["kind"] == "echo"]
+    assert answer["skipped"] == len(service.monitor.events("-kind:start", None, None, 100, None)["items"]) - 3
+    assert (answer["marks"], answer["skipped_marks"]) == (echoes, 5 - len(echoes))
+    for order in ("asc", "desc"):
+        page = service.monitor.events("", None, None, 100, None, order, "kind:open,close")
+        assert [page["items"][place]["kind"] for place in page["marks"]] == ["open", "close"][
+            :: 1 if order == "asc" else -1
+        ]
+    assert "marks" not in service.monitor.events("", None, None, 100, None)
+    with pytest.raises(ValueError, match="foo"):
+        service.monitor.tail("", "foo:1")
+
+
 def test_rates_and_series_follow(service: Service) -> None:
     client = connect(service)
 

@@ -10,25 +10,31 @@ from web.tails import ROWS, Follower, Tails
 
 
 class Source:
-    """A monitor whose events are numbers that the test adds."""
+    """A monitor whose events are numbers that the test adds; even ones are marked when that is asked for."""
 
     def __init__(self) -> None:
         self.known: list[int] = []
         self.tails = 0
         self.takes = 0
+        self.marks = False
 
     def add(self, *numbers: int) -> None:
         self.known.extend(numbers)
 
-    def tail(self, q: str) -> "Source":
+    def tail(self, q: str, mark: str = "") -> "Source":
         self.tails += 1
+        self.marks = mark != ""
         return self
 
     def take(self, limit: int = 100) -> dict[str, Any]:
         self.takes += 1
         news, self.known = self.known, []
         items = news[-limit:]
-        return {"items": items, "skipped": len(news) - len(items)}
+        answer = {"items": items, "skipped": len(news) - len(items)}
+        if not self.marks:
+            return answer
+        marks = [place for place, number in enumerate(items) if number % 2 == 0]
+        return answer | {"marks": marks, "skipped_marks": sum(n % 2 == 0 for n in news) - len(marks)}
 
 
 @pytest.fixture
@@ -91,6 +97,22 @@ def test_late_viewer_begins_with_the_newest(source: Source, tails: Tails) -> Non
     source.add(*range(500))
     taken(early, 1.0)
     assert taken(tails.follow(""), 2.0) == (list(range(500 - ROWS, 500)), 0)
+
+
+def test_marks_are_of_the_rows_that_came_and_of_those_left_out(source: Source, tails: Tails) -> None:
+    quick, slow = tails.follow("", "kind:full"), tails.follow("", "kind:full")
+    source.add(1, 2, 3, 4)
+    first = json.loads(quick.take(1.0))
+    assert (first["marks"], first["skipped_marks"]) == ([1, 3], 0)
+    slow.take(1.0)
+    source.add(*range(250))
+    frame = json.loads(quick.take(2.0))
+    assert (frame["marks"], frame["skipped_marks"]) == (list(range(0, 100, 2)), 75)
+    source.add(251, 252)
+    frame = json.loads(slow.take(3.0))
+    assert frame["items"][0] == 152
+    assert (frame["marks"][0], frame["marks"][-1], frame["skipped_marks"]) == (0, 99, 76)
+    assert "marks" not in json.loads(tails.follow("").take(3.0))
 
 
 def test_unused_tail_is_forgotten(source: Source, tails: Tails) -> None:

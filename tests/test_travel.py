@@ -201,6 +201,8 @@ def test_events_up_to_a_moment(start: Start) -> None:
     assert after["skipped"] == 6
     assert monitor.events_until("", times[9], times[19], 4)["skipped"] == 6
     assert monitor.events_until("kind:full", times[9], times[19], 4)["items"] == []
+    marked = monitor.events_until("", times[9], times[19], 4, f"time<={after['items'][1]['time']}")
+    assert (marked["marks"], marked["skipped_marks"]) == ([0, 1], 6)
 
 
 def charts(service: Service, at: int | None = None) -> dict[str, Any]:

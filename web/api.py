@@ -98,7 +98,11 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @api.get("/api/v1/events")
     def events() -> Response:
         asked = parse(EventsParameters, request.args)
-        return _asked(lambda: monitor.events(asked.q, asked.since, asked.until, asked.limit, asked.cursor, asked.order))
+        return _asked(
+            lambda: monitor.events(
+                asked.q, asked.since, asked.until, asked.limit, asked.cursor, asked.order, asked.mark
+            )
+        )
 
     @api.get("/api/v1/events/histogram")
     def histogram() -> Response:

@@ -242,7 +242,7 @@ class Live:
             return self._travel.begin(asked).take
         match asked:
             case WatchEvents():
-                return self._tails.follow(asked.q).take
+                return self._tails.follow(asked.q, asked.mark).take
             case WatchConnections():
                 self._monitor.connections(asked.q, asked.sort, 1, 0)
             case WatchMap():

@@ -64,6 +64,7 @@ class EventsParameters(_Strict):
     until: str | None = None
     limit: Limit = 100
     cursor: str | None = None
+    mark: str = ""
     order: Literal["asc", "desc"] = "asc"
 
 
@@ -157,6 +158,7 @@ class WatchEvents(_Past):
     period: ClassVar[float] = 0.25
     view: Literal["events"]
     q: str = ""
+    mark: str = ""
 
 
 class WatchLoop(_Message):

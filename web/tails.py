@@ -4,7 +4,7 @@ import threading
 import weakref
 from collections import deque
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from web.encoding import encode
 from web.monitor import Json, Monitor, Tail
@@ -13,15 +13,23 @@ ROWS: Final = 100
 """Rows of a frame: more than a person can read in a moment."""
 
 
-class _Shared:
-    """The newest rows of one filter, how many there have been, and the frames made of them in this tick."""
+class _Place(NamedTuple):
+    """How many rows of a filter there have been, and how many of them were marked."""
 
-    def __init__(self, tail: Tail) -> None:
+    matched: int = 0
+    marked: int = 0
+
+
+class _Shared:
+    """The newest rows of one filter and mark, how many there have been, and the frames made of them in this tick."""
+
+    def __init__(self, tail: Tail, *, has_mark: bool) -> None:
         self._tail = tail
+        self._has_mark = has_mark
         self._tick: float | None = None
-        self._texts: dict[int | None, str] = {}
-        self._rows: deque[Json] = deque(maxlen=ROWS)
-        self.matched = 0
+        self._texts: dict[_Place | None, str] = {}
+        self._rows: deque[tuple[Json, bool]] = deque(maxlen=ROWS)
+        self.place = _Place()
 
     def advance(self, tick: float) -> None:
         """Take what is new, once a tick."""
@@ -30,17 +38,25 @@ class _Shared:
         self._tick = tick
         self._texts.clear()
         news = self._tail.take(ROWS)
-        self._rows.extend(news["items"])
-        self.matched += len(news["items"]) + news["skipped"]
+        marks = set(news.get("marks", ()))
+        self._rows.extend((row, place in marks) for place, row in enumerate(news["items"]))
+        matched, marked = self.place
+        self.place = _Place(
+            matched + len(news["items"]) + news["skipped"], marked + len(marks) + news.get("skipped_marks", 0)
+        )
 
-    def text(self, position: int | None) -> str:
-        """The rows since `position` (None: the newest that are known) and how many were left out, as JSON."""
-        if position not in self._texts:
-            count = len(self._rows) if position is None else self.matched - position
-            items = list(islice(self._rows, max(0, len(self._rows) - count), None))
-            skipped = 0 if position is None else count - len(items)
-            self._texts[position] = encode({"items": items, "skipped": skipped})
-        return self._texts[position]
+    def text(self, since: _Place | None) -> str:
+        """The rows since `since` (None: the newest that are known) and how many were left out, as JSON."""
+        if since not in self._texts:
+            count = len(self._rows) if since is None else self.place.matched - since.matched
+            rows = list(islice(self._rows, max(0, len(self._rows) - count), None))
+            answer: Json = {"items": [row for row, _ in rows], "skipped": 0 if since is None else count - len(rows)}
+            if self._has_mark:
+                marks = [place for place, (_, is_marked) in enumerate(rows) if is_marked]
+                skipped = 0 if since is None else self.place.marked - since.marked - len(marks)
+                answer |= {"marks": marks, "skipped_marks": skipped}
+            self._texts[since] = encode(answer)
+        return self._texts[since]
 
 
 class Follower:
@@ -48,13 +64,13 @@ class Follower:
 
     def __init__(self, shared: _Shared) -> None:
         self._shared = shared
-        self._position: int | None = None
+        self._position: _Place | None = None
 
     def take(self, tick: float) -> str:
         """What came since the last call, as JSON; the first call answers the newest that are known."""
         self._shared.advance(tick)
         text = self._shared.text(self._position)
-        self._position = self._shared.matched
+        self._position = self._shared.place
         return text
 
 
@@ -64,12 +80,16 @@ class Tails:
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
         self._lock = threading.Lock()
-        self._shared: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self._shared: weakref.WeakValueDictionary[tuple[str, str], Any] = weakref.WeakValueDictionary()
 
-    def follow(self, q: str) -> Follower:
-        """A new place in the events that match; ValueError when `q` can't be understood."""
+    def follow(self, q: str, mark: str = "") -> Follower:
+        """A new place in the events that match `q`, which tells those that match `mark` (empty: none) from the others.
+
+        ValueError when one of them can't be understood.
+        """
         with self._lock:
-            shared = self._shared.get(q)
+            shared = self._shared.get((q, mark))
             if shared is None:
-                shared = self._shared[q] = _Shared(self._monitor.tail(q))
+                tail = self._monitor.tail(q, mark)
+                shared = self._shared[q, mark] = _Shared(tail, has_mark=bool(mark.strip()))
         return Follower(shared)

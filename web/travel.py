@@ -40,7 +40,7 @@ class Travel:
             case WatchMap():
                 self._monitor.map(asked.sort)
             case WatchEvents():
-                self._monitor.tail(asked.q)
+                self._monitor.tail(asked.q, asked.mark)
         return Playback(_Answers(self._monitor, asked), start, asked.speed, self._monitor.latest, self._submit)
 
     def stop(self) -> None:
@@ -113,6 +113,6 @@ class _Answers:
                 return self._monitor.map(sort, at)
             case WatchConnection(conn=conn):
                 return self._monitor.connection(conn, at) or self._monitor.unknown(conn, at)
-            case WatchEvents(q=q):
+            case WatchEvents(q=q, mark=mark):
                 before, self._before = self._before, at
-                return self._monitor.events_until(q, before, at, ROWS)
+                return self._monitor.events_until(q, before, at, ROWS, mark)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from core.record.counting import Estimate, Histogram, estimate, histogram
@@ -14,10 +16,12 @@ from core.record.files import JournalError
 from core.record.index import Index
 from core.record.query import Query
 from core.record.retention import Dropped, Ledger
+from core.record.rows import event_columns
 from core.record.scan import Position, Scan, Selection, Step
 
 __all__ = ["Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
 
+Numbers = npt.NDArray[Any]
 Order = Literal["asc", "desc"]
 _SLICE: Final = 16_384
 """Most rows of a batch that is handed out: whoever works on one may hold the interpreter for its length."""
@@ -25,12 +29,16 @@ BUDGET_S: Final = 1.0
 
 
 class Page(NamedTuple):
-    """Rows, the cursor of what follows (None: nothing), and how many rows of the asked time were looked at, of all."""
+    """Rows, the cursor of what follows (None: nothing), and how many rows of the asked time were looked at, of all.
+
+    `marks`: the places of the items that match the mark that was asked for.
+    """
 
     items: list[dict[str, Any]]
     next: str | None
     scanned: int
     total: int
+    marks: list[int]
 
 
 class Log:
@@ -78,11 +86,12 @@ class Log:
         cursor: str | None = None,
         order: Order = "asc",
         budget: float = BUDGET_S,
+        mark: Query | None = None,
     ) -> Page:
         """A page with its progress; after `budget` seconds it comes with the rows that it has, maybe none.
 
-        Whoever follows `next` until it is None gets every row once, also when segments are sealed meanwhile. Raises
-        ValueError for a bad cursor, order or limit.
+        Whoever follows `next` until it is None gets every row once, also when segments are sealed meanwhile. `mark`
+        leaves nothing out: the page says which rows match it. Raises ValueError for a bad cursor, order or limit.
         """
         if limit < 1:
             raise ValueError(f"bad limit {limit}: at least 1")
@@ -92,13 +101,18 @@ class Log:
         after = Position.parse(cursor) if cursor else None
         scan = Scan(self.index, Selection(query, since, until), reverse=order == "desc", after=after, is_page=True)
         items: list[dict[str, Any]] = []
+        marks: list[int] = []
         for step in scan:
-            following = _fill(items, step, limit, order == "desc")
+            wanted, following = _some(step, limit - len(items), order == "desc")
+            if len(wanted):
+                batch = step.read().take(pa.array(wanted))
+                marks += [] if mark is None else (len(items) + _places(batch, mark)).tolist()
+                items += to_dicts(batch)
             if following is None and step.is_last:
                 break
             if following is not None or time.monotonic() > end:
-                return Page(items, following or str(step.position()), step.scanned, scan.total)
-        return Page(items, None, scan.total, scan.total)
+                return Page(items, following or str(step.position()), step.scanned, scan.total, marks)
+        return Page(items, None, scan.total, scan.total, marks)
 
     def histogram(
         self,
@@ -132,16 +146,18 @@ class Log:
         return (min(unit.first for unit in units), max(unit.last for unit in units)) if units else None
 
 
-def _fill(items: list[dict[str, Any]], step: Step, limit: int, reverse: bool) -> str | None:
-    """Takes rows of a unit up to the limit; the cursor when it is reached before the last row of the scan."""
+def _some(step: Step, room: int, reverse: bool) -> tuple[Numbers, str | None]:
+    """Rows of a unit for which there is room; the cursor when there is none left before the last row of the scan."""
     rows = step.rows()
     chosen = rows[::-1] if reverse else rows
-    wanted = chosen[: limit - len(items)]
-    if len(wanted):
-        items += to_dicts(step.read().take(pa.array(wanted)))
-    if len(items) < limit or (len(wanted) == len(chosen) and step.is_last):
-        return None
-    return str(step.position(int(wanted[-1])))
+    wanted = chosen[:room]
+    if len(wanted) < room or (len(wanted) == len(chosen) and step.is_last):
+        return wanted, None
+    return wanted, str(step.position(int(wanted[-1])))
+
+
+def _places(batch: pa.RecordBatch, mark: Query) -> Numbers:
+    return np.flatnonzero(mark.mask(event_columns(batch, mark.fields)))
 
 
 def matching(scan: Scan, reverse: bool = False) -> Iterator[pa.RecordBatch]:

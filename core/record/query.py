@@ -121,6 +121,10 @@ class Query:
             found &= term.mask(columns)
         return found
 
+    def joined(self, other: "Query") -> "Query":
+        """What both hold for."""
+        return Query(f"{self.text} {other.text}".strip(), self.terms + other.terms)
+
     def bounds(self, field: str) -> tuple[int | None, int | None]:
         """Least and greatest value of `field` that can match (inclusive; None: no bound)."""
         ranges = [term.test.bounds() for term in self.terms if term.field == field and not term.negate]

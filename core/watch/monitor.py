@@ -166,18 +166,23 @@ class Monitor:
         """The last moment that can be asked for (ns)."""
         return self._source.latest()
 
-    def events_until(self, q: str, after: int | None, at: int, limit: int) -> Json:
+    def events_until(self, q: str, after: int | None, at: int, limit: int, mark: str = "") -> Json:
         """The newest rows up to `at`, those up to `after` left out (ns), and how many more of them matched.
 
-        Of a great many rows that is an estimate.
+        Of a great many rows that is an estimate. With a mark, what Tail.take says of it.
         """
-        query = parse(q, EVENT_FIELDS)
+        query, marking = parse(q, EVENT_FIELDS), _mark(mark)
         self._source.written(at)
         since = None if after is None else after + 1
-        page = self._log.search(query, since, at + 1, limit, None, "desc")
+        page = self._log.search(query, since, at + 1, limit, None, "desc", mark=marking)
         more = since is not None and page.next is not None
         skipped = max(0, self._count(query, since, at + 1) - len(page.items)) if more else 0
-        return {"items": page.items[::-1], "skipped": skipped, "at": rfc3339(at)}
+        answer: Json = {"items": page.items[::-1], "skipped": skipped, "at": rfc3339(at)}
+        if marking is None:
+            return answer
+        last = len(page.items) - 1
+        left_out = max(0, self._count(query.joined(marking), since, at + 1) - len(page.marks)) if more else 0
+        return answer | {"marks": [last - place for place in reversed(page.marks)], "skipped_marks": left_out}
 
     def _count(self, query: Query, since: int | None, until: int) -> int:
         found = self._log.estimate(query, since, until)
@@ -186,13 +191,23 @@ class Monitor:
         return sum(batch.num_rows for batch in self._log.batches(query, since, until))
 
     def events(
-        self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str = "asc"
+        self,
+        q: str,
+        since: str | None,
+        until: str | None,
+        limit: int,
+        cursor: str | None,
+        order: str = "asc",
+        mark: str = "",
     ) -> Json:
-        """A page of the log, everything published up to now included."""
+        """A page of the log, everything published up to now included; `marks` are the places of what matches `mark`."""
         query, low, high = self._selection(q, since, until)
+        marking = _mark(mark)
         self._source.catch_up()
-        page = self._log.search(query, low, high, limit, cursor, order)  # type: ignore[arg-type]
-        return {"items": page.items, "next": page.next, "progress": {"scanned": page.scanned, "total": page.total}}
+        page = self._log.search(query, low, high, limit, cursor, order, mark=marking)  # type: ignore[arg-type]
+        progress = {"scanned": page.scanned, "total": page.total}
+        answer: Json = {"items": page.items, "next": page.next, "progress": progress}
+        return answer if marking is None else answer | {"marks": page.marks}
 
     def histogram(self, q: str, since: str | None, until: str | None, bins: int, cursor: str | None) -> Json:
         """Rows of the log by time and kind; contract of GET /api/v1/events/histogram."""
@@ -235,9 +250,9 @@ class Monitor:
             "name": download_name(format, query, low, high),
         }
 
-    def tail(self, q: str) -> Tail:
-        """A place in the live events."""
-        return Tail(self._source.recent, parse(q, EVENT_FIELDS))
+    def tail(self, q: str, mark: str = "") -> Tail:
+        """A place in the live events, which tells those that match `mark` (empty: none) from the others."""
+        return Tail(self._source.recent, parse(q, EVENT_FIELDS), _mark(mark))
 
     def loop(self) -> Json:
         """What the loops do, turn by turn, and what the kernel has registered for them."""
@@ -366,6 +381,12 @@ class Monitor:
         low = parse_time(since, now) if since else None
         high = parse_time(until, now) if until else None
         return parse(q, EVENT_FIELDS), low, high
+
+
+def _mark(text: str) -> Query | None:
+    """What rows are marked by; None when nothing is to be marked."""
+    query = parse(text, EVENT_FIELDS)
+    return query if query.terms else None
 
 
 def _dated(moment: Moment) -> Json:

@@ -53,35 +53,60 @@ def matching(batch: pa.RecordBatch, query: Query) -> Any:
 
 def newest(batches: list[pa.RecordBatch], query: Query, limit: int) -> list[dict[str, Any]]:
     """The newest rows that match, oldest first; looks no further back than it must."""
-    found: list[list[dict[str, Any]]] = []
+    return [row for part in _newest(batches, query, limit) for row in to_dicts(part)]
+
+
+def _newest(batches: list[pa.RecordBatch], query: Query, limit: int) -> list[pa.RecordBatch]:
+    found: list[pa.RecordBatch] = []
     left = limit
     for batch in reversed(batches):
         rows = matching(batch, query)[-left:]
         if len(rows):
-            found.append(to_dicts(batch.take(pa.array(rows))))
+            found.append(batch.take(pa.array(rows)))
             left -= len(rows)
         if left == 0:
             break
-    return [row for part in reversed(found) for row in part]
+    return found[::-1]
 
 
 class Tail:
-    """One viewer's place in the live events."""
+    """One viewer's place in the live events; of rows that match `mark` it says so."""
 
-    def __init__(self, recent: Recent, query: Query) -> None:
+    def __init__(self, recent: Recent, query: Query, mark: Query | None = None) -> None:
         self._recent = recent
         self._query = query
+        self._mark = mark
+        self._both = mark and query.joined(mark)
         self._next: int | None = None
 
     def take(self, limit: int = 100) -> dict[str, Any]:
         """The `items` that came since the last call, the newest `limit` of them, and how many were `skipped`.
 
-        The first call answers the newest that are known.
+        The first call answers the newest that are known. With a mark: `marks`, the places of the items that match it,
+        and `skipped_marks`, how many of those left out do.
         """
         first = self._next is None
         batches, self._next = self._recent.since(self._next or 0)
-        items = newest(batches, self._query, limit)
-        if first or not items:
-            return {"items": items, "skipped": 0}
-        matched = sum(len(matching(batch, self._query)) for batch in batches)
-        return {"items": items, "skipped": matched - len(items)}
+        parts = _newest(batches, self._query, limit)
+        answer: dict[str, Any] = {"items": [row for part in parts for row in to_dicts(part)], "skipped": 0}
+        if not first and answer["items"]:
+            answer["skipped"] = _count(batches, self._query) - len(answer["items"])
+        if self._mark is None or self._both is None:
+            return answer
+        marks = marked(parts, self._mark)
+        skipped = _count(batches, self._both) - len(marks) if answer["skipped"] else 0
+        return answer | {"marks": marks, "skipped_marks": skipped}
+
+
+def marked(parts: list[pa.RecordBatch], mark: Query) -> list[int]:
+    """The places of the rows that match, in the batches laid end to end."""
+    places: list[int] = []
+    start = 0
+    for part in parts:
+        places += (start + matching(part, mark)).tolist()
+        start += part.num_rows
+    return places
+
+
+def _count(batches: list[pa.RecordBatch], query: Query) -> int:
+    return sum(len(matching(batch, query)) for batch in batches)
