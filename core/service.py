@@ -14,7 +14,7 @@ from typing import Final
 from core.engine.connection import Marks
 from core.engine.listener import BACKLOG, listen
 from core.engine.models import MODELS, make_server
-from core.engine.server import ServerSettings
+from core.engine.settings import ServerSettings
 from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
 from core.engine.workers import WorkerError, Workers

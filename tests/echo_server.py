@@ -14,7 +14,7 @@ import numpy as np
 from core.engine.connection import Marks
 from core.engine.listener import listen
 from core.engine.models import make_server
-from core.engine.server import ServerSettings
+from core.engine.settings import ServerSettings
 from core.record.events import KINDS, REASONS, Kind
 from core.record.recorder import Files, Recorder
 from core.record.ring import RingReader, RingWriter

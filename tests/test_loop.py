@@ -90,7 +90,9 @@ def test_what_an_earlier_visit_removed_is_not_visited(loop: Loop) -> None:
 def test_hooks_see_each_turn() -> None:
     seen: list[tuple[int, Turn]] = []
     woken: list[int] = []
-    loop = Loop(POLLERS["epoll"](), lambda waited, turn: seen.append((waited, turn)), lambda: woken.append(1))
+    loop = Loop(POLLERS["epoll"]())
+    loop.before_wait = lambda waited, turn: seen.append((waited, turn))
+    loop.after_wait = lambda: woken.append(1)
     loop.call_later(0.02, loop.stop)
     loop.run()
     loop.close()

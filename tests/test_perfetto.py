@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -141,7 +142,9 @@ def test_the_turns_of_a_directory(tmp_path):
     files = Files.of(tmp_path, 3)
     with closing(LatestWriter(files.turns, TURN)) as writer:
         for i in range(10):
-            writer.write(10_000 * i, 10_000 * i + 4_000, 10_000 * i + 9_000, 1, 2, 5 * i, i, 2 * i, 3 * i, 0)
+            writer.write(
+                10_000 * i, 10_000 * i + 4_000, 10_000 * i + 9_000, 1, 2, 5 * i, i, 2 * i, 3 * i, 0, 0, 0, 0, 0
+            )
     [columns] = turns_of(tmp_path, None, None)
     assert columns["worker"].tolist() == [3] * 9
     assert columns["reads"].tolist() == [7] * 9
@@ -152,3 +155,9 @@ def test_the_turns_of_a_directory(tmp_path):
     assert {event["dur"] for event in work} == {5.0}
     assert {event["args"]["writes"] for event in work} == {8}
     assert list(turns_of(tmp_path / "none", None, None)) == []
+
+
+def test_turns_of_another_version_are_left_out(tmp_path):
+    files = Files.of(tmp_path, 0)
+    LatestWriter(files.turns, replace(TURN, version=1)).close()
+    assert list(turns_of(tmp_path, None, None)) == []

@@ -19,7 +19,7 @@ from core.engine.connection import Marks
 from core.engine.conversation import Conversation
 from core.engine.models import MODELS
 from core.engine.poller import POLLERS
-from core.engine.server import STAMP_SIZE
+from core.engine.settings import STAMP_SIZE
 from core.watch.sampler import LastSamples
 
 ONE_AT_A_TIME = ("blocking",)

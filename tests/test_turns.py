@@ -85,6 +85,51 @@ def test_what_scans_looks_at_everything(server: EchoServer) -> None:
         client.close()
 
 
+@pytest.mark.parametrize("server", [{"model": name} for name in POLLERS], indirect=True)
+def test_some_turns_are_measured_in_parts(server: EchoServer) -> None:
+    def measured(phase: str) -> np.ndarray:
+        turns = columns(server)
+        return turns[phase][(turns["measured"] > 0) & (turns["ended"] > turns["woken"])]
+
+    with server.connect() as client:
+
+        def echoed() -> bool:
+            for _ in range(200):  # a turn every 20 ms is measured; of those that never wait, few have anything to do
+                client.sendall(b"hello")
+                assert receive(client, 5) == b"hello"
+            return bool(measured("read").any() and measured("write").any())
+
+        wait_for(echoed, "a turn that was measured and echoed")
+
+    def accepted() -> bool:
+        for _ in range(20):
+            with server.connect() as client:
+                client.sendall(b"x")
+                receive(client, 1)
+        return bool(measured("accept").any())
+
+    wait_for(accepted, "a turn that was measured and accepted")
+    turns = columns(server)
+    parts = turns["accept"] + turns["read"] + turns["write"]
+    assert (parts[turns["measured"] > 0] <= (turns["ended"] - turns["woken"])[turns["measured"] > 0]).all()
+    assert not parts[turns["measured"] == 0].any()
+
+
+@pytest.mark.parametrize("server", [{"read_size": 8192}], indirect=True)
+def test_what_is_flushed_counts_as_written(server: EchoServer) -> None:
+    with server.connect() as client:
+        client.setblocking(False)
+        wait_for(lambda: fill(client) and "pause" in server.kinds(1), "a queue above its mark")
+        client.settimeout(5)
+
+        def drained() -> bool:
+            client.recv(1 << 20)
+            turns = columns(server)
+            return bool(((turns["write"] > 0) & (turns["read"] == 0)).any())
+
+        wait_for(drained, "a measured turn that only wrote")
+
+
 def made_up(count: int, step: int = 1_000_000) -> dict[str, np.ndarray]:
     began = np.arange(count, dtype=np.int64) * step
     ready = np.arange(count) % 5
@@ -95,6 +140,8 @@ def made_up(count: int, step: int = 1_000_000) -> dict[str, np.ndarray]:
         "ready": ready,
         "scanned": ready * 2,
         **{name: np.full(count, value) for value, name in enumerate(("accepts", "reads", "writes", "eagains"))},
+        "measured": (np.arange(count) % 10 == 9).astype(np.int64),
+        **{name: np.full(count, step // part) for name, part in (("accept", 100), ("read", 10), ("write", 4))},
     }
 
 
@@ -108,6 +155,18 @@ def test_figures_of_made_up_turns() -> None:
     assert figures["scanned_per_ready"] == 2.0
     assert figures["calls_per_s"] == {"accepts": 0.0, "reads": 1000.0, "writes": 2000.0, "eagains": 3000.0}
     assert len(figures["latest"]["wait_us"]) == 240
+    assert figures["phases"] == {
+        "turns": 100,
+        "busy_us": 75_000.0,
+        "accept_us": 1000.0,
+        "read_us": 10_000.0,
+        "write_us": 25_000.0,
+        "accepts": 0,
+        "reads": 100,
+        "writes": 200,
+    }
+    assert figures["latest"]["read_us"][-2:] == [None, 100.0]
+    assert figures["measured"]["write_us"] == [250.0] * 100
 
 
 def test_only_the_window_counts() -> None:
@@ -119,7 +178,8 @@ def test_no_turns_no_figures() -> None:
     figures = summary(made_up(0), 5)
     assert (figures["turns"], figures["busy"], figures["scanned_per_ready"]) == (0, 0.0, None)
     assert figures["busy_us"]["p99"] is None
-    assert figures["latest"]["time"] == []
+    assert figures["latest"]["time"] == figures["measured"]["time"] == []
+    assert figures["phases"]["turns"] == 0
 
 
 def test_a_new_loop_counts_from_zero_again() -> None:

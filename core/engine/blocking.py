@@ -14,7 +14,7 @@ from core.engine.ledger import Ledger
 from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, packed
 from core.engine.recorder import Recorder
 from core.engine.sample import MOST_SAMPLES, Sample, take
-from core.engine.server import ServerSettings
+from core.engine.settings import ServerSettings
 from core.record.events import ERRNO_BASE, Kind, Reason
 
 MOST_THREADS: Final = 1000

@@ -15,17 +15,21 @@ class Calls:
         self.accepts = self.reads = self.writes = self.eagains = 0
 
 
-def turn_end(recorder: Recorder, calls: Calls) -> Callable[[int, Turn], None]:
+def turn_end(
+    recorder: Recorder, calls: Calls, spent: Callable[[], tuple[int, int, int, int]]
+) -> Callable[[int, Turn], None]:
     """What the loop calls before each wait: shows the turn's events to the reader, then records the turn.
 
     The hot path counts nothing: how often it ran is what the ring has taken less what was written by others.
+    `spent` is Phases.spent.
     """
     publish, write = recorder.publish, recorder.turn
 
     def end(waited: int, turn: Turn) -> None:
         number, began, woken, ended, ready, scanned = turn
         echoes = publish(number, waited, ended)
+        counts = echoes, calls.accepts, calls.reads, calls.writes, calls.eagains
         if number:
-            write(began, woken, ended, ready, scanned, echoes, calls.accepts, calls.reads, calls.writes, calls.eagains)
+            write(began, woken, ended, ready, scanned, *counts, *spent())
 
     return end

@@ -18,7 +18,8 @@ from core.engine.connection import Connection, State, Step
 from core.engine.ledger import Ledger
 from core.engine.recorder import Recorder
 from core.engine.sample import tcp_info
-from core.engine.server import STAMP_SIZE, ServerSettings, unread
+from core.engine.settings import STAMP_SIZE, ServerSettings
+from core.engine.visits import unread
 from core.record.events import ERRNO_BASE, Kind, Reason
 
 _RESET: Final = (ConnectionResetError, BrokenPipeError)
@@ -56,7 +57,7 @@ class Conversation:
         self._lingering = False  # only the peer's end is waited for
         self._ordered = 0  # the reason to close for, at once
         self._second = 0
-        self._prefix = STAMP_SIZE if settings.reply == "stamp" else 0
+        self._prefix = settings.stamp_size
         # As in the server: the stamp stands before the place where chunks are read to.
         self._whole = memoryview(bytearray(self._prefix + settings.read_size))
         self._body = self._whole[self._prefix :]
@@ -112,7 +113,7 @@ class Conversation:
         return self._answer(received) if received else self._ended()
 
     def _answer(self, received: int) -> None:
-        """Record the echo, then send, and put the record right if the kernel took less (see core.engine.server).
+        """Record the echo, then send, and put the record right if the kernel took less (see core.engine.visits).
 
         All in one section: the record that is put right must still be the newest.
         """

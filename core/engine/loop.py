@@ -16,11 +16,15 @@ from core.engine.registrations import Registrations, compare
 Visit = Callable[[int], None]
 """What is called with the mask when a descriptor is ready."""
 
+Ready = list[tuple[int, int]]
+"""Descriptors with their masks, as a wait answers."""
+
 Turn = tuple[int, int, int, int, int, int]
 """Number of the turn (0: none yet); when its wait began, when that ended, when all visits were made (monotonic ns);
 descriptors ready, and descriptors that were looked at to know them."""
 
 _MAX_WAIT: Final = 3600.0
+_NEVER: Final = 1 << 63
 
 
 class Timer:
@@ -37,21 +41,20 @@ class Loop:
     """Waits for readiness and calls the visits, until `stop`.
 
     `visits` is the live table, descriptor to visit: whoever owns a registration may exchange the visit in it, which
-    costs the loop nothing. `before_wait(waited, turn)` and `after_wait()` are called once a turn; `waited` is the
-    total of ns spent waiting. Only `call_soon` and `registrations` may be used from other threads.
+    costs the loop nothing. Only `call_soon` and `registrations` may be used from other threads.
+
+    Hooks, to be set before `run`: `before_wait(waited, turn)` and `after_wait()` are called once a turn, `waited` being
+    the total of ns spent waiting. `measured(ready, visits)` makes the visits of some turns in the loop's place; it
+    answers when it wants to make a turn's again, monotonic ns.
     """
 
-    def __init__(
-        self,
-        poller: Poller,
-        before_wait: Callable[[int, Turn], None] = lambda waited, turn: None,
-        after_wait: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, poller: Poller) -> None:
+        self.before_wait: Callable[[int, Turn], None] = lambda waited, turn: None
+        self.after_wait: Callable[[], None] = lambda: None
+        self.measured: Callable[[Ready, dict[int, Visit]], int] | None = None
         self.visits: dict[int, Visit] = {}
         self._poller = poller
         self._masks: dict[int, int] = {}
-        self._before_wait = before_wait
-        self._after_wait = after_wait
         self._timers: list[tuple[float, int, Timer]] = []
         self._cancelled = 0
         self._timer_order = itertools.count()
@@ -138,9 +141,10 @@ class Loop:
         """Turn until stopped. What a visit raises ends the loop."""
         self._running = True
         visits, masks, clock = self.visits, self._masks, time.monotonic_ns
-        before_wait, after_wait = self._before_wait, self._after_wait
+        before_wait, after_wait, measured = self.before_wait, self.after_wait, self.measured
         turns = waited = began = woken = scanned = 0
-        ready: list[tuple[int, int]] = []
+        measure_at = 0 if measured else _NEVER
+        ready: Ready = []
         while self._running:
             timeout = self._run_timers()
             before_wait(waited, (turns, began, woken, clock(), len(ready), scanned))
@@ -151,6 +155,9 @@ class Loop:
             waited += woken - began
             turns += 1
             after_wait()
+            if woken >= measure_at and measured:
+                measure_at = measured(ready, visits)
+                continue
             for fd, mask in ready:
                 # An earlier visit of this turn may have closed it.
                 visit = visits.get(fd)

@@ -10,7 +10,8 @@ from core.engine.poller import POLLERS
 from core.engine.recorder import Recorder
 from core.engine.registrations import Registrations
 from core.engine.sample import Sample
-from core.engine.server import Server, ServerSettings
+from core.engine.server import Server
+from core.engine.settings import ServerSettings
 
 
 class Engine(Protocol):

@@ -22,7 +22,7 @@ from core.engine.connection import Marks
 from core.engine.listener import listen
 from core.engine.models import Engine, make_server, report
 from core.engine.sample import Sample
-from core.engine.server import ServerSettings
+from core.engine.settings import ServerSettings
 from core.record.recorder import Files, Recorder
 from core.record.ring import RingWriter
 

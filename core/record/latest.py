@@ -47,7 +47,7 @@ class Layout:
 
 TURN: Final = Layout(
     b"turns",
-    1,
+    2,
     np.dtype(
         [
             ("began", "<u8"),  # CLOCK_MONOTONIC, ns: the wait began, it ended, all visits had been made
@@ -60,10 +60,14 @@ TURN: Final = Layout(
             ("reads", "<u8"),
             ("writes", "<u8"),
             ("eagains", "<u8"),
+            ("measured", "<u8"),  # 1: it was measured how long the turn took to accept, to read and to write, ns
+            ("accept", "<u8"),
+            ("read", "<u8"),
+            ("write", "<u8"),
             ("seq", "<u8"),
         ]
     ),
-    struct.Struct("<QQQIIQQQQQQ"),
+    struct.Struct("<QQQIIQQQQQQQQQQ"),
     1 << 15,
 )
 """A turn of the loop."""
@@ -79,20 +83,25 @@ SAMPLE: Final = Layout(
 """What the kernel knew of a connection just before its close: `time` is wall clock, `info` a struct tcp_info."""
 
 
+class OtherVersionError(RingError):
+    """A file of latest records that another version of the program wrote."""
+
+
 class LatestWriter:
     """The writing end; `write(*fields but seq)` is a closure over local variables, for the loop's sake."""
 
     write: Callable[..., None]
 
     def __init__(self, path: Path, layout: Layout) -> None:
-        """Go on with the file at `path`, or make it. Raises OSError, and RingError when it is another's."""
-        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "rb+") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                # Allocated, not sparse: a store into a hole of a full disk is a SIGBUS.
-                os.posix_fallocate(file.fileno(), 0, layout.size)
-                file.write(_header(layout))
-                file.flush()
-            self._map = _mapped(file, path, layout)
+        """Go on with the file at `path`, or make it. Raises OSError, and RingError when it is another's.
+
+        A file of another version is begun anew: what is in it was not worth keeping.
+        """
+        try:
+            self._map = _made(path, layout)
+        except OtherVersionError:
+            path.unlink()
+            self._map = _made(path, layout)
         _HEADER.pack_into(self._map, 0, *_HEADER.unpack(_header(layout)))
         slots = np.frombuffer(self._map, layout.record, layout.capacity, _HEADER_SIZE)
         newest = int(slots["seq"].max())
@@ -178,6 +187,16 @@ def _header(layout: Layout) -> bytes:
     return _HEADER.pack(_MAGIC, layout.kind, layout.version, layout.record.itemsize, layout.capacity, WALL_OFFSET)
 
 
+def _made(path: Path, layout: Layout) -> mmap.mmap:
+    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "rb+") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            # Allocated, not sparse: a store into a hole of a full disk is a SIGBUS.
+            os.posix_fallocate(file.fileno(), 0, layout.size)
+            file.write(_header(layout))
+            file.flush()
+        return _mapped(file, path, layout)
+
+
 def _mapped(file: BinaryIO, path: Path, layout: Layout) -> mmap.mmap:
     """The file as memory, if it is one of this layout."""
     what = layout.kind.decode()
@@ -187,7 +206,7 @@ def _mapped(file: BinaryIO, path: Path, layout: Layout) -> mmap.mmap:
     if magic != _MAGIC or kind.rstrip(b"\0") != layout.kind:
         raise RingError(f"{path}: not a file of {what} of echoscope")
     if version != layout.version or record_size != layout.record.itemsize or capacity != layout.capacity:
-        raise RingError(f"{path}: {what} of version {version}; this is version {layout.version}")
+        raise OtherVersionError(f"{path}: {what} of version {version}; this is version {layout.version}")
     if os.fstat(file.fileno()).st_size != layout.size:
         raise RingError(f"{path}: {what} cut short")
     return mmap.mmap(file.fileno(), layout.size)

@@ -15,7 +15,9 @@ Numbers = npt.NDArray[Any]
 
 WINDOW_S: Final = 10.0
 _LATEST: Final = 240
+_MEASURED: Final = 120
 _CALLS: Final = ("accepts", "reads", "writes", "eagains")
+_PHASES: Final = {"accept": "accepts", "read": "reads", "write": "writes"}
 _SHARES: Final = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
 
 
@@ -38,7 +40,7 @@ class Turns:
 
         `began`, `woken`, `ended` (wall clock, ns): the wait began, it ended, all visits had been made. `ready` and
         `scanned`: descriptors. `accepts`, `reads`, `writes`: system calls; `eagains`: those of them that would
-        have blocked.
+        have blocked. `measured`: 1 where it is known how many ns `accept`, `read` and `write` took.
         """
         reader = self._readers[worker]
         first = self._first[worker]
@@ -56,7 +58,7 @@ class Turns:
 def turn_columns(records: Numbers, wall_offset: int) -> dict[str, Numbers]:
     """Records of TURN as columns, counts as of each turn alone; without the first, which they are counted from."""
     columns = {name: records[name][1:].astype(np.int64) + wall_offset for name in ("began", "woken", "ended")}
-    columns |= {name: records[name][1:].astype(np.int64) for name in ("ready", "scanned")}
+    columns |= {name: records[name][1:].astype(np.int64) for name in ("ready", "scanned", "measured", *_PHASES)}
     echoes, *counts = (_since_last(records[name]) for name in ("echoes", *_CALLS))
     columns |= dict(zip(_CALLS, counts, strict=True))
     columns["reads"] += echoes
@@ -81,7 +83,9 @@ def summary(columns: dict[str, Numbers], now: int) -> Json:
         "ready": _spread(recent["ready"]) | {"histogram": _histogram(recent["ready"])},
         "scanned_per_ready": _ratio(recent["scanned"].sum(), recent["ready"].sum()),
         "calls_per_s": {name: round(float(recent[name].sum()) / span, 1) if span else 0.0 for name in _CALLS},
-        "latest": _latest(columns),
+        "phases": _phases(recent),
+        "latest": _latest(columns, _LATEST),
+        "measured": _latest({name: column[columns["measured"] > 0] for name, column in columns.items()}, _MEASURED),
     }
 
 
@@ -109,14 +113,32 @@ def _histogram(ready: Numbers) -> list[list[int]]:
     return [[0 if index == 0 else 1 << index - 1, count] for index, count in enumerate(counts.tolist())]
 
 
-def _latest(columns: dict[str, Numbers]) -> Json:
-    last = {name: column[-_LATEST:] for name, column in columns.items()}
+def _phases(recent: dict[str, Numbers]) -> Json:
+    """Of the turns that were measured: microseconds in all, and of each phase with how many calls that was."""
+    measured = {name: column[recent["measured"] > 0] for name, column in recent.items()}
+    busy = measured["ended"] - measured["woken"]
+    return {
+        "turns": len(busy),
+        "busy_us": round(float(busy.sum()) / 1000, 1),
+        **{f"{phase}_us": round(float(measured[phase].sum()) / 1000, 1) for phase in _PHASES},
+        **{calls: int(measured[calls].sum()) for calls in _PHASES.values()},
+    }
+
+
+def _latest(columns: dict[str, Numbers], most: int) -> Json:
+    last = {name: column[-most:] for name, column in columns.items()}
+    known = last["measured"] > 0
     return {
         "time": (last["began"] / 1e9).round(6).tolist(),
         "wait_us": ((last["woken"] - last["began"]) / 1000).round(1).tolist(),
         "busy_us": ((last["ended"] - last["woken"]) / 1000).round(1).tolist(),
+        **{f"{phase}_us": _where(known, (last[phase] / 1000).round(1)) for phase in _PHASES},
         **{name: last[name].tolist() for name in ("ready", "scanned", *_CALLS)},
     }
+
+
+def _where(known: Numbers, values: Numbers) -> list[float | None]:
+    return [value if is_known else None for is_known, value in zip(known.tolist(), values.tolist(), strict=True)]
 
 
 def _ratio(part: Any, whole: Any) -> float | None:

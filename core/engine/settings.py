@@ -1,0 +1,26 @@
+"""How a server behaves, whatever its model."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from core.engine.connection import Marks
+
+STAMP_SIZE: Final = 27
+"""Bytes of `[` + ctime + `] `."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """How the server behaves; sizes in bytes, times in seconds."""
+
+    model: str = "epoll"
+    reply: str = "stamp"
+    read_size: int = 65536
+    marks: Marks
+    max_connections: int
+    idle_timeout: float = 0.0
+
+    @property
+    def stamp_size(self) -> int:
+        """Bytes that stand before each chunk of a reply."""
+        return STAMP_SIZE if self.reply == "stamp" else 0

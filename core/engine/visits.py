@@ -1,0 +1,327 @@
+"""The visits of the event-loop server: read, answer, and record one event a visit.
+
+A *quiet* connection has nothing queued: its visit reads a chunk and offers the reply to the kernel at once, and
+as long as the kernel takes it whole the connection object is never touched. Any remainder makes it *busy*:
+the loop's table then holds another visit, which flushes, reads and obeys the marks, until the queue is empty.
+So the hot path holds no branch for states that it can't be in.
+
+The echo's record is written before the send, and revised if the kernel took less: a reply that a peer has
+received is in the ring, even if this process was killed the moment after.
+"""
+
+import errno
+import fcntl
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from core.engine.calls import Calls
+from core.engine.connection import Connection
+from core.engine.loop import Loop, Timer, Visit
+from core.engine.phases import Record
+from core.engine.poller import READ
+from core.engine.recorder import Recorder
+from core.engine.settings import STAMP_SIZE, ServerSettings
+from core.record.events import ERRNO_BASE, Kind, Reason
+
+# A visit flushes 2 MiB at most: with the default marks, all that is queued.
+_FLUSH_SIZE: Final = 256 * 1024
+_FLUSHES: Final = 8
+# A read that fills the read size is followed by one of several chunks: a large message costs fewer system calls, and
+# wakes its peer less often. Who asks for small reads wants to see them.
+_VISIT_SIZE: Final = 1024 * 1024
+_LEAST_SIZE: Final = 16 * 1024
+_RESET: Final = (errno.ECONNRESET, errno.EPIPE)
+_ECHO: Final = int(Kind.ECHO)
+_ECHO_EMPTIED: Final = Kind.ECHO | 1 << 8
+
+
+class Link:
+    """A connection with its socket, its registration and its timer."""
+
+    __slots__ = ("conn", "mask", "quiet", "sock", "timer")
+
+    def __init__(self, sock: socket.socket, conn: Connection) -> None:
+        self.sock = sock
+        self.conn = conn
+        self.mask = READ
+        self.timer: Timer | None = None
+        self.quiet: Visit
+
+
+class Visits:
+    """What the loop calls for a connection that is ready; for the loop's thread alone."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        recorder: Recorder,
+        calls: Calls,
+        settings: ServerSettings,
+        close: Callable[[Link, int], None],
+    ) -> None:
+        """`close(link, reason)` is called once a connection is to be closed."""
+        self._loop = loop
+        self._recorder = recorder
+        self._calls = calls
+        self._settings = settings
+        self._close = close
+        # A stamp stands before each place where a chunk is read to, so that a reply is one piece of memory, and so are
+        # the replies to several chunks of which only the last is not full.
+        self._second = 0
+        self._prefix = settings.stamp_size
+        self._slot = self._prefix + settings.read_size
+        chunks = _chunks(settings)
+        self._most = chunks * settings.read_size  # bytes that a quiet visit reads
+        self._buffer = bytearray(self._slot * chunks)
+        self._whole = memoryview(self._buffer)
+        self._body, *self._further = (
+            self._whole[at + self._prefix : at + self._slot] for at in range(0, len(self._buffer), self._slot)
+        )
+        self._record = recorder.echo
+        self.quiet, self._replace = self._quiet_visits()
+
+    def stamp(self) -> None:
+        """Bring the stamps up to date; to be called once a turn."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            if self._prefix:
+                stamp = f"[{time.ctime(second)}] ".encode("ascii")
+                for at in range(0, len(self._buffer), self._slot):
+                    self._buffer[at : at + STAMP_SIZE] = stamp
+
+    def replace_record(self, record: Record) -> None:
+        """Go on with another function for the record of an echo."""
+        self._record = record
+        self._replace(record)
+
+    def _quiet_visits(self) -> tuple[Callable[[Link], Visit], Callable[[Record], None]]:
+        """What makes the hot path of a connection, and what replaces its `record`.
+
+        Every name in it is a local of a function around it. Those that all connections share are of the outer one, so
+        that each has cells only for its own.
+        """
+        whole, body, prefix, read_size = self._whole, self._body, self._prefix, self._settings.read_size
+        record = self._record
+
+        def replace(other: Record) -> None:
+            nonlocal record
+            record = other
+
+        def quiet_visit(link: Link) -> Visit:
+            recv_into, send, conn = link.sock.recv_into, link.sock.send, link.conn.id
+
+            def visit(mask: int) -> None:
+                try:
+                    received = recv_into(body)
+                except OSError as error:
+                    return self._unread(link, error)
+                if not received:
+                    return self._ended(link)
+                if received == read_size:
+                    return self._bulk(link)
+                size = prefix + received
+                record(conn, received, size, _ECHO_EMPTIED)
+                try:
+                    sent = send(whole[:size])
+                except OSError as error:
+                    return self._unsent(link, received, size, error)
+                if sent < size:
+                    return self._keep(link, received, size, sent)
+                return None if mask == READ else self._loop.again(link.sock.fileno())
+
+            return visit
+
+        return quiet_visit, replace
+
+    def _bulk(self, link: Link) -> None:
+        """A quiet visit's first read was full: read some more, then answer all at once."""
+        received, size, failure = self._read_on(link.sock)
+        self._record(link.conn.id, received, size, _ECHO_EMPTIED if received < self._most else _ECHO)
+        try:
+            if failure is not None:
+                raise failure
+            sent = link.sock.send(self._whole[:size])
+        except OSError as error:
+            return self._unsent(link, received, size, error)
+        if sent < size:
+            return self._keep(link, received, size, sent)
+        return self._loop.again(link.sock.fileno())
+
+    def _read_on(self, sock: socket.socket) -> tuple[int, int, OSError | None]:
+        """After a full read: bytes read in all, bytes of the replies, and what went wrong (but for want of more)."""
+        received, failure = self._settings.read_size, None
+        if self._further:
+            self._calls.reads += 1
+            try:
+                received += sock.recvmsg_into(self._further)[0]
+            except BlockingIOError:
+                self._calls.eagains += 1
+            except OSError as error:
+                failure = error
+        chunks = -(-received // self._settings.read_size)
+        return received, received + chunks * self._prefix, failure
+
+    def _keep(self, link: Link, received: int, size: int, sent: int) -> None:
+        """The kernel took `sent` of the reply's `size` bytes: queue the rest."""
+        conn = link.conn
+        conn.receive(bytes(self._whole[sent:size]))
+        conn.full = True
+        self._revise(Kind.FULL, link, received, sent)
+        self.settle(link)
+
+    def _unsent(self, link: Link, received: int, size: int, error: OSError) -> None:
+        if isinstance(error, BlockingIOError):
+            self._calls.eagains += 1
+            return self._keep(link, received, size, 0)
+        link.conn.receive(bytes(self._whole[:size]))
+        self._revise(Kind.READ, link, received, 0)
+        return self._failed(link, error)
+
+    def _revise(self, kind: int, link: Link, received: int, sent: int) -> None:
+        """Another row than the echo's that was written before its send, which is now counted as a read and a write."""
+        conn, emptied = link.conn, received < self._most
+        self._calls.reads += 1
+        self._calls.writes += 1
+        self._recorder.revise(kind, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
+
+    def _busy_visit(self, link: Link, mask: int) -> None:
+        """A connection with a queue: flush if it may be writable (or broken), else read."""
+        flushed = mask != READ and link.conn.queue_bytes and self._flush(link)
+        if not flushed and link.conn.wants & READ:
+            self._read(link)
+
+    def _flush(self, link: Link) -> bool:
+        """Offer what is queued; False when the send buffer is as full as it was."""
+        conn = link.conn
+        was_full = conn.full
+        sent, error = self._offer(link)
+        if not sent and error is None:
+            return False
+        if sent:
+            kind = Kind.FULL if conn.full else Kind.NOT_FULL if was_full else Kind.WRITE
+            self._recorder.emit(kind, conn.id, 0, sent, conn.queue_bytes, conn.queue_chunks)
+        if error is None:
+            self.settle(link)
+        else:
+            self._failed(link, error)
+        return True
+
+    def _offer(self, link: Link) -> tuple[int, OSError | None]:
+        """Send until the queue is empty, the buffer full or the visit long enough: bytes taken, and what went wrong."""
+        conn, total = link.conn, 0
+        for _ in range(_FLUSHES):
+            chunks = conn.pending(_FLUSH_SIZE)
+            self._calls.writes += 1
+            try:
+                sent = link.sock.sendmsg(chunks)
+            except BlockingIOError:
+                self._calls.eagains += 1
+                sent = 0
+            except OSError as error:
+                return total, error
+            conn.sent(sent)
+            total += sent
+            conn.full = sent < sum(map(len, chunks))
+            if conn.full or not conn.queue_bytes:
+                break
+        return total, None
+
+    def _read(self, link: Link) -> None:
+        conn = link.conn
+        try:
+            received = link.sock.recv_into(self._body)
+        except OSError as error:
+            return self._unread(link, error)
+        if not received:
+            return self._ended(link)
+        self._calls.reads += 1
+        conn.receive(bytes(self._whole[: self._prefix + received]))
+        emptied = received < self._settings.read_size
+        self._recorder.emit(Kind.READ, conn.id, received, 0, conn.queue_bytes, conn.queue_chunks, emptied)
+        return self.settle(link)
+
+    # -- after a visit
+
+    def settle(self, link: Link) -> None:
+        """Bring marks, interest and visit in line with the connection's state; close it when it is done."""
+        conn = link.conn
+        paused = conn.throttle()
+        if paused is not None:
+            kind, reason = (Kind.PAUSE, Reason.HIGH_WATER) if paused else (Kind.RESUME, Reason.NONE)
+            self._recorder.emit(kind, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
+        if conn.drained:
+            return self._finish(link)
+        wants = conn.wants
+        fd = link.sock.fileno()
+        if wants != link.mask:
+            link.mask = wants
+            self._loop.change(fd, wants)
+        else:
+            self._loop.again(fd)
+        self._loop.visits[fd] = link.quiet if wants == READ else partial(self._busy_visit, link)
+        return None
+
+    def _finish(self, link: Link) -> None:
+        """Close a connection that has been sent everything.
+
+        Closing while something is unread would send a reset, which makes the peer's kernel throw away what the
+        peer has not read yet (RFC 1122, 4.2.2.13): then wait for its end first.
+        """
+        conn, sock = link.conn, link.sock
+        if conn.reason == Reason.PEER or not unread(sock):
+            return self._close(link, conn.reason)
+        try:
+            sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            return self._failed(link, error)
+        self._loop.visits[sock.fileno()] = partial(self._discard, link)
+        link.mask = READ
+        return self._loop.change(sock.fileno(), READ)
+
+    def _discard(self, link: Link, mask: int) -> None:
+        """A connection that is only waited for: what it still sends came after the stop."""
+        try:
+            received = link.sock.recv_into(self._body)
+        except OSError as error:
+            return self._unread(link, error)
+        self._calls.reads += 1
+        return self._loop.again(link.sock.fileno()) if received else self._close(link, link.conn.reason)
+
+    def _ended(self, link: Link) -> None:
+        conn = link.conn
+        self._calls.reads += 1
+        conn.receive_eof()
+        conn.reason = Reason.PEER
+        self._recorder.emit(Kind.EOF, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks)
+        if conn.queue_bytes:
+            self.settle(link)
+        else:
+            self._close(link, Reason.PEER)
+
+    def _unread(self, link: Link, error: OSError) -> None:
+        self._calls.reads += 1
+        if isinstance(error, BlockingIOError):
+            self._calls.eagains += 1
+        self._failed(link, error)
+
+    def _failed(self, link: Link, error: OSError) -> None:
+        if not isinstance(error, BlockingIOError):  # readiness is a hint: select(2), BUGS
+            code = error.errno or 0
+            self._close(link, Reason.RESET if code in _RESET else ERRNO_BASE + code)
+
+
+def _chunks(settings: ServerSettings) -> int:
+    """How many chunks a quiet visit reads: one more at most than go below the high-water mark, should all be queued."""
+    most = min(_VISIT_SIZE, settings.marks.high + settings.read_size)
+    return max(1, most // settings.read_size) if settings.read_size >= _LEAST_SIZE else 1
+
+
+def unread(sock: socket.socket) -> int:
+    """Bytes in the receive buffer: SIOCINQ, which is FIONREAD (tcp(7))."""
+    return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, b"\0\0\0\0"))[0])
