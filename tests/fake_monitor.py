@@ -158,6 +158,9 @@ class FakeMonitor:
     def events_until(self, q: str, after: int | None, at: int, limit: int, mark: str = "") -> dict[str, Any]:
         return {"items": [ROW][:limit], "skipped": 0, "after": after, **dated(at)}
 
+    def sign(self) -> int:
+        return 0
+
     def loop(self) -> dict[str, Any]:
         self.calls.append(("loop",))
         return {"model": "epoll", "workers": []}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from web.frames import MOST_FRAMES_S, SILENCE_S, TICK_S, Frame, Hub, Outlets
+from web.frames import LARGE, LOOK_S, MOST_FRAMES_S, QUICK_S, SILENCE_S, TICK_S, Frame, Hub, Outlets, Sources
 from web.parameters import Watch, WatchConnection, WatchConnections, WatchEvents, WatchOverview
 
 OVERVIEW = WatchOverview(view="overview")
@@ -23,7 +23,9 @@ class World:
         self.sent: list[tuple[str, Frame, Callable[[], None]]] = []
         self.cut: list[str] = []
         self.state: Any = "state"
-        self.hub = Hub(self._compute, Outlets(self._send, self.cut.append), lambda: self.now, lambda: self.cpu)
+        self.sign = 0
+        sources = Sources(self._compute, lambda asked: self.sign if asked.view == "overview" else None)
+        self.hub = Hub(sources, Outlets(self._send, self.cut.append), lambda: self.now, lambda: self.cpu)
 
     def _compute(self, asked: Watch) -> Any:
         self.computed.append(asked)
@@ -223,8 +225,56 @@ def test_dear_frames_come_less_often(world: World) -> None:
 def test_pause_until_the_next_tick(world: World) -> None:
     assert world.hub.tick() is None
     world.viewer("a", OVERVIEW)
-    world.now = 1000.1
-    assert world.hub.tick() == pytest.approx(0.15)
+    world.now = 1000.01
+    assert world.hub.tick() == pytest.approx(LOOK_S - 0.01)
+
+
+def test_what_happened_is_told_before_the_time(world: World) -> None:
+    world.viewer("a", OVERVIEW, TABLE)
+    world.tick()
+    world.acknowledge()
+    world.sign += 1
+    assert world.tick(QUICK_S - LOOK_S) == []
+    (text,) = world.tick(LOOK_S)
+    assert '"view":"overview","n":2' in text
+    world.acknowledge()
+    assert world.tick(QUICK_S) == []
+
+
+def test_what_happened_before_the_acknowledgement_is_told_after_it(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.sign += 1
+    assert world.tick(QUICK_S) == []
+    world.acknowledge()
+    assert len(world.tick()) == 1
+
+
+def test_what_is_large_is_followed_at_the_steady_pace(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.state = "x" * LARGE
+    world.tick()
+    world.acknowledge()
+    world.sign += 1
+    assert world.tick(QUICK_S) == []
+    assert len(world.tick(OVERVIEW.period)) == 1
+
+
+def test_no_one_is_told_early_of_the_past(world: World) -> None:
+    assert OVERVIEW.quick
+    assert not WatchOverview(view="overview", at="10s").quick
+    assert not WatchEvents(view="events", at="10s").quick
+
+
+def test_many_viewers_are_not_all_told_at_once_of_everything(world: World) -> None:
+    for number in range(60):
+        world.viewer(f"viewer {number}", OVERVIEW)
+    sent = len(world.tick())
+    for _ in range(round(20 / LOOK_S)):
+        world.acknowledge()
+        world.sign += 1
+        sent += len(world.tick(LOOK_S))
+    assert sent / 21 <= MOST_FRAMES_S
 
 
 def test_most_viewers(world: World) -> None:

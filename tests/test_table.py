@@ -1,7 +1,5 @@
 """The table of connections: folded by arrays, equal to a fold row by row."""
 
-import base64
-import zlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -209,27 +207,3 @@ def test_a_fold_of_arrays_equals_a_fold_of_rows(events: list[tuple[Kind, int, in
         assert {name: found[name] for name in row} == row
         state = STATES[2] if flags[conn]["paused"] else STATES[1] if flags[conn]["blocked"] else STATES[0]
         assert found["state"] == state
-
-    @pytest.mark.parametrize(
-        ("sort", "first"), [("conn", [1, 2, 3]), ("peer", [1, 2, 3]), ("-queue_bytes", [6, 13, 20])]
-    )
-    def test_the_map_has_a_cell_for_each_open_one_in_order(self, listing: Listing, sort: str, first: list[int]) -> None:
-        answer = listing.map(sort)
-        cells = zlib.decompress(base64.b64decode(answer["cells"]))
-        assert (answer["total"], len(cells)) == (90, 90)
-        assert answer["states"] == {"open": 0, "blocked": 90, "paused": 0, "closing": 0}
-        assert set(cells) == {1 | 3 << 4}
-        page = self.ask(listing, sort=sort, limit=90)["items"]
-        assert [one["conn"] for one in page][:3] == first
-
-    @pytest.mark.parametrize(("idle_s", "level"), [(0, 3), (0.9, 3), (1.1, 2), (9, 2), (11, 1), (59, 1), (61, 0)])
-    def test_a_cell_tells_how_lately_it_was_active(self, idle_s: float, level: int) -> None:
-        table = Table()
-        fold(table, record(Kind.OPEN, 1, 100, 1001))
-        last = int(table["last"][1])
-        (cell,) = zlib.decompress(base64.b64decode(Listing([table], last + int(idle_s * 1e9)).map("conn")["cells"]))
-        assert cell == level << 4
-
-    def test_the_map_knows_its_orders(self, listing: Listing) -> None:
-        with pytest.raises(ValueError, match='unknown sort "reason"; known: conn, peer, -queue_bytes'):
-            listing.map("reason")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fake_monitor import FakeMonitor
 
-from web.tails import ROWS, Follower, Tails
+from web.tails import QUIET_S, ROWS, Follower, Tails
 
 
 class Source:
@@ -48,7 +48,7 @@ def tails(source: Source) -> Tails:
 
 
 def taken(follower: Follower, tick: float) -> tuple[list[int], int]:
-    frame = json.loads(follower.take(tick))
+    frame = json.loads(follower.take(tick) or "null")
     return frame["items"], frame["skipped"]
 
 
@@ -63,6 +63,16 @@ def test_each_row_once(source: Source, tails: Tails) -> None:
     source.add(1, 2)
     assert taken(follower, 2.0) == ([1, 2], 0)
     assert taken(follower, 3.0) == ([], 0)
+
+
+def test_nothing_is_said_of_nothing_but_now_and_then(source: Source, tails: Tails) -> None:
+    follower = tails.follow("")
+    taken(follower, 1.0)
+    assert follower.take(1.1) is None
+    source.add(1)
+    assert taken(follower, 1.2) == ([1], 0)
+    assert follower.take(1.2 + QUIET_S / 2) is None
+    assert taken(follower, 1.2 + QUIET_S) == ([], 0)
 
 
 def test_equal_filters_share_the_work(source: Source, tails: Tails) -> None:

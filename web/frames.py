@@ -3,11 +3,14 @@
 A frame's acknowledgement is the credit for the next frame of that view, so a viewer never has more than one frame
 of a view under way, and what it gets then is the newest state. Equal requests share one computed and encoded
 answer in a tick.
+
+Frames come at the steady pace of their view. A view that can tell cheaply that something happened (its sign is another
+one, or its own source has something) gets its next frame as soon as QUICK_S after the last.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +21,11 @@ from web.encoding import encode
 from web.parameters import Watch
 
 TICK_S: Final = 0.25
+LOOK_S: Final = 0.05
+"""How often it is looked whether something happened: as often as the monitor takes events in."""
+QUICK_S: Final = 0.1
+LARGE: Final = 8000
+"""Characters of a frame after which the next one keeps the steady pace: there is much to read."""
 SILENCE_S: Final = 30.0
 MOST_FRAMES_S: Final = 60.0
 """Frames a second to all viewers together; with more views than this allows, everyone gets them less often."""
@@ -44,7 +52,7 @@ class Last(str):
 Take = Callable[[float], str | None]
 """What gives a view its data when they are not the same for all who ask: the time of the tick -> JSON text.
 
-None: not yet. After a Last there is no more.
+None: nothing yet. After a Last there is no more.
 """
 
 
@@ -54,6 +62,8 @@ class _View:
     take: Take | None
     n: int = 0
     due: float = 0.0
+    soonest: float = 0.0
+    sign: Hashable = None
     unacknowledged: bool = False
     ended: bool = False
 
@@ -62,6 +72,14 @@ class _View:
 class _Viewer:
     views: dict[str, _View] = field(default_factory=dict)
     silent_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where frames come from: the data of a view, and a sign that is another one when something happened in it."""
+
+    compute: Callable[[Watch], Any]
+    sign: Callable[[Watch], Hashable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +95,20 @@ class Hub:
 
     def __init__(
         self,
-        compute: Callable[[Watch], Any],
+        sources: Sources,
         outlets: Outlets,
         clock: Callable[[], float],
         cpu_clock: Callable[[], float],
     ) -> None:
-        self._compute = compute
+        self._sources = sources
         self._outlets = outlets
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._lock = threading.Lock()
         self._viewers: dict[str, _Viewer] = {}
         self._stretch = 1
+        self._spent = 0.0
+        self._spent_since = float("-inf")
 
     def __len__(self) -> int:
         return len(self._viewers)
@@ -149,11 +169,19 @@ class Hub:
             except Exception:
                 log.exception("no frame of %r", view.request)
                 view.due = now + SILENCE_S
-        busy = (self._cpu_clock() - cpu) / (BUSY_SHARE * TICK_S)
-        self._stretch = max(1, ceil(busy), ceil(self._wanted() / MOST_FRAMES_S))
+        self._pace(now, self._cpu_clock() - cpu)
         after = self._clock()
         watched = any(viewer.views for viewer in self._viewers.copy().values())
-        return TICK_S - after % TICK_S if watched else None
+        return LOOK_S - after % LOOK_S if watched else None
+
+    def _pace(self, now: float, cpu: float) -> None:
+        """Make everyone's frames as rare as what they cost asks for."""
+        self._spent += cpu
+        if now - self._spent_since < TICK_S:
+            return
+        busy = self._spent / (BUSY_SHARE * TICK_S)
+        self._stretch = max(1, ceil(busy), ceil(self._wanted() / MOST_FRAMES_S))
+        self._spent, self._spent_since = 0.0, now
 
     def _wanted(self) -> float:
         """Frames a second that all views together would have at their own pace."""
@@ -170,16 +198,28 @@ class Hub:
             ]
 
     def _due(self, now: float) -> Iterable[tuple[str, _View]]:
+        signs: dict[Watch, Hashable] = {}
         with self._lock:
-            return [
+            ready = [
                 (sid, view)
                 for sid, viewer in self._viewers.items()
                 for view in viewer.views.values()
-                if not view.ended and not view.unacknowledged and view.due <= now
+                if not view.ended and not view.unacknowledged and min(view.due, view.soonest) <= now
             ]
+        return [(sid, view) for sid, view in ready if view.due <= now or self._has_news(view, signs)]
+
+    def _has_news(self, view: _View, signs: dict[Watch, Hashable]) -> bool:
+        """Whether a view may have its frame before its time; a source of its own is asked, and may have nothing."""
+        if view.take is not None:
+            return True
+        if view.request not in signs:
+            signs[view.request] = self._sources.sign(view.request)
+        return signs[view.request] != view.sign
 
     def _publish(self, sid: str, view: _View, now: float, shared: dict[Watch, str]) -> None:
         request = view.request
+        # Taken before the data: what happens meanwhile is news still.
+        view.sign = self._sources.sign(request) if view.take is None else None
         if view.take is not None:
             taken = view.take(now)
             if taken is None:
@@ -188,8 +228,7 @@ class Hub:
         elif request in shared:
             data = shared[request]
         else:
-            data = shared[request] = encode(self._compute(request))
-        period = request.period * self._stretch
+            data = shared[request] = encode(self._sources.compute(request))
         with self._lock:
             viewer = self._viewers.get(sid)
             # Replaced or ended while its data were computed: they would answer a question no longer asked.
@@ -198,9 +237,18 @@ class Hub:
             view.n += 1
             view.ended = isinstance(data, Last)
             view.unacknowledged = True
-            view.due = (now // period + 1) * period
+            self._schedule(view, now, len(data))
             if viewer.silent_since is None:
                 viewer.silent_since = now
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         frame = Frame(request.view, view.n, time, data)
         self._outlets.send(sid, frame, partial(self.acknowledge, sid, request.view, view.n))
+
+    def _schedule(self, view: _View, now: float, size: int) -> None:
+        """When the next frame of a view is due, and when it may come at the soonest; the lock is held."""
+        period = view.request.period * self._stretch
+        view.due = (now // period + 1) * period
+        views = sum(len(viewer.views) for viewer in self._viewers.values())
+        is_quick = view.request.quick and size < LARGE
+        gap = max(QUICK_S * self._stretch, views / MOST_FRAMES_S)
+        view.soonest = now + gap - LOOK_S / 2 if is_quick else view.due

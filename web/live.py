@@ -10,7 +10,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -19,7 +19,7 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO
 
 from web import problems, sockets
-from web.frames import SILENCE_S, Frame, Hub, Outlets, Take
+from web.frames import SILENCE_S, Frame, Hub, Outlets, Sources, Take
 from web.monitor import Json, Monitor
 from web.parameters import (
     Watch,
@@ -145,7 +145,8 @@ class Live:
         # Sessions that are connecting or just going hold a thread too: few more of them than viewers.
         self._gate = _Gate(app.wsgi_app, most_viewers + 4, lambda: len(self._server.eio.sockets))
         app.wsgi_app = self._gate  # type: ignore[method-assign]
-        self.hub = Hub(self._compute, Outlets(self._send, self.cut), time.monotonic, time.thread_time)
+        sources = Sources(self._compute, self._sign)
+        self.hub = Hub(sources, Outlets(self._send, self.cut), time.monotonic, time.thread_time)
         self._travel = Travel(monitor, self._wake.set)
         self._thread = threading.Thread(target=self._publish, name="live", daemon=True)
         self._io.on_event("connect", self._on_connect)
@@ -214,6 +215,9 @@ class Live:
                 return self._monitor.map(asked.sort)
             case WatchEvents():
                 raise AssertionError("events come from a tail")
+
+    def _sign(self, asked: Watch) -> Hashable:
+        return self._monitor.sign() if isinstance(asked, WatchOverview) else None
 
     def _on_connect(self, _auth: Any = None) -> None:
         if self._stopping:

@@ -113,7 +113,19 @@ class ModelOrder(_Message):
     model: str
 
 
-class _Past(_Message):
+class _Watch(_Message):
+    """What may be watched: a frame each `period` seconds, and where it is `quick`, sooner when something happened."""
+
+    period: ClassVar[float]
+    view: str
+
+    @property
+    def quick(self) -> bool:
+        """Whether a frame may come before its time."""
+        return False
+
+
+class _Past(_Watch):
     """What may be watched at a moment of the past, and played from it on at a speed (seconds a second)."""
 
     at: str | None = None
@@ -131,6 +143,11 @@ class WatchOverview(_Past):
 
     period: ClassVar[float] = 0.5
     view: Literal["overview"]
+
+    @property
+    def quick(self) -> bool:
+        """Who comes, goes or is blocked is told at once."""
+        return self.at is None
 
 
 class WatchConnections(_Past):
@@ -160,8 +177,13 @@ class WatchEvents(_Past):
     q: str = ""
     mark: str = ""
 
+    @property
+    def quick(self) -> bool:
+        """Few events are told at once."""
+        return self.at is None
 
-class WatchLoop(_Message):
+
+class WatchLoop(_Watch):
     """Watch the loops turn."""
 
     period: ClassVar[float] = 0.5

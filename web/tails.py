@@ -11,6 +11,8 @@ from web.monitor import Json, Monitor, Tail
 
 ROWS: Final = 100
 """Rows of a frame: more than a person can read in a moment."""
+QUIET_S: Final = 0.5
+"""How long nothing is said when nothing comes."""
 
 
 class _Place(NamedTuple):
@@ -65,10 +67,17 @@ class Follower:
     def __init__(self, shared: _Shared) -> None:
         self._shared = shared
         self._position: _Place | None = None
+        self._said = float("-inf")
 
-    def take(self, tick: float) -> str:
-        """What came since the last call, as JSON; the first call answers the newest that are known."""
+    def take(self, tick: float) -> str | None:
+        """What came since the last call, as JSON; the first call answers the newest that are known.
+
+        None: nothing came, and the last answer is not long ago.
+        """
         self._shared.advance(tick)
+        if self._position == self._shared.place and tick - self._said < QUIET_S:
+            return None
+        self._said = tick
         text = self._shared.text(self._position)
         self._position = self._shared.place
         return text

@@ -1,8 +1,8 @@
 """Lists of connections: filter, then sort, then page, over columns of all workers at once."""
 
-import base64
-import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from core.watch.clock import rfc3339
 from core.watch.table import STATES, Table
 
 Numbers = npt.NDArray[Any]
+_Places = list[tuple[Table, Numbers, Numbers]]
 
 _NUMBERS: Final = (
     "conn",
@@ -30,8 +31,6 @@ _NUMBERS: Final = (
     "queue_peak_bytes",
 )
 SORTABLE: Final = ("conn", "worker", "peer", "state", "opened", "closed", "idle_s", *_NUMBERS[3:], "reason")
-MAP_SORTS: Final = ("conn", "peer", "-queue_bytes")
-_ACTIVE_WITHIN_S: Final = (1.0, 10.0, 60.0)
 # A filter that names one of these speaks of the past as well.
 _SPEAKS_OF_CLOSED: Final = frozenset({"state", "reason", "conn"})
 
@@ -62,28 +61,6 @@ class Listing:
         rows = _ordered(rows, columns[name], descending, offset + limit)[offset : offset + limit]
         return {"total": total, "matched": matched, "items": self.items(rows)}
 
-    def map(self, sort: str) -> dict[str, Any]:
-        """A byte for each open connection, in order: its state, and how lately it was active.
-
-        `cells` is base64 of deflated bytes: index into STATES | level << 4; level 3 to 0: active within 1, 10, 60 s, or
-        longer ago. Raises ValueError for an unknown sort.
-        """
-        if sort not in MAP_SORTS:
-            raise ValueError(f'unknown sort "{sort}"; known: {", ".join(MAP_SORTS)}')
-        column = self._columns([sort.removeprefix("-")])[sort.removeprefix("-")]
-        states = self._states()
-        rows = np.flatnonzero(self._gather(Table.is_open))
-        rows = _ordered(rows, column, sort.startswith("-"), len(rows))
-        levels = len(_ACTIVE_WITHIN_S) - np.searchsorted(_ACTIVE_WITHIN_S, self._idle()[rows], side="right")
-        cells = (states[rows] | levels << 4).astype(np.uint8)
-        counts = np.bincount(states[rows], minlength=len(STATES)).tolist()
-        return {
-            "total": len(rows),
-            "sort": sort,
-            "states": dict(zip(STATES[:-1], counts, strict=False)),
-            "cells": base64.b64encode(zlib.compress(cells.tobytes(), 1)).decode(),
-        }
-
     def find(self, conn: int) -> dict[str, Any] | None:
         """The item of one connection."""
         at = 0
@@ -96,24 +73,43 @@ class Listing:
 
     def blocked(self, count: int) -> list[dict[str, Any]]:
         """Items of the open connections that are blocked or paused, largest queue first."""
-        columns = self._columns({"queue_bytes"})
-        stuck = self._gather(lambda table: (table["blocked"] | table["paused"]) & table.is_open())
-        return self.items(_ordered(np.flatnonzero(stuck), columns["queue_bytes"], True, count)[:count])
+        stuck = [table.stuck() for table in self._tables]
+        rows = np.concatenate([rows + start for rows, start in zip(stuck, self._starts(), strict=True)])
+        queues = np.concatenate([table["queue_bytes"][rows] for table, rows in zip(self._tables, stuck, strict=True)])
+        return self.items(rows[np.argsort(-queues.astype(np.int64), kind="stable")][:count])
 
     def items(self, rows: Numbers) -> list[dict[str, Any]]:
         """The items of these rows, as the API shows them."""
-        columns = {name: self._gather(lambda table, name=name: table[name])[rows].tolist() for name in _NUMBERS}
-        columns["worker"] = self._workers()[rows].tolist()
-        columns["peer"] = self._peers().take(pa.array(rows)).to_pylist()
-        columns["state"] = [STATES[state] for state in self._states()[rows].tolist()]
-        columns["idle_s"] = self._idle()[rows].round(3).tolist()
-        columns["reason"] = [REASONS[code] for code in self._gather(lambda table: table["reason"])[rows].tolist()]
+        places = self._places(rows)
+
+        def pick(column: Callable[[Table], Numbers]) -> Numbers:
+            return _picked(places, column)
+
+        columns: dict[str, Any] = {name: pick(itemgetter(name)).tolist() for name in _NUMBERS}
+        columns["worker"] = pick(lambda table: np.full(table.size, table.worker)).tolist()
+        columns["peer"] = _picked_peers(places)
+        columns["state"] = [STATES[state] for state in pick(Table.states).tolist()]
+        columns["idle_s"] = (pick(self._idle_ns) / 1e9).round(3).tolist()
+        columns["reason"] = [REASONS[code] for code in pick(itemgetter("reason")).tolist()]
         columns["opened"] = [rfc3339(time) if time else None for time in columns["opened"]]
         columns["closed"] = [rfc3339(time) if time else None for time in columns["closed"]]
         order = ("conn", "worker", "peer", "state", "opened", "closed", "idle_s", *_NUMBERS[3:], "reason")
         return [
             dict(zip(order, values, strict=True)) for values in zip(*(columns[name] for name in order), strict=True)
         ]
+
+    def _starts(self) -> list[int]:
+        """The row of each table's first among all."""
+        return [0, *accumulate(table.size for table in self._tables[:-1])] if self._tables else []
+
+    def _places(self, rows: Numbers) -> _Places:
+        """Where these rows are: table, rows in it, places among `rows`."""
+        found = []
+        for table, start in zip(self._tables, self._starts(), strict=True):
+            at = np.flatnonzero((rows >= start) & (rows < start + table.size))
+            if len(at):
+                found.append((table, rows[at] - start, at))
+        return found
 
     def _columns(self, names: Iterable[str]) -> dict[str, Any]:
         made: dict[str, Column] = {}
@@ -148,8 +144,29 @@ class Listing:
 
     def _idle(self) -> Numbers:
         """Seconds since something was read or written; for a closed one, until it closed."""
-        last = self._gather(lambda table: np.where(table["closed"] > 0, table["closed"], self._now) - table["last"])
-        return np.maximum(last, 0) / 1e9
+        return self._gather(self._idle_ns) / 1e9
+
+    def _idle_ns(self, table: Table) -> Numbers:
+        until = np.where(table["closed"] > 0, table["closed"], self._now)
+        idle: Numbers = np.maximum(until - table["last"], 0)
+        return idle
+
+
+def _picked(places: _Places, column: Callable[[Table], Numbers]) -> Numbers:
+    """A column of the rows at these places."""
+    values = [column(table)[rows] for table, rows, _ in places]
+    order = [at for _, _, at in places]
+    picked: Numbers = np.empty(sum(map(len, order)), values[0].dtype if values else np.int64)
+    for part, at in zip(values, order, strict=True):
+        picked[at] = part
+    return picked
+
+
+def _picked_peers(places: _Places) -> list[str]:
+    peers = np.empty(sum(len(rows) for _, rows, _ in places), object)
+    for table, rows, at in places:
+        peers[at] = table.peers.take(pa.array(rows)).to_pylist()
+    return list(peers)
 
 
 def _ordered(rows: Numbers, column: Any, descending: bool, count: int) -> Numbers:

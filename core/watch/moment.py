@@ -1,6 +1,6 @@
 """What answers are made from, be it now or at a moment of the past."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -58,6 +58,9 @@ class Source(Protocol):
 
     def latest(self) -> int:
         """The newest moment that can be asked for (ns)."""
+
+    def sign(self) -> Hashable:
+        """Something else whenever a connection came, went, was refused, blocked or freed, or an event was lost."""
 
     def trouble(self) -> str:
         """What is wrong; empty: nothing."""

@@ -1,6 +1,6 @@
 """The one face that the web sees: every question about the server, answered from the pump and the log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -11,6 +11,7 @@ from core.record.export import FORMATS, download_name, unknown_format
 from core.record.export.order import Chunks, Order
 from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, parse, parse_time
 from core.version import NAME, VERSION
+from core.watch.cells import Orders, cells
 from core.watch.clock import rfc3339
 from core.watch.engine import About, Engine
 from core.watch.loops import Loops
@@ -18,7 +19,7 @@ from core.watch.moment import Moment, Source
 from core.watch.past import Past
 from core.watch.recent import Tail, newest
 from core.watch.sampler import LastSamples, Sampler, Seen
-from core.watch.tally import gauges, notable, totals
+from core.watch.tally import Notes, gauges, totals
 from core.watch.verdict import LATE_S, Scene, judge
 
 Json = dict[str, Any]
@@ -85,6 +86,8 @@ class Monitor:
         workers = [] if source.is_replay else list(range(1, about.workers + 1)) or [0]
         self._last_samples = LastSamples(past.directory)
         self._loops = Loops(past.directory, workers, engine.report)
+        self._orders = Orders()
+        self._notes = Notes()
 
     def health(self) -> tuple[bool, str]:
         """Whether all is well, and if not why."""
@@ -102,11 +105,15 @@ class Monitor:
             answer = self._status(moment)
             answer |= {name: value and round(value, 4) for name, value in asdict(moment.rates).items()}
             stuck = moment.listing().blocked(_ATTENTION)
-            notes = [batch for tally in moment.tallies for batch in tally.notable]
+            notes = self._notes.of([batch for tally in moment.tallies for batch in tally.notable])
         seen = self._look(stuck, moment)
         answer["attention"] = [item | {"verdict": self._verdict(item, seen, moment)} for item in stuck]
         ok, reason = self.health() if moment.is_live else (None, "")
-        return answer | {"notable": notable(notes), "time": rfc3339(moment.now), "healthy": ok, "trouble": reason}
+        return answer | {"notable": notes, "time": rfc3339(moment.now), "healthy": ok, "trouble": reason}
+
+    def sign(self) -> Hashable:
+        """What changes with every event worth being told at once: who comes, goes, is refused, blocked or lost."""
+        return self._source.sign()
 
     def connections(self, q: str, sort: str, limit: int, offset: int, at: int | None = None) -> Json:
         """A page of connections: filtered, then sorted, then cut."""
@@ -117,7 +124,8 @@ class Monitor:
     def map(self, sort: str, at: int | None = None) -> Json:
         """All open connections, a byte each."""
         with self._moment(at) as moment:
-            return moment.listing().map(sort) | _dated(moment)
+            orders = self._orders if moment.is_live else Orders()
+            return cells([tally.table for tally in moment.tallies], sort, moment.now, orders) | _dated(moment)
 
     def connection(self, conn: int, at: int | None = None) -> Json | None:
         """All that is known of one connection; None when it never was, or was too long ago."""

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -78,6 +78,7 @@ class Pump:
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
         self.failure = ""
         self._oldest: int | None = None
+        self._sign = (0, 0, 0, 0, 0)
 
     def start(self) -> None:
         """Tick in a thread of its own until `stop`, and seal the log in another."""
@@ -207,6 +208,10 @@ class Pump:
             unwritten = (int(batch.column("time")[0].value) - 1 for _, batch, _ in self._unwritten)
             return min(horizon, min(unwritten, default=horizon))
 
+    def sign(self) -> Hashable:
+        """Something else whenever a connection came, went, was refused, blocked or freed, or an event was lost."""
+        return self._sign
+
     def trouble(self) -> str:
         """What is wrong with the recording, or with the loops; empty: nothing."""
         age = self.beat_age()
@@ -278,6 +283,7 @@ class Pump:
                 min(1.0, max(0.0, 1 - (last.waited - first.waited) / (last.at - first.at) / len(self.feeds))),
             )
         gauges = self.gauges()
+        self._sign = (totals.accepted, totals.closed, totals.refused, totals.lost, gauges["blocked"])
         self.series.gauge(
             wall_ns() // 1_000_000_000,
             {

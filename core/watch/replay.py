@@ -40,6 +40,10 @@ class LogEnd:
         """The time of the last event (ns)."""
         return self._past.span()[1]
 
+    def sign(self) -> int:
+        """Nothing happens any more."""
+        return 0
+
     def trouble(self) -> str:
         """None."""
         return ""

@@ -82,9 +82,21 @@ class Table:
         found[0] = False
         return found
 
+    def stuck(self) -> Numbers:
+        """The rows of open connections that are blocked or paused."""
+        rows: Numbers = np.flatnonzero(self["blocked"] | self["paused"])
+        open_rows: Numbers = rows[self["closed"][rows] == 0]
+        return open_rows
+
+    def queued(self) -> Numbers:
+        """The rows of open connections whose queue is not empty."""
+        rows: Numbers = np.flatnonzero(self["queue_bytes"])
+        open_rows: Numbers = rows[self["closed"][rows] == 0]
+        return open_rows
+
     def states(self) -> Numbers:
-        """Index into STATES of each row; the strongest that holds."""
-        states = np.where(self["blocked"], 1, 0)
+        """Index into STATES of each row, a byte; the strongest that holds."""
+        states = self["blocked"].astype(np.uint8)
         states[self["paused"]] = 2
         states[self["eof"]] = 3
         states[self["closed"] > 0] = 4

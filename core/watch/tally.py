@@ -13,6 +13,7 @@ from core.record.events import Kind, Reason
 from core.record.export import to_dicts
 from core.record.records import Records
 from core.record.rows import to_batch
+from core.watch.clock import rfc3339
 from core.watch.sums import Sums, by_second
 from core.watch.table import Table
 
@@ -110,17 +111,46 @@ def gauges(tallies: Iterable[Tally]) -> dict[str, int]:
     """`open` and `blocked` connections, `bytes`, `chunks` and `max_bytes` of their queues."""
     sums = {"open": 0, "blocked": 0, "bytes": 0, "chunks": 0, "max_bytes": 0}
     for table in (tally.table for tally in tallies):
-        is_open = table.is_open()
-        queues = table["queue_bytes"][is_open]
+        queued = table.queued()
+        queues = table["queue_bytes"][queued]
         sums["open"] += table.open_count
-        sums["blocked"] += int(np.count_nonzero((table["blocked"] | table["paused"]) & is_open))
+        sums["blocked"] += len(table.stuck())
         sums["bytes"] += int(queues.sum())
-        sums["chunks"] += int(table["queue_chunks"][is_open].sum())
+        sums["chunks"] += int(table["queue_chunks"][queued].sum())
         sums["max_bytes"] = max(sums["max_bytes"], int(queues.max(initial=0)))
     return sums
 
 
 def notable(batches: Iterable[pa.RecordBatch]) -> list[dict[str, Any]]:
     """The latest of the notable rows, newest first."""
-    rows = [row for batch in batches for row in to_dicts(batch)]
-    return sorted(rows, key=lambda row: (row["time"], row["worker"], row["seq"]), reverse=True)[:NOTABLE_KEPT]
+    rows: list[dict[str, Any]] = []
+    # Those of a worker are in order, so what ends before the last that counts holds none that does.
+    for batch in sorted(batches, key=_end, reverse=True):
+        if len(rows) == NOTABLE_KEPT and rfc3339(_end(batch)) < rows[-1]["time"]:
+            break
+        rows = sorted([*rows, *to_dicts(batch)], key=_order, reverse=True)[:NOTABLE_KEPT]
+    return rows
+
+
+class Notes:
+    """The latest notable rows, made anew only when there are others."""
+
+    def __init__(self) -> None:
+        self._last: tuple[list[pa.RecordBatch], list[dict[str, Any]]] = ([], [])
+
+    def of(self, batches: list[pa.RecordBatch]) -> list[dict[str, Any]]:
+        """As `notable`; a copy."""
+        known, rows = self._last
+        if len(known) != len(batches) or any(one is not other for one, other in zip(known, batches, strict=True)):
+            rows = notable(batches)
+            self._last = (batches, rows)
+        return [dict(row) for row in rows]
+
+
+def _end(batch: pa.RecordBatch) -> int:
+    """When (ns) its last row was."""
+    return int(batch.column("time")[-1].value)
+
+
+def _order(row: dict[str, Any]) -> tuple[str, int, int]:
+    return row["time"], row["worker"], row["seq"]
