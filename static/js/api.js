@@ -23,7 +23,7 @@ export function queryOf(params) {
   return String(query);
 }
 
-/** @param {string} path @param {RequestInit} options @returns {Promise<any>} the JSON of the answer */
+/** @param {string} path @param {RequestInit} options @returns {Promise<unknown>} the JSON of the answer */
 async function ask(path, options) {
   const response = await fetch(`/api/v1/${path}`, { headers: { accept: "application/json" }, ...options });
   if (!response.ok) throw new ApiError(response.status, await problem(response));
@@ -36,8 +36,13 @@ async function ask(path, options) {
  */
 export function createApi(complete) {
   return {
-    /** @param {string} path @param {Record<string, string | number>} [params] empty values are left out @param {AbortSignal} [signal] */
-    get: (path, params = {}, signal) => ask(`${path}?${queryOf(complete(path, params))}`, { signal }),
+    /**
+     * @template {string} P
+     * @param {P} path @param {Record<string, string | number>} [params] empty values are left out @param {AbortSignal} [signal]
+     * @returns {Promise<import("./types.js").Answer<P>>}
+     */
+    get: (path, params = {}, signal) =>
+      /** @type {Promise<import("./types.js").Answer<P>>} */ (ask(`${path}?${queryOf(complete(path, params))}`, { signal })),
     /** Gives an order, which changes something. @param {string} path @param {object} body */
     post: (path, body) => {
       const headers = { accept: "application/json", "content-type": "application/json" };

@@ -5,6 +5,7 @@ import { count, duration, plural, stamp, toMillis, clock } from "./format.js";
 import { progressOf } from "./scan.js";
 
 /**
+ * @typedef {import("./types.js").HistogramPage} HistogramPage
  * @typedef {{since: number, until: number, step: number, kinds: Record<string, number[]>, total: number,
  *   progress: import("./scan.js").Progress, whole: boolean}} Bins times in milliseconds; `whole`: nothing is left to be read
  * @typedef {{name: string, label: string, colour: string, kinds: string[]}} Group
@@ -21,7 +22,7 @@ export const GROUPS = [
 /** Pixels that a group gets at least where it occurs at all: one `full` among a million echoes is what one looks for. */
 const LEAST = 2;
 
-/** The first page of an answer. @param {any} page @returns {Bins} */
+/** The first page of an answer. @param {HistogramPage} page @returns {Bins} */
 export function fromPage(page) {
   const since = toMillis(page.since) ?? 0;
   const until = Math.max(since, toMillis(page.until) ?? 0);
@@ -31,7 +32,7 @@ export function fromPage(page) {
   };
 }
 
-/** What has been read so far and one page more. @param {Bins | null} bins @param {any} page @returns {Bins} */
+/** What has been read so far and one page more. @param {Bins | null} bins @param {HistogramPage} page @returns {Bins} */
 export function addPage(bins, page) {
   const more = fromPage(page);
   if (!bins) return more;

@@ -22,7 +22,7 @@ const INCREMENTS = {
 const LEAST_TOP = { bytes: KIBI, count: 4, share: 1 };
 const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 
-/** @typedef {import("uplot")} Plot */
+/** @typedef {import("uplot")} Plot @typedef {{time: number[], [column: string]: unknown}} Columns with `time` in seconds */
 
 /** @param {Design} design @param {() => [number, number]} range @param {(u: Plot) => void} onCursor @returns {import("uplot").Options} */
 function options(design, range, onCursor) {
@@ -94,7 +94,7 @@ export function createChart(figure, design) {
   const figures = captions(parts.readings, design);
   /** @type {[number, number]} */
   let range = [0, 1];
-  /** @type {any[]} */
+  /** @type {[number[], ...(number | null)[][]]} */
   let data = [[], ...design.lines.map(() => [])];
   const read = (/** @type {Plot} */ u) => {
     const index = u.cursor.idx ?? data[0].length - 1;
@@ -108,10 +108,10 @@ export function createChart(figure, design) {
   }).observe(parts.plot);
   onTheme(() => plot.redraw(false, true));
   return {
-    /** @param {Record<string, any>} columns with `time` in seconds @param {[number, number]} span */
+    /** @param {Columns} columns @param {[number, number]} span */
     update: (columns, span) => {
       range = span;
-      data = [columns.time, ...design.lines.map((item) => columns[item.column])];
+      data = [columns.time, ...design.lines.map((item) => /** @type {(number | null)[]} */ (columns[item.column]))];
       plot.setData(data);
       read(plot);
       show(parts.nothing, columns.time.length === 0);

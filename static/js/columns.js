@@ -1,7 +1,8 @@
 // @ts-check
 /** Which columns of a table are shown: a box for each in a dialog, kept in the browser. */
 
-import { el, setText, show } from "./dom.js";
+import { el, refs, setText, show } from "./dom.js";
+import { headsOf } from "./table.js";
 
 /** @typedef {Record<string, boolean>} Choice only what differs from the default, so that the defaults may change */
 
@@ -25,11 +26,12 @@ export function choose(choice, defaults, name, shown) {
 
 /**
  * The first column always stays: it is the way to a row's own page.
- * @param {Record<string, any>} parts with table, columnBoxes, columnsReset and columnsOff
+ * @param {ParentNode} root with table, columnBoxes, columnsReset and columnsOff
  * @param {string} stored key in the browser's storage @param {() => void} changed called after the heads have changed
  */
-export function mountColumns(parts, stored, changed) {
-  const heads = /** @type {HTMLElement[]} */ (Array.from(parts.table.tHead.rows[0].cells)).slice(1);
+export function mountColumns(root, stored, changed) {
+  const parts = refs(root, { table: HTMLTableElement });
+  const heads = headsOf(parts.table).slice(1);
   const nameOf = (/** @type {HTMLElement} */ head) => head.dataset.col ?? "";
   /** @type {Choice} */
   const defaults = Object.fromEntries(heads.map((head) => [nameOf(head), !head.hidden]));
@@ -51,7 +53,7 @@ export function mountColumns(parts, stored, changed) {
     apply();
     changed();
   };
-  parts.columnBoxes.addEventListener("change", (/** @type {Event} */ event) => {
+  parts.columnBoxes.addEventListener("change", (event) => {
     const box = /** @type {HTMLInputElement} */ (event.target);
     change(choose(choice, defaults, box.value, box.checked));
   });
@@ -61,7 +63,7 @@ export function mountColumns(parts, stored, changed) {
 
 /** @param {HTMLElement} list @param {string} name @param {HTMLElement} head @returns {HTMLInputElement} */
 function checkbox(list, name, head) {
-  const box = /** @type {HTMLInputElement} */ (el("input", { type: "checkbox", value: name }));
+  const box = el("input", { type: "checkbox", value: name });
   const meaning = /** @type {HTMLElement | null} */ (head.querySelector("[data-tip]"))?.dataset.tip ?? "";
   const words = el("span", {}, el("b", {}, head.textContent?.trim() ?? name), " ", el("small", {}, meaning));
   list.append(el("li", {}, el("label", {}, box, words)));

@@ -19,7 +19,10 @@ export function show(node, visible) {
 }
 
 /**
- * A new element. @param {string} tag @param {Record<string, string>} [attributes] @param {...(Node | string)} children
+ * A new element.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag @param {Record<string, string>} [attributes] @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[T]}
  */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -28,10 +31,20 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** The elements marked `data-ref`, by that name. @param {ParentNode} root @returns {Record<string, any>} */
-export function refs(root) {
+/**
+ * The elements marked `data-ref`, by that name. Those that must be there and be more than an HTMLElement are named with
+ * their class: `refs(root, { q: HTMLInputElement })`. A page without one of them is an error, told at once.
+ * @template {Record<string, new () => Element>} K
+ * @param {ParentNode} root @param {K} [kinds]
+ * @returns {Record<string, HTMLElement> & {[N in keyof K]: InstanceType<K[N]>}}
+ */
+export function refs(root, kinds) {
   const found = /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-ref]"));
-  return Object.fromEntries(Array.from(found, (node) => [node.dataset.ref, node]));
+  const parts = Object.fromEntries(Array.from(found, (node) => [node.dataset.ref, node]));
+  for (const [name, kind] of Object.entries(kinds ?? {})) {
+    if (!(parts[name] instanceof kind)) throw new Error(`the page has no ${kind.name} "${name}"`);
+  }
+  return /** @type {Record<string, HTMLElement> & {[N in keyof K]: InstanceType<K[N]>}} */ (parts);
 }
 
 /** Calls `task` once nothing has asked for it for `wait` milliseconds. @param {() => void} task @param {number} wait */

@@ -56,16 +56,17 @@ export function showEvidence(list, lines) {
 
 /**
  * The table of facts: rows that this kernel does not tell are hidden.
- * @param {Record<string, any>} parts @param {{age_s: number, facts: Record<string, unknown>} | null | undefined} kernel
+ * @param {Record<string, HTMLElement>} parts with kernel and kernelAge @param {import("./types.js").KernelSample | null | undefined} kernel
  * @param {boolean} closed
  */
 export function showFacts(parts, kernel, closed) {
   show(parts.kernel, Boolean(kernel));
   if (!kernel) return;
   setText(parts.kernelAge, closed ? "taken just before it was closed" : "as of now");
-  for (const cell of parts.kernel.querySelectorAll("[data-fact]")) {
-    const known = cell.dataset.fact in kernel.facts;
-    show(cell.parentElement, known);
-    if (known) setText(cell, factText(kernel.facts[cell.dataset.fact], cell.dataset.unit));
+  for (const cell of /** @type {NodeListOf<HTMLElement>} */ (parts.kernel.querySelectorAll("[data-fact]"))) {
+    const { fact = "", unit = "" } = cell.dataset;
+    const known = fact in kernel.facts;
+    show(/** @type {HTMLElement} */ (cell.parentElement), known);
+    if (known) setText(cell, factText(kernel.facts[fact], unit));
   }
 }

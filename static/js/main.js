@@ -52,7 +52,7 @@ async function start() {
     wire.again();
     app.anew();
   };
-  store.subscribe(mountScrubber(app, jumped));
+  store.subscribe(mountScrubber(/** @type {HTMLElement} */ (document.getElementById("scrubber")), app, jumped));
   wire.watch("overview");
   store.subscribe(mount(/** @type {HTMLElement} */ (document.getElementById("main")), app));
   setInterval(() => store.dispatch({ type: "tick", now: Date.now() }), TICK_MS);

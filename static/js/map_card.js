@@ -11,7 +11,7 @@ const ASK_MS = 60;
 
 /** @param {HTMLElement} root @param {import("./main.js").App} app @returns {(state: import("./store.js").State) => void} */
 export function mountMapCard(root, app) {
-  const parts = refs(root);
+  const parts = refs(root, { map: HTMLCanvasElement });
   const bar = addressBar({ range: 300, map: "conn" });
   const buttons = Array.from(/** @type {NodeListOf<HTMLElement>} */ (parts.mapSorts.querySelectorAll("button")));
   let sort = buttons.some((button) => button.dataset.sort === bar.read().map) ? bar.read().map : "conn";
@@ -21,7 +21,7 @@ export function mountMapCard(root, app) {
     for (const button of buttons) setAttr(button, "aria-pressed", String(button.dataset.sort === sort));
     app.wire.watch("map", { sort });
   };
-  parts.mapSorts.addEventListener("click", (/** @type {Event} */ event) => {
+  parts.mapSorts.addEventListener("click", (event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest("button");
     if (!button) return;
     sort = button.dataset.sort ?? "conn";
@@ -29,7 +29,7 @@ export function mountMapCard(root, app) {
     watch();
   });
   watch();
-  /** @type {any} */
+  /** @type {import("./types.js").MapFrame | null} */
   let shown = null;
   return (state) => {
     if (!state.map || state.map === shown) return;
@@ -41,7 +41,7 @@ export function mountMapCard(root, app) {
   };
 }
 
-/** @param {any} parts @param {any} frame */
+/** @param {Record<string, HTMLElement>} parts @param {import("./types.js").MapFrame} frame */
 function legend(parts, { total, states }) {
   setText(parts.mapTotal, format.plural(total, "connection"));
   setText(parts.mapOpen, format.count(states.open));
@@ -49,7 +49,7 @@ function legend(parts, { total, states }) {
   setText(parts.mapClosing, format.count(states.closing));
 }
 
-/** Names the connection of a cell, and opens it. @param {any} parts @param {import("./main.js").App} app @param {() => string} sort */
+/** Names the connection of a cell, and opens it. @param {Record<string, HTMLElement>} parts @param {import("./main.js").App} app @param {() => string} sort */
 function identify(parts, app, sort) {
   /** @type {number | null} */
   let place = null;

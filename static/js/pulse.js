@@ -3,6 +3,7 @@
 
 import { num, toMillis } from "./format.js";
 
+/** @typedef {import("./types.js").EventRow} EventRow @typedef {import("./types.js").ConnectionItem} ConnectionItem */
 /** @typedef {{time: number[], queue_bytes: (number | null)[]}} Queue */
 /** @typedef {{time: number[], bytes_in: (number | null)[], bytes_out: (number | null)[]}} Flow */
 /** @typedef {{queue: Queue, flow: Flow, last: {at: number, in: number, out: number} | null}} Pulse */
@@ -18,7 +19,7 @@ export const emptyPulse = () => ({
 /** @param {unknown} time */
 const seconds = (time) => (toMillis(time) ?? 0) / 1000;
 
-/** The charts as the rows tell them. @param {any[]} rows oldest first @returns {Pulse} */
+/** The charts as the rows tell them. @param {EventRow[]} rows oldest first @returns {Pulse} */
 export function fromRows(rows) {
   const pulse = emptyPulse();
   const { queue, flow } = pulse;
@@ -43,7 +44,7 @@ function missing(last, second) {
   return [...silent, second];
 }
 
-/** One live frame more. @param {Pulse} pulse @param {any} item @param {number} at seconds @returns {Pulse} */
+/** One live frame more. @param {Pulse} pulse @param {Pick<ConnectionItem, "bytes_in" | "bytes_out" | "queue_bytes">} item @param {number} at seconds @returns {Pulse} */
 export function beat(pulse, item, at) {
   const total = { at, in: num(item.bytes_in) ?? 0, out: num(item.bytes_out) ?? 0 };
   const { last } = pulse;
@@ -67,25 +68,26 @@ function silence(flow, at) {
   return { time: [...flow.time, end + 1], bytes_in: [...flow.bytes_in, 0], bytes_out: [...flow.bytes_out, 0] };
 }
 
-/** @template {{time: number[]} & Record<string, any[]>} T @param {T} columns @param {number} from seconds @returns {T} */
+/** @template {{time: number[]} & Record<string, (number | null)[]>} T @param {T} columns @param {number} from seconds @returns {T} */
 function keep(columns, from) {
   const first = columns.time.findIndex((time) => time >= from);
   if (first <= 0) return columns;
   return /** @type {T} */ (Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, column.slice(first)])));
 }
 
-/** What the log alone says of a connection that the server no longer holds. @param {any[]} rows oldest first */
+/** What the log alone says of a connection that the server no longer holds. @param {EventRow[]} rows oldest first @returns {import("./types.js").RememberedConnection} */
 export function fromLog(rows) {
-  const sum = (/** @type {string} */ name) => rows.reduce((total, row) => total + (num(row[name]) ?? 0), 0);
+  const sum = (/** @type {"bytes_in" | "bytes_out"} */ name) => rows.reduce((total, row) => total + (num(row[name]) ?? 0), 0);
   const close = rows.find((row) => row.kind === "close");
   const open = rows.find((row) => row.kind === "open");
   return {
     conn: rows[0].conn, worker: rows[0].worker, peer: open?.peer ?? rows[0].peer, state: close ? "closed" : "open",
-    opened: open?.time ?? "", closed: close?.time ?? null, reason: close?.reason ?? "", idle_s: null,
+    opened: open?.time ?? null, closed: close?.time ?? null, reason: close?.reason ?? "", idle_s: null,
     bytes_in: sum("bytes_in"), bytes_out: sum("bytes_out"),
     echoes: rows.filter((row) => row.kind === "echo").length,
     fulls: rows.filter((row) => row.kind === "full").length,
-    queue_bytes: rows.at(-1)?.queue_bytes, queue_chunks: rows.at(-1)?.queue_chunks,
+    queue_bytes: rows.at(-1)?.queue_bytes ?? 0, queue_chunks: rows.at(-1)?.queue_chunks ?? 0,
     queue_peak_bytes: rows.reduce((most, row) => Math.max(most, num(row.queue_bytes) ?? 0), 0),
+    history: rows, events_in_memory: 0, kernel: null, verdict: null,
   };
 }

@@ -5,7 +5,7 @@ import { el, setAttr, setText, show } from "./dom.js";
 import { bytes, clock, count, plural, stamp } from "./format.js";
 import { chip, eventWords, reasonSentence } from "./words.js";
 
-/** @typedef {import("./tail.js").Entry} Entry */
+/** @typedef {import("./tail.js").Entry} Entry @typedef {import("./tail.js").RowEntry} RowEntry */
 
 /** A size, or nothing where there is none: columns of zeros hide what matters. @param {unknown} value */
 const some = (value) => (Number(value) > 0 ? bytes(value) : "");
@@ -13,7 +13,7 @@ const some = (value) => (Number(value) > 0 ? bytes(value) : "");
 /** A link to a connection's page, made once a cell. @param {HTMLElement} cell @param {unknown} conn */
 export function connectionLink(cell, conn) {
   if (!cell.firstElementChild) cell.append(el("a"));
-  const link = /** @type {HTMLElement} */ (cell.firstElementChild);
+  const link = /** @type {HTMLAnchorElement} */ (cell.firstElementChild);
   setAttr(link, "href", `/connections/${conn}`);
   setText(link, String(conn));
 }
@@ -24,7 +24,7 @@ export function chipIn(cell) {
   return /** @type {HTMLElement} */ (cell.firstElementChild);
 }
 
-/** @type {Record<string, (entry: any, cell: HTMLTableCellElement) => string | null>} */
+/** Filled for rows only: a gap is one cell over all columns. @type {Record<string, (entry: RowEntry, cell: HTMLTableCellElement) => string | null>} */
 const CELLS = {
   time: ({ row }, cell) => {
     setAttr(cell, "title", `${row.time} (${stamp(row.time)} local time)`);
@@ -57,11 +57,11 @@ function gapText(entry) {
   return `${plural(entry.gap, "row")} not shown here: more came than a person can read. They are in the log and in the download.`;
 }
 
-/** Options of a table of event entries. */
+/** Options of a table of event entries. @type {import("./table.js").Options<Entry>} */
 export const EVENT_TABLE = {
-  key: (/** @type {any} */ entry) => entry.key,
-  cells: CELLS,
-  whole: (/** @type {any} */ entry) => gapText(entry),
-  mark: (/** @type {any} */ entry) => ("gap" in entry ? "gap" : eventWords(entry.row)[0]),
+  key: (entry) => entry.key,
+  cells: /** @type {import("./table.js").Options<Entry>["cells"]} */ (CELLS),
+  whole: gapText,
+  mark: (entry) => ("gap" in entry ? "gap" : eventWords(entry.row)[0]),
   freeze: false,
 };

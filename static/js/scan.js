@@ -7,7 +7,8 @@ import { count, num, percent } from "./format.js";
 
 /**
  * Asks page after page until one is enough, is the last one, or the question is given up (then `ask` throws).
- * @param {(cursor: string) => Promise<any>} ask @param {(page: any) => boolean} enough @param {string} [cursor] where to begin
+ * @template {{next: string | null}} Page
+ * @param {(cursor: string) => Promise<Page>} ask @param {(page: Page) => boolean} enough @param {string} [cursor] where to begin
  */
 export async function follow(ask, enough, cursor = "") {
   for (let next = /** @type {string | null} */ (cursor); next !== null; ) {
@@ -17,7 +18,7 @@ export async function follow(ask, enough, cursor = "") {
   }
 }
 
-/** @param {any} progress as the server tells it @returns {Progress} */
+/** @param {import("./types.js").PageProgress | null | undefined} progress as the server tells it @returns {Progress} */
 export function progressOf(progress) {
   const total = num(progress?.total) ?? 0;
   return { scanned: Math.min(total, num(progress?.scanned) ?? 0), total };

@@ -3,15 +3,19 @@
 
 import { num, toMillis } from "./format.js";
 
-/**
- * @typedef {{range: number, step: number, time: number[], weight?: number} & Record<string, any>} Series
- * @typedef {Record<string, number | null>} Point
- */
-
-export const COLUMNS = [
+export const COLUMNS = /** @type {const} */ ([
   "open", "blocked", "echoes_per_s", "bytes_in_per_s", "bytes_out_per_s",
   "queue_bytes", "loop_busy", "accepted_per_s", "closed_per_s",
-];
+]);
+
+/**
+ * @typedef {(typeof COLUMNS)[number]} Column
+ * @typedef {Record<Column, (number | null)[]>} Values
+ * @typedef {{range: number, step: number, time: number[], weight?: number} & Values} Series
+ * @typedef {Partial<Record<Column, number | null>>} Point
+ * @typedef {Pick<import("./types.js").SeriesAnswer, "range" | "step" | "time"> & Partial<Values>} Answer what was not sent is unknown
+ * @typedef {import("./types.js").Overview} Overview
+ */
 
 /** No figures for so many steps, and at least so many seconds, break the line. */
 const GAP_STEPS = 2.5;
@@ -19,26 +23,26 @@ const GAP_SECONDS = 5;
 
 /** An empty history. @param {number} range seconds @param {number} [step] @returns {Series} */
 export function empty(range, step = 1) {
-  return { range, step, time: [], ...Object.fromEntries(COLUMNS.map((name) => [name, []])) };
+  return { range, step, time: [], ...columns(() => []) };
 }
 
-/** What the server answered, with a column for each name. @param {any} answer @returns {Series} */
+/** A column for each name. @param {(name: Column) => (number | null)[]} make @returns {Values} */
+const columns = (make) => /** @type {Values} */ (Object.fromEntries(COLUMNS.map((name) => [name, make(name)])));
+
+/** What the server answered, with a column for each name. @param {Answer} answer @returns {Series} */
 export function fromAnswer(answer) {
-  const series = { ...empty(answer.range, answer.step || 1), ...answer };
-  const length = series.time.length;
-  for (const name of COLUMNS) {
-    if (series[name].length !== length) series[name] = new Array(length).fill(null);
-  }
-  return series;
+  const { range, time } = answer;
+  const unknown = time.map(() => null);
+  return { range, step: answer.step || 1, time, ...columns((name) => (answer[name]?.length === time.length ? answer[name] : unknown)) };
 }
 
 /**
  * One overview frame as a point of the charts; rates that the frame lacks come from the one before.
- * @param {any} data @param {any} previous @param {number} elapsed seconds since the one before
+ * @param {Overview} data @param {Overview | null} previous @param {number} elapsed seconds since the one before
  * @returns {Point}
  */
 export function pointOf(data, previous, elapsed) {
-  const per = (/** @type {string} */ name) =>
+  const per = (/** @type {"accepted" | "closed"} */ name) =>
     previous && elapsed > 0
       ? Math.max(0, (num(data.connections?.[name]) ?? 0) - (num(previous.connections?.[name]) ?? 0)) / elapsed
       : null;
@@ -66,11 +70,11 @@ function mean(old, value, weight) {
 
 /**
  * The history with one live point more: a new step, or a better mean of the last one.
- * @param {Series} series @param {number} time seconds @param {Point} point
+ * @param {Series} series @param {number} at seconds @param {Point} point
  * @returns {Series}
  */
-export function extend(series, time, point) {
-  const step = Math.floor(time / series.step) * series.step;
+export function extend(series, at, point) {
+  const step = Math.floor(at / series.step) * series.step;
   const last = series.time.at(-1);
   if (last !== undefined && step <= last) return step < last ? series : improve(series, point);
   const silence = last === undefined ? 0 : step - last;
@@ -78,23 +82,13 @@ export function extend(series, time, point) {
   const keep = series.time.findIndex((value) => value >= step - series.range);
   const from = keep < 0 ? series.time.length : keep;
   const gap = broken && last !== undefined ? [last + series.step] : [];
-  /** @type {Series} */
-  const result = { ...series, weight: 1, time: [...series.time.slice(from), ...gap, step] };
-  for (const name of COLUMNS) {
-    result[name] = [...series[name].slice(from), ...gap.map(() => null), point[name] ?? null];
-  }
-  return result;
+  const time = [...series.time.slice(from), ...gap, step];
+  return { ...series, weight: 1, time, ...columns((name) => [...series[name].slice(from), ...gap.map(() => null), point[name] ?? null]) };
 }
 
 /** @param {Series} series @param {Point} point @returns {Series} */
 function improve(series, point) {
   const weight = series.weight ?? 1;
-  /** @type {Series} */
-  const result = { ...series, weight: weight + 1 };
-  for (const name of COLUMNS) {
-    const column = series[name].slice();
-    column[column.length - 1] = mean(column.at(-1), point[name] ?? null, weight);
-    result[name] = column;
-  }
-  return result;
+  const better = (/** @type {Column} */ name) => [...series[name].slice(0, -1), mean(series[name].at(-1), point[name] ?? null, weight)];
+  return { ...series, weight: weight + 1, ...columns(better) };
 }

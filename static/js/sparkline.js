@@ -24,7 +24,7 @@ export function linePath(values, top) {
   return path;
 }
 
-/** Draws into an `svg` with one `path`. @param {SVGElement} svg @param {(number | null)[]} values @param {number} [least] least upper edge */
+/** Draws into an `svg` with one `path`. @param {Element} svg @param {(number | null)[]} values @param {number} [least] least upper edge */
 export function sparkline(svg, values, least = 1) {
   const top = values.reduce((/** @type {number} */ max, value) => Math.max(max, value ?? 0), least);
   setAttr(/** @type {Element} */ (svg.firstElementChild), "d", linePath(values, top));

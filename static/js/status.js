@@ -34,7 +34,7 @@ export function mountStatus(root) {
   };
 }
 
-/** @param {Record<string, HTMLElement>} parts @param {any} data */
+/** @param {Record<string, HTMLElement>} parts @param {import("./types.js").Overview} data */
 function figures(parts, data) {
   const lost = num(data.recorder?.lost) ?? 0;
   setText(parts.version, data.version ?? "");

@@ -13,13 +13,22 @@ import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
  * @typedef {import("./moment.js").Moment} Moment
  * @typedef {import("./moment.js").Span} Span
  * @typedef {{bins: import("./bins.js").Bins | null, error: string, cancelled: boolean, stale: boolean}} Histogram
- * @typedef {import("./types.js").ConnectionDetail | import("./types.js").UnknownConnection | ReturnType<typeof import("./pulse.js").fromLog>} Detail
+ * @typedef {import("./types.js").Frames["connection"] | import("./types.js").RememberedConnection} Detail
  * @typedef {{now: number, link: Link, overview: import("./types.js").Overview | null, overviewTime: number, recent: Series, history: Series | null,
  *   historyError: string, connections: import("./types.js").Connections | null, connection: Detail | null, connectionTime: number,
  *   loop: import("./types.js").LoopFrame | null, map: import("./types.js").MapFrame | null, tail: Tail, moment: Moment, span: Span | null,
  *   refused: Record<string, string>, histogram: Histogram, transfers: import("./transfers.js").Transfer[]}} State
  * Times of frames are in seconds; `refused`: what the server said to views that it does not serve
- * @typedef {{type: string} & Record<string, any>} Action
+ *
+ * @typedef {Omit<import("./types.js").Frames, "connection"> & {connection: Detail}} Frames
+ * @typedef {{error: string, end?: boolean}} Trouble what a frame says when its view can no longer be told
+ * @typedef {{[V in keyof Frames]: {type: "frame", view: V, data: Frames[V] | Trouble, time?: string | number, now: number}}[keyof Frames]} FrameAction
+ * @typedef {{type: "tick", now: number} | {type: "link", phase: Link["phase"], why?: string, now: number} | FrameAction
+ *   | {type: "recent", answer: import("./series.js").Answer} | {type: "history", answer?: import("./series.js").Answer, error?: string}
+ *   | {type: "restart", view: string} | {type: "clear"} | {type: "hold", held: boolean} | {type: "older", page: import("./types.js").EventsPage}
+ *   | {type: "moment", moment: Moment} | {type: "span", span: Span | null} | {type: "refused", view: string, error: string}
+ *   | {type: "histogram", change: Partial<Histogram>} | {type: "transfers", change: (transfers: Transfer[]) => Transfer[]}} Action
+ * @typedef {import("./transfers.js").Transfer} Transfer
  */
 
 /** Seconds that sparklines show. */
@@ -34,7 +43,7 @@ export function initialState(now) {
   };
 }
 
-/** @type {Record<string, (state: State, action: Action) => State>} */
+/** @type {{[T in Action["type"]]: (state: State, action: Extract<Action, {type: T}>) => State}} */
 const REDUCERS = {
   tick: (state, { now }) => ({ ...state, now }),
   link: (state, { phase, why, now }) => {
@@ -44,10 +53,11 @@ const REDUCERS = {
   },
   frame: (state, { view, data, time, now }) => {
     const heard = { ...state, now, link: { ...state.link, lastFrame: now } };
-    if (data.error) return { ...heard, refused: { ...state.refused, [view]: data.error } };
-    const fold = FRAMES[view];
+    if ("error" in data) return { ...heard, refused: { ...state.refused, [view]: data.error } };
+    const fold = /** @type {(state: State, data: object, time: string | number) => State} */ (FRAMES[view]);
+    const { at, time: own } = /** @type {{at?: string, time?: string}} */ (data);
     // A frame of the past says of which moment it is; its own time is when it was sent.
-    return fold ? fold(heard, data, data.at ?? time ?? data.time ?? now / 1000) : heard;
+    return fold ? fold(heard, data, at ?? time ?? own ?? now / 1000) : heard;
   },
   recent: (state, { answer }) => ({ ...state, recent: fromAnswer(answer) }),
   history: (state, { answer, error }) => ({
@@ -64,7 +74,7 @@ const REDUCERS = {
   transfers: (state, { change }) => ({ ...state, transfers: change(state.transfers) }),
 };
 
-/** @type {Record<string, (state: State, data: any, time: any) => State>} */
+/** @type {{[V in keyof Frames]: (state: State, data: Frames[V], time: string | number) => State}} */
 const FRAMES = {
   overview: (state, data, time) => {
     const at = seconds(time);
@@ -83,7 +93,7 @@ const FRAMES = {
 
 /** The next state. Pure; an unknown action is an error. @param {State} state @param {Action} action @returns {State} */
 export function reduce(state, action) {
-  const step = REDUCERS[action.type];
+  const step = /** @type {(state: State, action: Action) => State} */ (REDUCERS[action.type]);
   if (!step) throw new Error(`unknown action ${action.type}`);
   return step(state, action);
 }

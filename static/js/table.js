@@ -7,8 +7,10 @@
 import { el, setText, show } from "./dom.js";
 
 /**
- * @typedef {Record<string, any>} Row
  * @typedef {{tr: HTMLTableRowElement, cells: HTMLTableCellElement[]}} Shown
+ */
+/**
+ * @template Row
  * @typedef {{
  *   key: (row: Row) => string,
  *   cells: Record<string, (row: Row, cell: HTMLTableCellElement) => string | null>,
@@ -21,11 +23,11 @@ import { el, setText, show } from "./dom.js";
  *   that has no columns; `mark` a row's look; without `freeze` the caller holds its rows back itself
  */
 
-/** @param {HTMLTableElement} table @param {Options} options */
+/** @template Row @param {HTMLTableElement} table @param {Options<Row>} options */
 export function createTable(table, options) {
   const { key, freeze = true } = options;
   const body = table.tBodies[0];
-  const heads = Array.from(/** @type {HTMLTableRowElement} */ (table.tHead?.rows[0]).cells);
+  const heads = headsOf(table);
   /** @type {Map<string, Shown>} */
   const shown = new Map();
   /** @type {Row[]} */
@@ -94,16 +96,19 @@ export function createTable(table, options) {
   };
 }
 
+/** The cells of a table's head. @param {HTMLTableElement} table */
+export const headsOf = (table) => Array.from(table.tHead?.rows[0]?.cells ?? []);
+
 /** @param {number} width @returns {Shown} a row of one cell over all columns */
 function wholeRow(width) {
-  const cell = /** @type {HTMLTableCellElement} */ (el("td", { colspan: String(width), class: "whole" }));
-  return { tr: /** @type {HTMLTableRowElement} */ (el("tr", {}, cell)), cells: [cell] };
+  const cell = el("td", { colspan: String(width), class: "whole" });
+  return { tr: el("tr", {}, cell), cells: [cell] };
 }
 
 /** @param {HTMLTableCellElement[]} heads @returns {Shown} */
 function newRow(heads) {
-  const cells = heads.map((head) => /** @type {HTMLTableCellElement} */ (el("td", { class: head.className })));
-  return { tr: /** @type {HTMLTableRowElement} */ (el("tr", { tabindex: "-1" }, ...cells)), cells };
+  const cells = heads.map((head) => el("td", { class: head.className }));
+  return { tr: el("tr", { tabindex: "-1" }, ...cells), cells };
 }
 
 /** Says whether someone points at the rows or is among them with the keyboard. @param {HTMLElement} body @param {(held: boolean) => void} changed */

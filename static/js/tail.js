@@ -6,7 +6,8 @@ import { justAfter } from "./time.js";
 
 /**
  * @typedef {import("./types.js").EventRow} Row
- * @typedef {{key: string, row: Row} | {key: string, gap: number}} Entry
+ * @typedef {{key: string, row: Row}} RowEntry
+ * @typedef {RowEntry | {key: string, gap: number}} Entry
  * @typedef {{entries: Entry[], waiting: Entry[], held: boolean, room: number, skippedPerS: number, at: number | null,
  *   cursor: string | null, ended: boolean, loaded: boolean, replace: boolean, rejoining: boolean}} Tail
  * `room`: how many entries are kept; `gap` counts rows that are not shown, 0 where no one knows how many; `replace`: the next frame begins a new list;

@@ -26,7 +26,7 @@ export function begun(token, name, format, now) {
 /** @param {Transfer} transfer */
 export const isActive = ({ phase }) => phase === "starting" || phase === "running";
 
-/** What the server says of it now. @param {Transfer} transfer @param {any} answer @param {number} now milliseconds @returns {Transfer} */
+/** What the server says of it now. @param {Transfer} transfer @param {import("./types.js").TransferAnswer} answer @param {number} now milliseconds @returns {Transfer} */
 export function heard(transfer, answer, now) {
   const size = num(answer.bytes) ?? 0;
   const marks = /** @type {[number, number][]} */ ([...transfer.marks, [now, size]]);
@@ -94,7 +94,7 @@ function runningWords(transfer) {
   ].filter(Boolean).join(" · ");
 }
 
-/** What an estimate comes to. @param {any} answer */
+/** What an estimate comes to. @param {import("./types.js").EstimateOfTransfer} answer */
 export function estimateWords(answer) {
   const rows = num(answer.rows) ?? 0;
   if (rows === 0 && answer.exact) return "Nothing matches: the file would hold no rows.";

@@ -5,10 +5,7 @@ import { colour, onTheme, veil } from "./colours.js";
 import { clock, count, micros, plural } from "./format.js";
 import { setText } from "./dom.js";
 
-/**
- * @typedef {{time: number[], wait_us: number[], busy_us: number[], ready: number[], scanned: number[], accepts: number[],
- *   reads: number[], writes: number[], eagains: number[]}} Turns
- */
+/** @typedef {import("./types.js").TurnColumns} Turns */
 
 /** The scale: a microsecond at the line, a second at the edge. */
 const DECADES = 6;

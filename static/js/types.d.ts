@@ -67,6 +67,12 @@ export interface ConnectionDetail extends ConnectionItem {
   at?: Time;
 }
 
+/** What the log alone tells of a connection that the server no longer holds; put together by the page (pulse.js). */
+export interface RememberedConnection extends Omit<ConnectionDetail, "idle_s" | "verdict"> {
+  idle_s: null;
+  verdict: null;
+}
+
 /** What is said of a connection at a moment at which it is not known. */
 export interface UnknownConnection {
   conn: number;
@@ -307,3 +313,34 @@ export interface SpanAnswer {
   until: Time;
   live: boolean;
 }
+
+/** The data of the frames of each view; `error` instead of them when the past can no longer be told. */
+export interface Frames {
+  overview: Overview;
+  connections: Connections;
+  connection: ConnectionDetail | UnknownConnection;
+  events: EventsFrame;
+  loop: LoopFrame;
+  map: MapFrame;
+}
+
+/** What the paths of the API answer. */
+export interface Answers {
+  status: Status;
+  overview: Overview;
+  span: SpanAnswer;
+  connections: Connections;
+  events: EventsPage;
+  "events/histogram": HistogramPage;
+  "events/estimate": Estimate;
+  series: SeriesAnswer;
+  loop: LoopFrame;
+}
+
+export type Answer<Path extends string> = Path extends keyof Answers
+  ? Answers[Path]
+  : Path extends `downloads/${string}`
+    ? TransferAnswer
+    : Path extends `connections/${string}`
+      ? ConnectionDetail
+      : unknown;

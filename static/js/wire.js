@@ -14,7 +14,11 @@ const OPTIONS = {
 };
 
 /**
- * @typedef {{dispatch: (action: any, shown?: () => void) => void}} Store
+ * @typedef {{dispatch: (action: import("./store.js").Action, shown?: () => void) => void}} Store
+ * @typedef {{view: keyof import("./types.js").Frames, n: number, time: string, data: any}} Frame the data are those of the view, see
+ *   types.d.ts; the store tells them apart
+ * @typedef {import("./link.js").Link["phase"]} Phase
+ * @typedef {import("socket.io-client").Socket} Socket
  * @typedef {{wanted: object, sent: object | null, good: object | null, deaf: boolean, changing: boolean,
  *   told: (error: string) => void}} Watch
  * @typedef {{watch: (view: string, params?: object) => Promise<string>, unwatch: (view: string) => void, again: () => void,
@@ -34,7 +38,7 @@ export function connect(store, common) {
   /** @type {(() => void)[]} */
   const reconnected = [];
   let connections = 0;
-  const link = (/** @type {string} */ phase, why = "") => store.dispatch({ type: "link", phase, why, now: Date.now() });
+  const link = (/** @type {Phase} */ phase, why = "") => store.dispatch({ type: "link", phase, why, now: Date.now() });
   socket.on("connect", () => {
     link("live");
     connections += 1;
@@ -44,7 +48,7 @@ export function connect(store, common) {
       bring(view, watch);
     }
   });
-  socket.on("frame", (/** @type {any} */ frame, /** @type {(() => void) | undefined} */ acknowledge) => {
+  socket.on("frame", (/** @type {Frame} */ frame, /** @type {(() => void) | undefined} */ acknowledge) => {
     const watch = watches.get(frame.view);
     if (!watch || watch.deaf || watch.wanted !== watch.sent) acknowledge?.();
     else store.dispatch({ type: "frame", ...frame, now: Date.now() }, () => acknowledge?.());
@@ -80,7 +84,7 @@ const newWatch = (wanted) => ({ wanted, sent: null, good: null, deaf: false, cha
  * Brings the server's watch to what is wanted. What it is told to replace is ended first, so that a frame still under
  * way for the old question is never taken for an answer to the new one. A question that is refused leaves the last
  * good one running.
- * @param {{socket: any, store: Store, common: (view: string) => object}} line @param {string} view @param {Watch} watch
+ * @param {{socket: Socket, store: Store, common: (view: string) => object}} line @param {string} view @param {Watch} watch
  */
 async function change({ socket, store, common }, view, watch) {
   if (watch.changing || !socket.connected) return;
@@ -112,7 +116,7 @@ async function change({ socket, store, common }, view, watch) {
   }
 }
 
-/** @param {any} socket @param {(phase: string, why?: string) => void} link */
+/** @param {Socket} socket @param {(phase: Phase, why?: string) => void} link */
 function listenForTrouble(socket, link) {
   const retry = () => setTimeout(() => socket.connected || socket.connect(), RETRY_MS);
   socket.on("disconnect", (/** @type {string} */ reason) => {

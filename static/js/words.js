@@ -53,7 +53,7 @@ export const kindWords = (kind) => lookUp(KINDS, kind);
 /** Ends that someone should look at. */
 const ABNORMAL = /^(reset|crash|error:)/;
 
-/** Mark and meaning of an event: as its kind, but for an abnormal end. @param {any} row */
+/** Mark and meaning of an event: as its kind, but for an abnormal end. @param {{kind: string, reason: string}} row */
 export function eventWords(row) {
   const words = kindWords(row.kind);
   return row.kind === "close" && ABNORMAL.test(row.reason) ? ["bad", words[1]] : words;
@@ -71,7 +71,7 @@ export function reasonSentence(reason) {
   return detail ? `${sentence} (${detail} events)` : sentence;
 }
 
-/** One line that says what ails a connection. @param {any} item */
+/** One line that says what ails a connection. @param {{state: string, queue_bytes: number}} item */
 export function complaint(item) {
   const queued = num(item.queue_bytes) ?? 0;
   if (item.state === "paused") return `${bytes(queued)} wait, reading is paused until the peer takes some`;

@@ -1,6 +1,7 @@
 // @ts-check
 /** The download dialog: which rows, in which format, how much that is; and every download on its way. */
 
+import { ApiError } from "../api.js";
 import { debounce, el, refs, setAttr, setText, show } from "../dom.js";
 import { asOf } from "../moment.js";
 import { givenUp } from "../scan.js";
@@ -10,17 +11,20 @@ import {
 
 /** @typedef {import("../main.js").App} App @typedef {import("../store.js").State} State @typedef {import("../transfers.js").Transfer} Transfer */
 /** @typedef {{q: string, since: string, until: string}} Chosen */
+/** @typedef {ReturnType<typeof refs<typeof KINDS>>} Parts */
 
+const KINDS = { downloadForm: HTMLFormElement, downloadStart: HTMLButtonElement };
 const STORED = "echoscope-downloads";
 const TYPING_MS = 300;
 const POLL_MS = 500;
 
 /**
- * @param {Record<string, any>} parts @param {App} app @param {() => Chosen} shown what the page shows now
+ * @param {ParentNode} root the page with its dialog @param {App} app @param {() => Chosen} shown what the page shows now
  * @returns {(state: State) => void}
  */
-export function mountDownloads(parts, app, shown) {
-  const form = /** @type {HTMLFormElement} */ (parts.downloadForm);
+export function mountDownloads(root, app, shown) {
+  const parts = refs(root, KINDS);
+  const form = parts.downloadForm;
   const asked = () => chosenSet(form, app, shown());
   const estimate = estimator(parts, app, asked);
   const opened = () => {
@@ -29,7 +33,7 @@ export function mountDownloads(parts, app, shown) {
   };
   parts.download.addEventListener("opening", opened);
   form.addEventListener("input", () => {
-    show(parts.downloadRange, form.range.value === "chosen");
+    show(parts.downloadRange, fieldsOf(form).range.value === "chosen");
     estimate();
   });
   form.addEventListener("submit", (event) => {
@@ -37,7 +41,7 @@ export function mountDownloads(parts, app, shown) {
     start(app, asked());
   });
   poll(app);
-  /** @type {any} */
+  /** @type {Transfer[] | null} */
   let drawn = null;
   return ({ transfers }) => {
     if (transfers === drawn) return;
@@ -46,33 +50,36 @@ export function mountDownloads(parts, app, shown) {
   };
 }
 
-/** @param {Record<string, any>} parts @param {App} app @param {Chosen} set */
+/** The fields by their names, of which `range` is a group of buttons. @param {HTMLFormElement} form */
+const fieldsOf = (form) => /** @type {Record<"q" | "since" | "until" | "format" | "range", {value: string}>} */ (/** @type {unknown} */ (form.elements));
+
+/** @param {Parts} parts @param {App} app @param {Chosen} set */
 function fillForm(parts, app, set) {
-  const form = parts.downloadForm;
+  const fields = fieldsOf(parts.downloadForm);
   const { since, until } = asOf("events", set, app.store.get().moment);
   const ranged = Boolean(since || until);
-  form.q.value = set.q;
-  form.since.value = since;
-  form.until.value = until;
+  fields.q.value = set.q;
+  fields.since.value = String(since);
+  fields.until.value = String(until);
   show(parts.downloadShown, ranged);
   setText(parts.downloadShownText, [since && `since ${since}`, until && `until ${until}`].filter(Boolean).join(", "));
-  form.range.value = ranged ? "shown" : "all";
+  fields.range.value = ranged ? "shown" : "all";
   show(parts.downloadRange, false);
 }
 
 /** What the form asks for. @param {HTMLFormElement} form @param {App} app @param {Chosen} set what the page shows */
 function chosenSet(form, app, set) {
-  const fields = /** @type {any} */ (form);
-  const choices = /** @type {Record<string, any>} */ ({
+  const fields = fieldsOf(form);
+  const choices = /** @type {Record<string, Record<string, string | number>>} */ ({
     shown: asOf("events", set, app.store.get().moment),
     all: { since: "", until: "" },
     chosen: { since: fields.since.value.trim(), until: fields.until.value.trim() },
   });
   const { since, until } = choices[fields.range.value];
-  return { format: String(fields.format.value), q: fields.q.value.trim(), since: String(since), until: String(until) };
+  return { format: fields.format.value, q: fields.q.value.trim(), since: String(since), until: String(until) };
 }
 
-/** Asks how much it would be, once typing has stopped. @param {Record<string, any>} parts @param {App} app @param {() => Record<string, string>} asked */
+/** Asks how much it would be, once typing has stopped. @param {Parts} parts @param {App} app @param {() => Record<string, string>} asked */
 function estimator(parts, app, asked) {
   let work = new AbortController();
   const ask = async () => {
@@ -142,16 +149,16 @@ async function hear(app, token) {
     change((transfer) => heard(transfer, answer, now));
   } catch (error) {
     // The link may be down: only the server itself can say that it knows of no such download.
-    if (/** @type {any} */ (error).status === 404) change((transfer) => unheard(transfer, now));
+    if (error instanceof ApiError && error.status === 404) change((transfer) => unheard(transfer, now));
   }
 }
 
-/** @param {Record<string, any>} parts @param {App} app @param {Transfer[]} transfers */
+/** @param {Parts} parts @param {App} app @param {Transfer[]} transfers */
 function showTransfers(parts, app, transfers) {
   const active = transfers.filter(isActive).length;
   setText(parts.downloadCount, active > 0 ? ` (${active} under way)` : "");
   show(parts.transfersBox, transfers.length > 0);
-  const list = /** @type {HTMLElement} */ (parts.transfers);
+  const list = parts.transfers;
   const tokens = transfers.map((transfer) => transfer.token);
   for (const item of Array.from(list.children)) if (!tokens.includes(/** @type {HTMLElement} */ (item).dataset.token ?? "")) item.remove();
   transfers.forEach((transfer, at) => {

@@ -2,7 +2,7 @@
 /** The histogram of the Events page: asked for, added up, shown again now and then; what is marked becomes the range. */
 
 import { addPage, grouped, GROUPS, rangeOf, summary } from "../bins.js";
-import { el, setAttr, setText, show } from "../dom.js";
+import { el, refs, setAttr, setText, show } from "../dom.js";
 import { count } from "../format.js";
 import { standsStill } from "../moment.js";
 import { follow, givenUp, progressWords } from "../scan.js";
@@ -11,7 +11,9 @@ import { createBars } from "./bars.js";
 
 /** @typedef {import("../store.js").State} State @typedef {import("../bins.js").Bins} Bins */
 /** @typedef {{q: string, since: string, until: string}} Shown the set that the page shows */
+/** @typedef {ReturnType<typeof refs<typeof KINDS>>} Parts */
 
+const KINDS = { scanBar: HTMLProgressElement };
 /** A live histogram is asked for again after so long, and after so many times what the last answer took. */
 const REFRESH_MS = 10_000;
 const COST_SHARE = 20;
@@ -20,10 +22,11 @@ const HINT = "Drag over the bars to see only that time";
 const BAR = 9;
 
 /**
- * @param {Record<string, any>} parts @param {import("../main.js").App} app @param {Shown} set shared with the page
+ * @param {ParentNode} root the section of the histogram, or more @param {import("../main.js").App} app @param {Shown} set shared with the page
  * @param {(range: {since: string, until: string}) => void} choose
  */
-export function mountHistogram(parts, app, set, choose) {
+export function mountHistogram(root, app, set, choose) {
+  const parts = refs(root, KINDS);
   const bars = createBars(parts.bars, {
     onMark: (words) => {
       setText(parts.barWords, words || HINT);
@@ -40,7 +43,7 @@ export function mountHistogram(parts, app, set, choose) {
   const legend = mountLegend(parts.legend, () => update(app.store.get()));
   parts.wholeRange.addEventListener("click", () => choose({ since: "", until: "" }));
   app.onAnew(() => load());
-  /** @type {any} */
+  /** @type {State["histogram"] | null} */
   let drawn = null;
   const update = (/** @type {State} */ { histogram }) => {
     bars.update(histogram.bins, legend.hidden);
@@ -57,11 +60,11 @@ export function mountHistogram(parts, app, set, choose) {
   };
 }
 
-/** Asks, from the start whenever the set has changed. @param {Record<string, any>} parts @param {import("../main.js").App} app @param {Shown} set */
+/** Asks, from the start whenever the set has changed. @param {Parts} parts @param {import("../main.js").App} app @param {Shown} set */
 function loader(parts, app, set) {
   let work = new AbortController();
   let timer = 0;
-  const tell = (/** @type {object} */ change) => app.store.dispatch({ type: "histogram", change });
+  const tell = (/** @type {Partial<State["histogram"]>} */ change) => app.store.dispatch({ type: "histogram", change });
   const load = async (fresh = true) => {
     work.abort();
     clearTimeout(timer);
@@ -127,7 +130,7 @@ function mountLegend(host, changed) {
   };
 }
 
-/** @param {Record<string, any>} parts @param {State["histogram"]} histogram @param {Shown} set */
+/** @param {Parts} parts @param {State["histogram"]} histogram @param {Shown} set */
 function showState(parts, { bins, error, cancelled, stale }, set) {
   const scanning = bins !== null && !bins.whole && !cancelled && !error;
   setText(parts.histogramWords, bins ? summary(bins) : "");

@@ -1,22 +1,25 @@
 // @ts-check
 /** The way back into the log at the end of a list: page after page, with progress and cancel where a filter is rare. */
 
-import { setText, show } from "../dom.js";
+import { refs, setText, show } from "../dom.js";
 import { follow, givenUp, progressOf, progressWords } from "../scan.js";
 import { untilOldest } from "../tail.js";
 
 /** @typedef {import("../store.js").State} State @typedef {{q: string, since: string, until: string}} Shown */
+/** @typedef {ReturnType<typeof refs<typeof KINDS>>} Parts */
 
+const KINDS = { older: HTMLButtonElement, olderBar: HTMLProgressElement, olderCancel: HTMLButtonElement };
 /** Rows of a page. */
 const PAGE = 200;
 /** Pixels from the end of the list at which older rows are fetched. */
 const NEAR_END = 200;
 
 /**
- * @param {Record<string, any>} parts with older, olderText, olderBar, olderCancel, scroller @param {import("../main.js").App} app
+ * @param {ParentNode} root with older, olderText, olderBar, olderCancel and scroller @param {import("../main.js").App} app
  * @param {Shown} set shared with the page @param {string} all what is said when there is nothing older
  */
-export function mountOlder(parts, app, set, all) {
+export function mountOlder(root, app, set, all) {
+  const parts = refs(root, KINDS);
   let work = new AbortController();
   let busy = false;
   let note = "";
@@ -78,7 +81,7 @@ export function mountOlder(parts, app, set, all) {
   return { load, update, stop: () => work.abort() };
 }
 
-/** @param {Record<string, any>} parts @param {any} page */
+/** @param {Parts} parts @param {import("../types.js").EventsPage} page */
 function showProgress(parts, page) {
   const progress = progressOf(page.progress);
   show(parts.olderBar, progress.total > 0);

@@ -8,6 +8,7 @@ import { addressBar, build } from "../url.js";
 
 /** @typedef {import("../store.js").State} State @typedef {import("../main.js").App} App @typedef {import("../moment.js").Moment} Moment */
 
+const KINDS = { play: HTMLButtonElement, slider: HTMLInputElement, speed: HTMLSelectElement, copyMoment: HTMLButtonElement };
 const DEFAULTS = { at: "", speed: "" };
 /** How often it is asked what the log holds. */
 const SPAN_MS = 15_000;
@@ -23,9 +24,9 @@ export function momentOfAddress() {
   return fromAddress(at, speed, Date.now());
 }
 
-/** @param {App} app @param {() => void} jumped called when the page must ask anew */
-export function mountScrubber(app, jumped) {
-  const parts = refs(/** @type {HTMLElement} */ (document.getElementById("scrubber")));
+/** @param {ParentNode} root @param {App} app @param {() => void} jumped called when the page must ask anew */
+export function mountScrubber(root, app, jumped) {
+  const parts = refs(root, KINDS);
   const settle = debounce(jumped, SETTLE_MS);
   const { store } = app;
   /** The mode that the server was asked for; playing may end by itself, at the end of the log. */
@@ -50,7 +51,7 @@ export function mountScrubber(app, jumped) {
   parts.live.addEventListener("click", () => set(LIVE));
   parts.slider.addEventListener("input", () => set({ ...reach(Number(parts.slider.value)), playing: false }, true));
   parts.slider.addEventListener("change", () => writeAddress(store.get().moment));
-  parts.slider.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  parts.slider.addEventListener("keydown", (event) => {
     const { span, moment } = store.get();
     if (!span || event.ctrlKey || event.altKey || event.metaKey) return;
     const stride = strideOf(event.key, event.shiftKey);
@@ -83,7 +84,7 @@ async function askSpan(app) {
   try {
     const { since, until, live } = await app.get("span");
     // Milliseconds were cut off: the first one may be before the log's beginning.
-    const span = since === null ? null : { since: (toMillis(since) ?? 0) + 1, until: toMillis(until), end: until, live, heard: Date.now() };
+    const span = { since: (toMillis(since) ?? 0) + 1, until: toMillis(until) ?? 0, end: until, live, heard: Date.now() };
     app.store.dispatch({ type: "span", span });
   } catch (error) {
     // The link is down, which the page says already; what is known stays.
@@ -101,7 +102,7 @@ export const pathAt = (path, moment) => path + build(addressParams(moment), DEFA
 /** The address of this page at a moment. @param {number} at */
 const linkTo = (at) => location.origin + location.pathname + build({ at: written(at), speed: "" }, DEFAULTS, location.search);
 
-/** @param {Record<string, any>} parts @param {App} app */
+/** @param {Record<string, HTMLElement>} parts @param {App} app */
 async function copy(parts, app) {
   const { moment, overviewTime } = app.store.get();
   const at = Math.floor(moment.at ?? overviewTime * 1000);
@@ -125,7 +126,7 @@ function keepInLinks(store) {
   for (const name of ["click", "auxclick", "contextmenu"]) document.addEventListener(name, complete, { capture: true });
 }
 
-/** @param {Record<string, any>} parts */
+/** @param {ReturnType<typeof refs<typeof KINDS>>} parts */
 function shower(parts) {
   let addressed = 0;
   return (/** @type {State} */ { moment, span, now, overviewTime, overview }) => {

@@ -22,14 +22,14 @@ const JUMP_S = 30;
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
 export function mount(root, app) {
-  const parts = refs(root);
+  const parts = refs(root, { table: HTMLTableElement });
   const table = createTable(parts.table, {
     ...EVENT_TABLE, onHold: (held) => app.store.dispatch({ type: "hold", held }),
   });
   const draw = mountCharts(root);
   const set = { q: `conn:${app.conn}`, since: "", until: "" };
-  const older = mountOlder(parts, app, set, "That is all of it.");
-  const downloads = mountDownloads(parts, app, () => set);
+  const older = mountOlder(root, app, set, "That is all of it.");
+  const downloads = mountDownloads(root, app, () => set);
   app.onAnew(() => begin(parts, app));
   begin(parts, app);
   /** @type {any} */
@@ -73,7 +73,7 @@ async function lookUp(/** @type {any} */ parts, /** @type {import("../main.js").
     const { moment } = app.store.get();
     if (moment.at !== null && moment.at !== at) return;
     const time = new Date(at).toISOString();
-    app.store.dispatch({ type: "frame", view: "connection", data: { ...fromLog(items), history: items }, time, now: Date.now() });
+    app.store.dispatch({ type: "frame", view: "connection", data: fromLog(items), time, now: Date.now() });
   } catch (failure) {
     missing(parts, `It could not be looked up in the log: ${/** @type {Error} */ (failure).message}`);
   }

@@ -41,7 +41,7 @@ const rowMark = ({ state }) => (state === "blocked" || state === "paused" ? "ful
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
 export function mount(root, app) {
-  const parts = refs(root);
+  const parts = refs(root, { table: HTMLTableElement, q: HTMLInputElement });
   const bar = addressBar(DEFAULTS);
   const params = bar.read();
   if (!SIZES.includes(params.size)) params.size = DEFAULTS.size;
@@ -68,7 +68,7 @@ export function mount(root, app) {
   mountFilter(root, parts, params, change);
   mountOrder(parts, params, change);
   const page = mountPager(root, parts, params, change);
-  mountColumns(parts, STORED_COLUMNS, table.release);
+  mountColumns(root, STORED_COLUMNS, table.release);
   parts.hint.addEventListener("click", table.release);
   showControls(parts, params);
   parts.q.value = params.q;

@@ -21,12 +21,12 @@ const TYPING_MS = 250;
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
 export function mount(root, app) {
-  const parts = refs(root);
+  const parts = refs(root, { table: HTMLTableElement });
   const bar = addressBar(DEFAULTS);
   const params = bar.read();
   const holds = holdings(parts, app);
   const table = createTable(parts.table, { ...EVENT_TABLE, onHold: (held) => holds.set("pointing", held) });
-  const older = mountOlder(parts, app, params, "That is all: the log has no older rows of this set.");
+  const older = mountOlder(root, app, params, "That is all: the log has no older rows of this set.");
   const ask = async () => {
     show(parts.clear, Boolean(params.q || params.since || params.until));
     older.stop();
@@ -42,8 +42,8 @@ export function mount(root, app) {
     ask();
   };
   const put = mountFields(root, parts, params, change);
-  const histogram = mountHistogram(parts, app, params, put);
-  const downloads = mountDownloads(parts, app, () => params);
+  const histogram = mountHistogram(root, app, params, put);
+  const downloads = mountDownloads(root, app, () => params);
   app.onAnew(ask);
   pressKinds(parts, params);
   ask();

@@ -13,7 +13,7 @@ const SHARES = ["p50", "p90", "p99", "max"];
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
 export function mount(root, app) {
-  const parts = refs(root);
+  const parts = refs(root, { chart: HTMLCanvasElement });
   const chart = createTurnChart(parts.chart, parts.told);
   const bar = addressBar({ worker: 0 });
   let worker = bar.read().worker;

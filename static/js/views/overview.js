@@ -48,7 +48,7 @@ const CHARTS = {
   },
 };
 
-/** Tile, column of the sparkline, least top of it. @type {[string, string, number][]} */
+/** Tile, column of the sparkline, least top of it. @type {[string, import("../series.js").Column, number][]} */
 const SPARKS = [
   ["open", "open", 1], ["blocked", "blocked", 1], ["echoes", "echoes_per_s", 1], ["bytesIn", "bytes_in_per_s", 1],
   ["bytesOut", "bytes_out_per_s", 1], ["queued", "queue_bytes", 1], ["busy", "loop_busy", 0.1],
@@ -78,7 +78,7 @@ export function mount(root, app) {
       const end = Math.max(state.overviewTime, state.history.time.at(-1) ?? 0) || app.now() / 1000;
       for (const chart of charts) chart.update(state.history, [end - state.history.range, end]);
     }
-    for (const [tile, column, least] of SPARKS) sparkline(parts[`${tile}Spark`], state.recent[column], least);
+    for (const [tile, column, least] of SPARKS) sparkline(/** @type {Element} */ (parts[`${tile}Spark`]), state.recent[column], least);
     if (!data) return;
     tiles(parts, data);
     server(parts, data);
