@@ -193,17 +193,32 @@ export interface ReadySpread extends Spread {
   histogram: [number, number][];
 }
 
-/** The latest turns of a loop, in columns, oldest first. */
+/** Turns of a loop, in columns, oldest first; null where the parts of a turn were not measured. */
 export interface TurnColumns {
   time: number[];
   wait_us: number[];
   busy_us: number[];
+  accept_us: (number | null)[];
+  read_us: (number | null)[];
+  write_us: (number | null)[];
   ready: number[];
   scanned: number[];
   accepts: number[];
   reads: number[];
   writes: number[];
   eagains: number[];
+}
+
+/** Of the turns whose parts were measured: how many, how long in all, of that in each phase, and calls. */
+export interface Phases {
+  turns: number;
+  busy_us: number;
+  accept_us: number;
+  read_us: number;
+  write_us: number;
+  accepts: number;
+  reads: number;
+  writes: number;
 }
 
 /** A descriptor of which program and kernel say something else. */
@@ -231,7 +246,9 @@ export interface LoopItem {
   ready: ReadySpread;
   scanned_per_ready: number | null;
   calls_per_s: Record<string, number>;
+  phases: Phases;
   latest: TurnColumns;
+  measured: TurnColumns;
   accept_queue: AcceptQueue | null;
   registrations: Registrations | null;
   report_age_s: number;
