@@ -41,6 +41,19 @@ class Size(click.ParamType[int]):
         return size
 
 
+class HostName(click.ParamType[str]):
+    """A name as it stands in a browser's address bar, without scheme and port."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name in small letters; what is none ends in a clear line."""
+        name = str(value).lower().rstrip(".")
+        if not re.fullmatch(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", name):
+            self.fail(f"{value!r} is not a host name such as echo.example (without scheme, port and *).", param, ctx)
+        return name.strip("[]")
+
+
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """A click option that also reads ECHOSCOPE_<OPTION>, and shows its default and its variable."""
     long_name = next(name for name in names if name.startswith("--"))
@@ -79,6 +92,7 @@ COUNT = click.IntRange(0, 10_000_000)
 @cli.command()
 @option("--host", default="127.0.0.1", help="Address of the dashboard.")
 @option("--port", type=PORT, default=5000, help="Port of the dashboard; 0 picks a free one.")
+@option("--allow-host", type=HostName(), multiple=True, help="Answer for this name too, behind a proxy; repeatable.")
 @option("--echo-host", default="127.0.0.1", help="Address of the echo server.")
 @option("--echo-port", type=PORT, default=21567, help="Port of the echo server; 0 picks a free one.")
 @option("--model", type=click.Choice(MODELS), default="epoll", help="How the server waits for its sockets.")
@@ -110,13 +124,14 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     if values["replay"] is not None:
         from core.replay import Replay
 
-        return Deployment(lambda: Replay(values["replay"]), ServiceError)
-    engine_values = {name: value for name, value in values.items() if name not in ("host", "port", "replay")}
+        return Deployment(lambda: Replay(values["replay"]), ServiceError, allow_hosts=values["allow_host"])
+    web_values = ("host", "port", "allow_host", "replay")
+    engine_values = {name: value for name, value in values.items() if name not in web_values}
     try:
         settings = Settings(**engine_values)
     except ServiceError as error:
         raise click.UsageError(str(error)) from error
-    return Deployment(lambda: Service(settings), ServiceError)
+    return Deployment(lambda: Service(settings), ServiceError, allow_hosts=values["allow_host"])
 
 
 def gunicorn_settings() -> dict[str, Any]:

@@ -69,6 +69,26 @@ def test_version() -> None:
     assert run("--version").stdout.startswith("echoscope ")
 
 
+def allowed(*arguments: str) -> Any:
+    """What `serve` takes for --allow-host."""
+    return app.cli.commands["serve"].make_context("serve", list(arguments)).params["allow_host"]
+
+
+def test_host_names_are_taken_from_options_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert allowed() == ()
+    assert allowed("--allow-host", "Echo.Example.", "--allow-host", "[fd00::7]") == ("echo.example", "fd00::7")
+    monkeypatch.setenv("ECHOSCOPE_ALLOW_HOST", "echo.example a-b.example")
+    assert allowed() == ("echo.example", "a-b.example")
+
+
+@pytest.mark.parametrize("name", ["https://echo.example", "echo.example:80", "*.example", "", "a b", "-x", "é.example"])
+def test_what_is_no_host_name_is_refused(name: str) -> None:
+    ran = run("serve", f"--allow-host={name}")
+    assert ran.returncode == 2
+    assert "is not a host name" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys, app; app.main(['serve', '--help']); print({'numpy', 'pyarrow', 'flask'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)

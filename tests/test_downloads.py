@@ -140,8 +140,23 @@ def test_progress_of_one_that_is_done(browser: Any) -> None:
         "bytes": len(EXPECTED),
         "estimate": {"rows": 1000, "bytes": 12_890, "exact": True},
         "name": "echoscope-log.jsonl",
+        "reason": "",
     }
     assert browser.delete(f"/api/v1/downloads/{TOKEN}").json["state"] == "done"
+
+
+def test_one_that_is_refused_says_why_by_its_token(site: Site) -> None:
+    site.monitor.chunks = Endless()
+    with (
+        requests.get(site.url + PATH, stream=True, timeout=5) as first,
+        requests.get(site.url + PATH, stream=True, timeout=5) as second,
+    ):
+        assert first.raw.read(1)
+        assert second.raw.read(1)
+        assert requests.get(f"{site.url}{PATH}&token={TOKEN}", timeout=5).status_code == 503
+        told = requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=5).json()
+    assert (told["state"], told["rows"], told["estimate"]) == ("refused", 0, None)
+    assert told["reason"] == "2 downloads are under way; try again in a moment"
 
 
 def test_a_token_is_for_one_download(browser: Any) -> None:

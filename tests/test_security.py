@@ -36,6 +36,51 @@ def test_foreign_names_are_refused(browser: Any, host: str, path: str) -> None:
     assert response.content_type == "application/problem+json"
 
 
+@pytest.fixture
+def proxied(monitor: FakeMonitor) -> Any:
+    """A browser of a server on loopback that answers for echo.example too."""
+    return create_app(monitor, allow_hosts=["Echo.example", "fd00::7"]).test_client()
+
+
+@pytest.mark.parametrize(
+    "host", ["echo.example", "echo.example:8443", "ECHO.EXAMPLE.", "[fd00::7]:80", "localhost:5000"]
+)
+def test_allowed_names_are_answered(proxied: Any, host: str) -> None:
+    assert proxied.get("/api/v1/status", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "a.echo.example", "echo.example.evil.example", "", "*"])
+def test_other_names_are_refused_and_told_of_the_option(proxied: Any, host: str) -> None:
+    response = proxied.get("/api/v1/status", headers={"Host": host})
+    assert response.status_code == 403
+    assert "--allow-host" in response.get_json(force=True)["detail"]
+
+
+LIVE = "/socket.io/?EIO=4&transport=polling"
+
+
+@pytest.mark.parametrize(
+    ("origin", "same"),
+    [
+        ("https://echo.example", True),
+        ("http://echo.example", True),
+        ("https://evil.example", False),
+        ("https://echo.example:9999", False),
+        ("null", False),
+    ],
+)
+def test_pages_of_an_allowed_name_may_be_https(proxied: Any, origin: str, same: bool) -> None:
+    headers = {"Host": "echo.example", "Origin": origin}
+    assert (proxied.get(LIVE, headers=headers).status_code == 200) is same
+    assert (proxied.post("/api/v1/connections/1/close", headers=headers).status_code == 200) is same
+
+
+def test_live_updates_behind_a_proxy_that_renames_the_host(browser: Any) -> None:
+    headers = {"Host": "127.0.0.1:5000", "X-Forwarded-Host": "echo.example", "X-Forwarded-Proto": "https"}
+    assert browser.get(LIVE, headers={**headers, "Origin": "https://echo.example"}).status_code == 200
+    assert browser.get(LIVE, headers={**headers, "Origin": "https://evil.example"}).status_code == 400
+
+
 @pytest.mark.parametrize("bound", ["0.0.0.0", "192.168.1.5", "::", None])
 def test_any_name_when_bound_to_the_network(monitor: FakeMonitor, bound: str | None) -> None:
     browser = create_app(monitor, host=bound).test_client()

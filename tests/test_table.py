@@ -12,6 +12,7 @@ from core.record.query import CONNECTION_FIELDS, parse
 from core.record.records import Records
 from core.watch.listing import Listing
 from core.watch.table import STATES, Table
+from core.watch.tally import Tally
 
 MAPPED = bytes(10) + b"\xff\xff"
 OFFSET = 1_700_000_000_000_000_000
@@ -122,6 +123,56 @@ def test_the_oldest_closed_are_forgotten() -> None:
     assert item(table, 31)["bytes_in"] == 0
 
 
+def churn(table: Table, ends: Iterable[Reason], first: int = 1) -> None:
+    """A connection that opens and at once ends for each of these reasons, folded as the tally does."""
+    tally = Tally(table, 0)
+    for conn, reason in enumerate(ends, first):
+        opened, closed = record(Kind.OPEN, conn, 2 * conn, 9), record(Kind.CLOSE, conn, 2 * conn + 1, reason=reason)
+        for _ in tally.fold(Records.of(array([opened, closed]), OFFSET)):
+            pass
+
+
+def test_a_storm_of_ordinary_ends_leaves_the_abnormal_ones() -> None:
+    table = Table(closed_kept=5)
+    churn(table, [Reason.RESET, Reason.IDLE, Reason.OPERATOR, Reason(Reason.CRASH)])
+    churn(table, [Reason.PEER, Reason.SHUTDOWN] * 100, first=5)
+    assert [item(table, conn)["reason"] for conn in range(1, 5)] == ["reset", "idle", "operator", "crash"]
+    assert 5 <= table.ordinary_count < 10
+    assert table.abnormal_count == 4
+
+
+def test_a_storm_of_abnormal_ends_leaves_the_ordinary_ones_and_is_bounded() -> None:
+    table = Table(closed_kept=5)
+    churn(table, [Reason.PEER, *[Reason.RESET] * 100, Reason.PEER])
+    assert table.find(1) is not None
+    assert 5 <= table.abnormal_count < 10
+    assert item(table, 101)["reason"] == "reset"
+
+
+@given(
+    st.lists(st.sampled_from([Reason.PEER, Reason.RESET, Reason.SHUTDOWN, Reason.IDLE]), max_size=40),
+    st.lists(st.integers(1, 30), max_size=20),
+)
+def test_what_is_forgotten_does_not_depend_on_the_batches(ends: list[Reason], sizes: list[int]) -> None:
+    records = array(
+        one
+        for conn, reason in enumerate(ends, 1)
+        for one in (record(Kind.OPEN, conn, 2 * conn, 9), record(Kind.CLOSE, conn, 2 * conn + 1, reason=reason))
+    )
+    one_by_one, cut = Table(closed_kept=3), Tally(Table(closed_kept=3), 0)
+    churn(one_by_one, ends)
+    for size in [*sizes, len(records)]:
+        part, records = records[:size], records[size:]
+        for _ in cut.fold(Records.of(part, OFFSET)):
+            pass
+    assert cut.table["conn"].tolist() == one_by_one["conn"].tolist()
+    assert cut.table.peers.to_pylist() == one_by_one.peers.to_pylist()
+    assert (cut.table.ordinary_count, cut.table.abnormal_count) == (
+        one_by_one.ordinary_count,
+        one_by_one.abnormal_count,
+    )
+
+
 class TestListing:
     @pytest.fixture
     def listing(self) -> Listing:
@@ -146,6 +197,11 @@ class TestListing:
         assert self.ask(listing, "state:closed")["matched"] == 10
         assert self.ask(listing, "reason:reset")["matched"] == 10
         assert self.ask(listing, "conn:95")["items"][0]["reason"] == "reset"
+
+    def test_how_many_are_in_each_state_whatever_the_filter(self, listing: Listing) -> None:
+        counts = {"open": 0, "blocked": 90, "paused": 0, "closing": 0, "closed": 10, "abnormal": 10}
+        assert self.ask(listing)["counts"] == counts
+        assert self.ask(listing, "conn:3")["counts"] == counts
 
     def test_filter_then_sort_then_page(self, listing: Listing) -> None:
         answer = self.ask(listing, "bytes_in>50", "-queue_bytes", 5, 3)

@@ -1,5 +1,6 @@
 """The dashboard's web application. It knows the monitor that it is handed, and nothing behind it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from flask import Flask, Response, request
@@ -8,7 +9,7 @@ from web import api, assets, pages, problems
 from web.downloads import Downloads
 from web.live import Live
 from web.monitor import Monitor
-from web.security import Guard
+from web.security import Guard, SameOrigin
 from web.tools import Tools
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,11 +26,14 @@ def create_app(
     monitor: Monitor,
     *,
     host: str | None = "127.0.0.1",
+    allow_hosts: Iterable[str] = (),
     most_viewers: int = 48,
     most_downloads: int = 4,
     tools: Tools | None = None,
 ) -> Flask:
     """The application that shows `monitor`, bound to `host` (None: unknown, a Unix socket for instance).
+
+    Bound to loopback it answers for the names `allow_hosts` too.
 
     `app.extensions["echoscope"]` holds its `Live` and `Downloads`: start the one, stop both.
     """
@@ -46,7 +50,8 @@ def create_app(
     app.register_blueprint(api.orders_blueprint(monitor))
     app.after_request(assets.compress)
     app.after_request(_no_store)
-    live = Live(app, monitor, most_viewers)
-    app.wsgi_app = Guard(app.wsgi_app, host)  # type: ignore[method-assign]
+    same_origin = SameOrigin(allow_hosts)
+    live = Live(app, monitor, most_viewers, same_origin)
+    app.wsgi_app = Guard(app.wsgi_app, host, same_origin)  # type: ignore[method-assign]
     app.extensions["echoscope"] = (live, downloads)
     return app

@@ -101,7 +101,7 @@ class Downloads:
     def progress(self, token: str) -> Json:
         """How far the download with that token has come."""
         ticket = self._known(token)
-        if ticket.estimate is None:
+        if ticket.estimate is None and ticket.state is not State.REFUSED:
             asked = ticket.asked
             ticket.estimate = self._monitor.estimate(asked.format, asked.q, asked.since, asked.until)
         return ticket.as_dict()
@@ -136,7 +136,11 @@ class Downloads:
         with self._lock:
             if self._stopping or len(self._active) >= self._most:
                 why = "the server is stopping" if self._stopping else f"{self._most} downloads are under way"
-                raise ProblemError(503, f"{why}; try again in a moment", {"Retry-After": str(RETRY_AFTER_S)})
+                why += "; try again in a moment"
+                # Whoever asked by a link sees no answer: the page asks by the token what has become of it.
+                ticket.refuse(why)
+                self._tickets.add(ticket)
+                raise ProblemError(503, why, {"Retry-After": str(RETRY_AFTER_S)})
             if not self._tickets.add(ticket):
                 raise ProblemError(409, f'the token "{ticket.asked.token}" is that of another download')
             self._active.add(stream)

@@ -32,7 +32,7 @@ from web.parameters import (
     parse_unwatch,
     parse_watch,
 )
-from web.security import App, Environ, StartResponse
+from web.security import App, Environ, SameOrigin, StartResponse
 from web.tails import Tails
 from web.travel import Travel
 
@@ -124,7 +124,7 @@ def _web_socket(handler: Any, server: Any) -> Any:
 class Live:
     """The Socket.IO side of the dashboard. `start` before the first request, `stop` before the web server ends."""
 
-    def __init__(self, app: Flask, monitor: Monitor, most_viewers: int) -> None:
+    def __init__(self, app: Flask, monitor: Monitor, most_viewers: int, same_origin: SameOrigin) -> None:
         self._monitor = monitor
         self._most = most_viewers
         self._tails = Tails(monitor)
@@ -134,6 +134,7 @@ class Live:
             app,
             async_mode="threading",
             async_handlers=False,
+            cors_allowed_origins=same_origin,
             manage_session=False,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
             json=_Json,

@@ -69,16 +69,48 @@ def _host_name(host_header: str) -> str:
         return ""
 
 
+def _first(environ: Environ, name: str, default: str) -> str:
+    """The first value of a header that proxies add to."""
+    return str(environ.get(name, default)).split(",")[0].strip()
+
+
+class SameOrigin:
+    """Whether a page may talk to us: one that was loaded under the name by which it asks.
+
+    Behind a proxy that ends TLS the page is https and its request to us is not: under one of `allow_hosts` both are the
+    same.
+    """
+
+    def __init__(self, allow_hosts: Iterable[str]) -> None:
+        self._allowed = frozenset(name.lower() for name in allow_hosts)
+
+    def knows(self, name: str) -> bool:
+        """Whether a Host's name is one of those allowed."""
+        return name.rstrip(".") in self._allowed
+
+    def __call__(self, origin: str, environ: Environ) -> bool:
+        host, scheme = environ.get("HTTP_HOST", ""), environ["wsgi.url_scheme"]
+        own = {f"{scheme}://{host}"}
+        if self.knows(_host_name(host)):
+            own |= {f"http://{host}", f"https://{host}"}
+        # A proxy's word: a page of another site can't set these without being asked first (CORS), which we never allow.
+        if "HTTP_X_FORWARDED_HOST" in environ or "HTTP_X_FORWARDED_PROTO" in environ:
+            scheme = _first(environ, "HTTP_X_FORWARDED_PROTO", scheme)
+            own.add(f"{scheme}://{_first(environ, 'HTTP_X_FORWARDED_HOST', host)}")
+        return origin in own
+
+
 class Guard:
     """WSGI middleware against other sites in the same browser.
 
-    Bound to loopback, only requests for a loopback name are answered: a foreign name that was made to resolve to
-    127.0.0.1 (DNS rebinding) is turned away. Requests that change something must come from our own pages or from
-    a program that is no browser.
+    Bound to loopback, only requests for a loopback name or an allowed one are answered: a foreign name that was made to
+    resolve to 127.0.0.1 (DNS rebinding) is turned away. Requests that change something must come from our own pages or
+    from a program that is no browser.
     """
 
-    def __init__(self, app: App, bound_host: str | None) -> None:
+    def __init__(self, app: App, bound_host: str | None, same_origin: SameOrigin) -> None:
         self._app = app
+        self._same_origin = same_origin
         self._bound_host = bound_host.lower() if bound_host and is_loopback(bound_host) else None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -98,12 +130,14 @@ class Guard:
         if self._bound_host is None or "HTTP_HOST" not in environ:
             return None
         name = _host_name(environ["HTTP_HOST"])
-        if is_loopback(name) or name == self._bound_host:
+        if is_loopback(name) or name == self._bound_host or self._same_origin.knows(name):
             return None
-        return f"this server is bound to {self._bound_host} and does not answer for the host {name!r:.100}"
+        return (
+            f"this server is bound to {self._bound_host} and does not answer for the host {name!r:.100}"
+            " (serve --allow-host NAME lets it)"
+        )
 
-    @staticmethod
-    def _origin_refusal(environ: Environ) -> str | None:
+    def _origin_refusal(self, environ: Environ) -> str | None:
         if environ["REQUEST_METHOD"] in _SAFE_METHODS:
             return None
         site = environ.get("HTTP_SEC_FETCH_SITE")
@@ -111,5 +145,5 @@ class Guard:
         if site is not None:
             allowed = site in ("same-origin", "none")
         else:
-            allowed = origin is None or origin == f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+            allowed = origin is None or self._same_origin(origin, environ)
         return None if allowed else f"{environ['REQUEST_METHOD']} is allowed from this server's own pages only"

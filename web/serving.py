@@ -64,7 +64,8 @@ def starting(_environ: Environ, start_response: StartResponse) -> Iterable[bytes
 class Deployment:
     """gunicorn's settings and hooks. `failure` is the exception type of the engine's own one-line errors.
 
-    `make_tools` is called with the engine once that runs.
+    `make_tools` is called with the engine once that runs; `allow_hosts` are names that the dashboard answers for besides
+    those of the address it is bound to.
     """
 
     def __init__(
@@ -72,10 +73,12 @@ class Deployment:
         make_engine: Callable[[], Engine],
         failure: type[Exception],
         make_tools: Callable[[Engine], Tools] = lambda _engine: Tools(),
+        allow_hosts: Iterable[str] = (),
     ) -> None:
         self._make_engine = make_engine
         self._failure = failure
         self._make_tools = make_tools
+        self._allow_hosts = tuple(allow_hosts)
         self._engine: Engine | None = None
         self._stop_asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopper: threading.Thread | None = None
@@ -141,9 +144,13 @@ class Deployment:
         host = bound[0] if isinstance(bound, tuple) else None
         reserve = max(4, worker.cfg.threads // 4)
         most_viewers = worker.cfg.threads - reserve
-        tools = self._make_tools(engine)
         app = create_app(
-            engine.monitor, host=host, most_viewers=most_viewers, most_downloads=max(1, reserve // 4), tools=tools
+            engine.monitor,
+            host=host,
+            allow_hosts=self._allow_hosts,
+            most_viewers=most_viewers,
+            most_downloads=max(1, reserve // 4),
+            tools=self._make_tools(engine),
         )
         app.extensions["echoscope"][0].start()
         worker.wsgi = app

@@ -22,6 +22,7 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    REFUSED = "refused"
 
 
 @dataclass(eq=False)
@@ -35,6 +36,8 @@ class Ticket:
     estimate: Json | None = None
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
+    reason: str = ""
+    """Why it was refused."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def end(self, state: State) -> None:
@@ -42,6 +45,11 @@ class Ticket:
         with self._lock:
             if self.ended is None:
                 self.state, self.ended = state, time.monotonic()
+
+    def refuse(self, reason: str) -> None:
+        """It never began."""
+        self.reason = reason
+        self.end(State.REFUSED)
 
     def as_dict(self) -> Json:
         """As the API tells it; `bytes` are before gzip, as the file will be."""
@@ -54,6 +62,7 @@ class Ticket:
             "estimate": estimate,
             "elapsed_s": round((self.ended or time.monotonic()) - self.started, 3),
             "name": self.name,
+            "reason": self.reason,
         }
 
 

@@ -83,6 +83,9 @@ REASON_MEANING: Final = {
     Reason.CRASH: "the server was killed; closed in the record at the next start",
 }
 
+ORDINARY_ENDS: Final = (Reason.PEER, Reason.SHUTDOWN)
+"""Close reasons that nobody has to look into; every other end is abnormal."""
+
 # Linux errno values end at 133 (include/uapi/asm-generic/errno.h), so a reason fits one byte.
 ERRNO_BASE: Final = 100
 

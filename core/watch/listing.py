@@ -43,9 +43,10 @@ class Listing:
         self._now = now
 
     def page(self, query: Query, sort: str, limit: int, offset: int) -> dict[str, Any]:
-        """`total`, `matched` and the `items` of the page; raises ValueError for an unknown sort.
+        """`total`, `matched`, the `items` of the page and the `counts` of all; raises ValueError for an unknown sort.
 
-        Closed connections are listed when the filter names a state, a reason or a connection.
+        Closed connections are listed when the filter names a state, a reason or a connection. `counts` has how many are
+        in each state, and `abnormal`: those of the closed ones whose end was not an ordinary one.
         """
         name, descending = sort.removeprefix("-"), sort.startswith("-")
         if name not in SORTABLE:
@@ -59,7 +60,7 @@ class Listing:
         rows = np.flatnonzero(listed & query.mask(columns)) if query.terms else np.flatnonzero(listed)
         matched = len(rows)
         rows = _ordered(rows, columns[name], descending, offset + limit)[offset : offset + limit]
-        return {"total": total, "matched": matched, "items": self.items(rows)}
+        return {"total": total, "matched": matched, "items": self.items(rows), "counts": self._counts(states)}
 
     def find(self, conn: int) -> dict[str, Any] | None:
         """The item of one connection."""
@@ -110,6 +111,13 @@ class Listing:
             if len(at):
                 found.append((table, rows[at] - start, at))
         return found
+
+    def _counts(self, states: Numbers) -> dict[str, int]:
+        """How many connections are in each state, given those of all rows; how many ended abnormally."""
+        counts = np.bincount(states, minlength=len(STATES)).tolist()
+        counts[0] -= len(self._tables)  # the servers' own rows
+        abnormal = sum(table.abnormal_count for table in self._tables)
+        return {**dict(zip(STATES, counts, strict=True)), "abnormal": abnormal}
 
     def _columns(self, names: Iterable[str]) -> dict[str, Any]:
         made: dict[str, Column] = {}

@@ -1,7 +1,8 @@
 """The connections of one worker, in columns, folded from records a whole array at a time.
 
 Row 0 is the server itself (connection 0). Rows are sorted by connection id, which grows with time, so an id is
-found by binary search. Closed connections stay until newer ones push them out.
+found by binary search. Closed connections stay until newer ones push them out: ordinary ends push out ordinary ones,
+abnormal ends abnormal ones, so that a storm of the one does not wash away the other.
 """
 
 from collections.abc import Mapping
@@ -11,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import Kind
+from core.record.events import ORDINARY_ENDS, Kind
 from core.record.records import PAYLOAD, Records
 from core.record.rows import peers_of
 
 Numbers = npt.NDArray[Any]
 
 CLOSED_KEPT: Final = 10_000
+"""Connections whose end was ordinary; as many again whose end was not."""
 STATES: Final = ("open", "blocked", "paused", "closing", "closed")
 
 COLUMNS: Final = {
@@ -47,16 +49,18 @@ def _kinds(*kinds: Kind) -> Numbers:
 _CARRIES_PEER: Final = _kinds(Kind.OPEN, Kind.REFUSE)
 _SENDS: Final = _kinds(Kind.FULL, Kind.NOT_FULL, Kind.WRITE)
 _THROTTLES: Final = _kinds(Kind.PAUSE, Kind.RESUME)
+_IS_ORDINARY: Final = np.isin(np.arange(256), ORDINARY_ENDS)
 _CHANGES: Final = _kinds(Kind.OPEN, Kind.FULL, Kind.NOT_FULL, Kind.WRITE, Kind.PAUSE, Kind.RESUME, Kind.EOF, Kind.CLOSE)
 
 
 class Table:
-    """Every open connection of a worker and the latest closed ones."""
+    """Every open connection of a worker and the latest closed ones: at least `closed_kept` of each class of ends."""
 
     def __init__(self, worker: int = 0, closed_kept: int = CLOSED_KEPT) -> None:
         self.worker = worker
         self.size = 1
-        self.closed_count = 0
+        self.ordinary_count = 0
+        self.abnormal_count = 0
         self._closed_kept = closed_kept
         self._columns: dict[str, Numbers] = {name: np.zeros(1024, dtype) for name, dtype in COLUMNS.items()}
         self._peers = pa.array([""], pa.string())
@@ -70,6 +74,11 @@ class Table:
     def peers(self) -> pa.StringArray:
         """The peer of each row."""
         return self._peers
+
+    @property
+    def closed_count(self) -> int:
+        """Connections that are closed and not forgotten."""
+        return self.ordinary_count + self.abnormal_count
 
     @property
     def open_count(self) -> int:
@@ -144,26 +153,43 @@ class Table:
         self._columns = {name: columns[name] for name in COLUMNS}
         self._peers = peers
         self.size = len(peers)
-        self.closed_count = int(np.count_nonzero(self["closed"]))
+        self._count_closed()
 
-    def closes_left(self) -> int:
-        """How many connections can be closed before the table has to be compacted."""
-        return max(1, 2 * self._closed_kept - self.closed_count)
+    def closes_left(self, reasons: Numbers) -> int | None:
+        """After how many closes, of these reasons in order, the table has to be compacted; None: not by these."""
+        found = []
+        ordinary = _IS_ORDINARY[reasons]
+        for count, of in ((self.ordinary_count, ordinary), (self.abnormal_count, ~ordinary)):
+            left = max(1, 2 * self._closed_kept - count)
+            closes = np.flatnonzero(of)
+            if len(closes) >= left:
+                found.append(int(closes[left - 1]) + 1)
+        return min(found, default=None)
 
     def compact(self) -> None:
-        """Forget the oldest closed connections once there are twice as many as are kept."""
-        if self.closed_count < 2 * self._closed_kept:
-            return
-        closed = self["closed"]
-        oldest = np.partition(closed[closed > 0], -self._closed_kept)[-self._closed_kept]
-        keep = (closed == 0) | (closed >= oldest)
+        """Forget the oldest connections of a class of ends once there are twice as many of it as are kept."""
+        most = 2 * self._closed_kept
+        if self.ordinary_count >= most or self.abnormal_count >= most:
+            is_ordinary = _IS_ORDINARY[self["reason"]]
+            self._forget((self["closed"] > 0) & (is_ordinary == (self.ordinary_count >= most)))
+
+    def _forget(self, closed: Numbers) -> None:
+        """Keep the newest of these closed connections, and all others."""
+        times = self["closed"]
+        oldest = np.partition(times[closed], -self._closed_kept)[-self._closed_kept]
+        keep = ~closed | (times >= oldest)
         size = int(keep.sum())
         for name, column in self._columns.items():
             self._columns[name][:size] = column[: self.size][keep]
             self._columns[name][size:] = 0
         self._peers = self._peers.filter(pa.array(keep))
         self.size = size
-        self.closed_count = int(np.count_nonzero(self["closed"]))
+        self._count_closed()
+
+    def _count_closed(self) -> None:
+        closed = self["closed"] > 0
+        self.ordinary_count = int(np.count_nonzero(closed & _IS_ORDINARY[self["reason"]]))
+        self.abnormal_count = int(np.count_nonzero(closed)) - self.ordinary_count
 
     def _admit(self, records: Records, with_peer: Numbers) -> list[str]:
         """Add the opened connections; the peers of refused ones."""
@@ -242,7 +268,10 @@ class Table:
         fresh = np.flatnonzero(closes & (self["closed"][rows] == 0))
         ends, first = np.unique(rows[fresh], return_index=True)
         self["closed"][ends] = times[fresh[first]]
-        self["reason"][ends] = records["reason"][fresh[first]]
-        self.closed_count += len(ends)
+        reasons = records["reason"][fresh[first]]
+        self["reason"][ends] = reasons
+        ordinary = int(np.count_nonzero(_IS_ORDINARY[reasons]))
+        self.ordinary_count += ordinary
+        self.abnormal_count += len(ends) - ordinary
         unset = np.flatnonzero(self["opened"][rows] == 0)[::-1]  # the first of a connection is the one that stays
         self["opened"][rows[unset]] = times[unset]

@@ -88,8 +88,8 @@ class Tally:
     def _end(self, records: Records) -> int:
         """How many records may be folded before the table has to be compacted."""
         closes = np.flatnonzero(records["kind"] == Kind.CLOSE)
-        left = self.table.closes_left()
-        return int(closes[left - 1]) + 1 if len(closes) >= left else len(records)
+        left = self.table.closes_left(records["reason"][closes])
+        return len(records) if left is None else int(closes[left - 1]) + 1
 
     def _note(self, records: Records, index: Numbers, peers: pa.StringArray) -> None:
         notable = _NOTABLE[records["kind"]]

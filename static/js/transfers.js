@@ -7,8 +7,10 @@ import { byteRate, bytes, count, duration, num, plural } from "./format.js";
 /**
  * @typedef {"starting" | "running" | "done" | "failed" | "cancelled" | "refused" | "forgotten"} Phase
  * @typedef {{token: string, name: string, format: string, began: number, phase: Phase, rows: number, bytes: number,
- *   estimate: {rows: number, bytes: number, exact: boolean} | null, elapsed: number, marks: [number, number][]}} Transfer
- * `began` in milliseconds, `elapsed` in seconds; `marks`: when how many bytes had gone, for the rate
+ *   estimate: {rows: number, bytes: number, exact: boolean} | null, elapsed: number, reason: string,
+ *   marks: [number, number][]}} Transfer
+ * `began` in milliseconds, `elapsed` in seconds; `reason`: why the server refused it; `marks`: when how many bytes had
+ * gone, for the rate
  */
 
 /** Downloads that the page remembers. */
@@ -20,7 +22,7 @@ const RATE_SPAN = 5000;
 
 /** @param {string} token @param {string} name @param {string} format @param {number} now milliseconds @returns {Transfer} */
 export function begun(token, name, format, now) {
-  return { token, name, format, began: now, phase: "starting", rows: 0, bytes: 0, estimate: null, elapsed: 0, marks: [] };
+  return { token, name, format, began: now, phase: "starting", rows: 0, bytes: 0, estimate: null, elapsed: 0, reason: "", marks: [] };
 }
 
 /** @param {Transfer} transfer */
@@ -34,7 +36,7 @@ export function heard(transfer, answer, now) {
   return {
     ...transfer, phase: answer.state, name: answer.name ?? transfer.name, rows: num(answer.rows) ?? 0, bytes: size,
     estimate: answer.estimate ? { rows: num(rows) ?? 0, bytes: num(total) ?? 0, exact } : null,
-    elapsed: num(answer.elapsed_s) ?? 0, marks: marks.filter(([at]) => now - at <= RATE_SPAN),
+    elapsed: num(answer.elapsed_s) ?? 0, reason: answer.reason ?? "", marks: marks.filter(([at]) => now - at <= RATE_SPAN),
   };
 }
 
@@ -74,7 +76,7 @@ export function transferWords(transfer) {
     case "running": return runningWords(transfer);
     case "done": return `Done: ${got} in ${duration(transfer.elapsed)}`;
     case "cancelled": return `Cancelled after ${got}`;
-    case "refused": return "It did not start: too many downloads may be under way, or the browser did not allow it. Try again.";
+    case "refused": return transfer.reason ? `Refused: ${transfer.reason}` : "It did not start: the browser may not have allowed it. Try again.";
     case "forgotten": return `Ended, but the server no longer says how (${got} when last heard of)`;
     default: return `Broken off after ${got}: the file is not whole`;
   }

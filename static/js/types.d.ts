@@ -88,7 +88,18 @@ export interface Connections {
   total: number;
   matched: number;
   items: ConnectionItem[];
+  counts: StateCounts;
   at?: Time;
+}
+
+/** How many connections are in each state, and how many of the closed ones ended abnormally. */
+export interface StateCounts {
+  open: number;
+  blocked: number;
+  paused: number;
+  closing: number;
+  closed: number;
+  abnormal: number;
 }
 
 export interface ConnectionCounts {
@@ -299,12 +310,13 @@ export interface EstimateOfTransfer {
 /** How a download is doing. */
 export interface TransferAnswer {
   token: string;
-  state: "running" | "done" | "failed" | "cancelled";
+  state: "running" | "done" | "failed" | "cancelled" | "refused";
   rows: number;
   bytes: number;
   estimate: EstimateOfTransfer | null;
   elapsed_s: number;
   name: string;
+  reason: string;
 }
 
 /** The charts' history: columns of equal length, null where nothing is known. */

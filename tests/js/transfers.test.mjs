@@ -40,6 +40,10 @@ test("ends: done, cancelled, broken off", () => {
 test("what the server has not heard of may still come, but not for ever", () => {
   assert.equal(unheard(start(), PATIENCE - 1).phase, "starting");
   assert.equal(unheard(start(), PATIENCE).phase, "refused");
+  assert.match(transferWords(unheard(start(), PATIENCE)), /did not start/);
+  const refused = heard(start(), { ...answer(), state: "refused", reason: "4 downloads are under way" }, 1);
+  assert.equal(isActive(refused), false);
+  assert.equal(transferWords(refused), "Refused: 4 downloads are under way");
   assert.equal(unheard(heard(start(), answer(), 1), 2).phase, "forgotten");
 });
 

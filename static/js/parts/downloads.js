@@ -17,6 +17,8 @@ const KINDS = { downloadForm: HTMLFormElement, downloadStart: HTMLButtonElement 
 const STORED = "echoscope-downloads";
 const TYPING_MS = 300;
 const POLL_MS = 500;
+/** Milliseconds that the browser has to bring its request to the server. */
+const BEGIN_MS = 150;
 
 /**
  * @param {ParentNode} root the page with its dialog @param {App} app @param {() => Chosen} shown what the page shows now
@@ -132,7 +134,7 @@ function poll(app) {
   const kept = readTransfers(sessionStorage.getItem(STORED));
   if (kept.length > 0) keep(app, () => kept);
   const again = async () => {
-    const active = app.store.get().transfers.filter((transfer) => isActive(transfer) && Date.now() - transfer.began > POLL_MS);
+    const active = app.store.get().transfers.filter((transfer) => isActive(transfer) && Date.now() - transfer.began > BEGIN_MS);
     await Promise.all(active.map(({ token }) => hear(app, token)));
     setTimeout(again, POLL_MS);
   };
