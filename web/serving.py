@@ -64,8 +64,8 @@ def starting(_environ: Environ, start_response: StartResponse) -> Iterable[bytes
 class Deployment:
     """gunicorn's settings and hooks. `failure` is the exception type of the engine's own one-line errors.
 
-    `make_tools` is called with the engine once that runs; `allow_hosts` are names that the dashboard answers for besides
-    those of the address it is bound to.
+    `make_tools` is called with the engine once that runs; `allow_hosts` are names that the dashboard answers for
+    besides those of the address it is bound to.
     """
 
     def __init__(
@@ -144,13 +144,14 @@ class Deployment:
         host = bound[0] if isinstance(bound, tuple) else None
         reserve = max(4, worker.cfg.threads // 4)
         most_viewers = worker.cfg.threads - reserve
+        tools = self._make_tools(engine)
         app = create_app(
             engine.monitor,
             host=host,
             allow_hosts=self._allow_hosts,
             most_viewers=most_viewers,
             most_downloads=max(1, reserve // 4),
-            tools=self._make_tools(engine),
+            tools=tools,
         )
         app.extensions["echoscope"][0].start()
         worker.wsgi = app
