@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from bench.browser_cases import browser
 from bench.crowd_cases import idle, many, memory, stalled, watched
 from bench.download_cases import downloading, downloads
 from bench.echo_cases import accepts, large, paced, peer_speed, peers
@@ -88,5 +89,6 @@ CASES: Final = {
         downloading,
         loader,
         travel,
+        browser,
     )
 }

@@ -54,6 +54,12 @@ def first_line(child: "subprocess.Popen[str]") -> str:
     return line.rstrip("\n")
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, all its threads together (proc_pid_stat(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True)
 class Server:
     """A running echo server: its port, and the first process of its tree."""
@@ -70,9 +76,8 @@ class Server:
         return found
 
     def cpu_seconds(self) -> float:
-        """User and system time that its processes have taken (proc_pid_stat(5), fields 14 and 15)."""
-        fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids())
-        return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+        """User and system time that its processes have taken."""
+        return sum(cpu_seconds(pid) for pid in self.pids())
 
     def memory(self) -> int:
         """Bytes of resident memory, pages shared with others counted in part (Pss)."""
@@ -102,6 +107,10 @@ class Echoscope(Server):
     def open_connections(self) -> int:
         """As the status has it."""
         return int(self.get("status")["connections"]["open"])
+
+    def web_pid(self) -> int:
+        """The process of the dashboard: the one that gunicorn forked."""
+        return self.pids()[1]
 
 
 @contextmanager
@@ -165,6 +174,13 @@ def generate(port: int, seconds: float, **shape: float) -> dict[str, Any]:
     if result["missing"]:
         raise BenchError(f"{result['missing']} replies are missing")
     return result
+
+
+@contextmanager
+def generating(port: int, seconds: float) -> Iterator[None]:
+    """Messages as fast as they are answered, for as long as this lasts and `seconds` at the most."""
+    with process(str(_BUILD / "generator"), f"-t{seconds}", HOST, str(port), core=CLIENT_CORE):
+        yield
 
 
 def churn(port: int, seconds: float, abreast: int) -> float:
