@@ -214,6 +214,33 @@ def log(**values: Any) -> int:
         raise click.ClickException(f"{error.filename or values['output'] or 'output'}: {error.strerror}") from error
 
 
+@cli.command()
+@click.argument("name", required=False)
+@option("--host", default=None, help="Address of the echo server, a loopback one; else the dashboard tells it.")
+@option("--port", type=click.IntRange(1, 65_535), default=None, help="Its port; else 21567, or the dashboard tells it.")
+@option("--seconds", type=float, default=None, help="How long an animal stays; else as long as it likes.")
+@option("--count", type=int, default=None, help="How many connections; else as many as it likes.")
+@option("--dashboard", default="http://127.0.0.1:5000", help="The dashboard that is asked what was seen.")
+@option("--data-dir", type=click.Path(path_type=Path), default=None, help="Ask this log instead of a dashboard.")
+@option("--brief", is_flag=True, default=False, help="Leave as soon as all that is expected was seen.")
+@option("--json", "as_json", is_flag=True, default=False, help="Results as JSON.")
+def zoo(**values: Any) -> int:
+    """Let a badly behaved client loose on the echo server, and check what was seen of it.
+
+    Without a NAME: list the animals. `all`: one after the other. Status 1: something expected was not seen.
+    """
+    from core.zoo import command
+    from core.zoo.desk import DeskError
+    from core.zoo.pen import ZooError
+
+    try:
+        return command.run(command.Options(**values))
+    except ZooError as error:
+        raise click.UsageError(str(error)) from error
+    except DeskError as error:
+        raise click.ClickException(str(error)) from error
+
+
 def _report(error: click.ClickException) -> int:
     print(f"echoscope: {' '.join(error.format_message().split())}", file=sys.stderr)
     return error.exit_code

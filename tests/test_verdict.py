@@ -222,6 +222,8 @@ CASES = [
     ("fine", Scene("open")),
     ("fine", scene(unsent=5000, in_flight=5000)),
     ("idle", scene(idle_s=12.0)),
+    ("idle", scene(heard=False, idle_s=1.5)),
+    ("fine", scene(heard=False, idle_s=0.5)),
     ("unknown", Scene("blocked", queue_bytes=500)),
     ("delivering", scene("blocked", queue_bytes=500)),
     ("closing", scene("closing", queue_bytes=500)),
@@ -247,6 +249,8 @@ CASES = [
     ("loop_late", scene(unread=300_000, loop_busy=0.97, before={"unread": 300_000})),
     ("fine", scene(unread=10, loop_busy=0.97, before={"unread": 10})),
     ("policy", scene("paused", unread=10, last_data_recv=8000)),
+    ("peer_not_reading", scene("blocked", unread=10, last_data_recv=8000, unsent=5000, snd_wnd=0)),
+    ("loop_late", scene("blocked", unread=10, last_data_recv=8000)),
 ]
 
 

@@ -325,6 +325,7 @@ class Monitor:
             sample.span if sample else 0.0,
             moment.rates.loop_busy or 0.0,
             self._source.beat_ages().get(item["worker"], 0.0) if moment.is_live else 0.0,
+            item["bytes_in"] > 0,
         )
         return judge(scene).as_dict()
 

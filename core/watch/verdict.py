@@ -15,13 +15,15 @@ CODES: Final = {
     "delivering": "replies wait, and the peer takes them",
     "closing": "the peer has ended its side, what is queued is being delivered",
     "closed": "the connection is gone: why, and what was left",
-    "idle": "nothing to do for a while",
+    "idle": "nothing to do for a while, or nothing sent yet",
     "fine": "replies go out as they come",
     "unknown": "replies wait, and the kernel could not be asked",
 }
 """Every verdict: code and meaning."""
 
 IDLE_S: Final = 10.0
+SILENT_S: Final = 1.0
+"""… of one that has never sent anything: that it is slow to begin is news sooner."""
 LATE_S: Final = 1.5
 """The loop turns once a second at the least."""
 _UNREAD_MS: Final = 50
@@ -67,6 +69,8 @@ class Scene:
     span: float = 0.0
     loop_busy: float = 0.0
     loop_age: float = 0.0
+    heard: bool = True
+    """Whether anything was ever read from it."""
 
     def number(self, name: str) -> int:
         """A fact of the latest sample; 0 when it is not known."""
@@ -126,7 +130,7 @@ def _loop_late(scene: Scene) -> Verdict | None:
         sentence = f"Our loop is late: it has not turned for {span(scene.loop_age)}."
         return Verdict("loop_late", sentence, _evidence(scene, "unread"))
     unread, waited = scene.number("unread"), scene.number("last_data_recv")
-    if not unread or scene.state in ("paused", "closing"):
+    if not unread or scene.state in ("paused", "closing") or _is_held(scene):
         return None
     facts = (*_evidence(scene, "unread", "last_data_recv"), f"Loop busy: {scene.loop_busy:.0%}")
     if waited >= _UNREAD_MS:
@@ -138,6 +142,11 @@ def _loop_late(scene: Scene) -> Verdict | None:
     else:
         return None
     return Verdict("loop_late", sentence, facts)
+
+
+def _is_held(scene: Scene) -> bool:
+    """Whether the peer keeps us from reading on: a model without a poller reads nothing while a reply waits."""
+    return scene.state == "blocked" and _peer_not_reading(scene) is not None
 
 
 def _peer_not_reading(scene: Scene) -> Verdict | None:
@@ -218,6 +227,9 @@ def _delivering(scene: Scene) -> Verdict | None:
 
 
 def _idle(scene: Scene) -> Verdict | None:
+    if not scene.heard and scene.idle_s >= SILENT_S:
+        sentence = f"Silent: it connected {span(scene.idle_s)} ago and has sent nothing yet."
+        return Verdict("idle", sentence, _evidence(scene, "last_data_recv"))
     if scene.idle_s < IDLE_S:
         return None
     sentence = f"Idle: nothing was read or written for {span(scene.idle_s)}."

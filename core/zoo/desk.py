@@ -1,0 +1,123 @@
+"""Whom to ask what was seen: the monitor itself, a dashboard over HTTP, or the log of a data directory."""
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from core.record.log import JournalError, Log
+from core.record.query import EVENT_FIELDS, parse, parse_time
+from core.watch.runs import read_runs
+
+Json = dict[str, Any]
+
+_TIMEOUT_S: Final = 10.0
+
+
+class DeskError(Exception):
+    """Why nothing can be asked; the text is one line for the user."""
+
+
+class Desk(Protocol):
+    """The part of the monitor that the zoo needs. May raise DeskError."""
+
+    def status(self) -> Json:
+        """`model` and `echo` at least."""
+
+    def span(self) -> Json:
+        """`until`: now, by the clock of the record."""
+
+    def connections(self, q: str, sort: str, limit: int, offset: int) -> Json:
+        """A page of connections."""
+
+    def connection(self, conn: int) -> Json | None:
+        """One connection; None when it is not known."""
+
+    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None) -> Json:
+        """A page of the log."""
+
+
+class HttpDesk:
+    """The API of a dashboard at `url`."""
+
+    def __init__(self, url: str) -> None:
+        """Raises DeskError for what is no http address."""
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise DeskError(f"{url!r} is not the address of a dashboard, such as http://127.0.0.1:5000")
+        self.url = url.rstrip("/")
+
+    def status(self) -> Json:
+        return self._get("/api/v1/status")
+
+    def span(self) -> Json:
+        return self._get("/api/v1/span")
+
+    def connections(self, q: str, sort: str, limit: int, offset: int) -> Json:
+        return self._get("/api/v1/connections", q=q, sort=sort, limit=limit, offset=offset)
+
+    def connection(self, conn: int) -> Json | None:
+        try:
+            return self._get(f"/api/v1/connections/{conn}")
+        except _MissingError:
+            return None
+
+    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None) -> Json:
+        return self._get("/api/v1/events", q=q, since=since, until=until, limit=limit, cursor=cursor)
+
+    def _get(self, path: str, **parameters: Any) -> Json:
+        given = {name: value for name, value in parameters.items() if value is not None}
+        url = f"{self.url}{path}" + (f"?{urllib.parse.urlencode(given)}" if given else "")
+        try:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - the scheme is checked
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 404:
+                    raise _MissingError(f"{self.url} knows no {path}") from error
+                raise DeskError(f"{self.url} answers {error.code} {error.reason}") from error
+        except (OSError, ValueError) as error:
+            why = getattr(error, "reason", None) or error
+            raise DeskError(f"no dashboard at {self.url}: {getattr(why, 'strerror', None) or why}") from error
+        if not isinstance(answer, dict):
+            raise DeskError(f"{self.url} is no dashboard")
+        return answer
+
+
+class _MissingError(DeskError):
+    """There is nothing at that path."""
+
+
+class LogDesk:
+    """The log of a data directory: rows, and the model of the latest run; nothing of the present."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises DeskError when there is no log."""
+        runs = read_runs(directory)
+        try:
+            self._log = Log(directory)
+            self._log.span()
+        except (JournalError, OSError) as error:
+            raise DeskError(str(error)) from error
+        self._about = dict(runs[-1].about) if runs else {"model": ""}
+
+    def status(self) -> Json:
+        return self._about
+
+    def span(self) -> Json:
+        return {"until": datetime.fromtimestamp(time.time(), UTC).isoformat()}
+
+    def connections(self, q: str, sort: str, limit: int, offset: int) -> Json:
+        raise DeskError("a log knows nothing of the present")
+
+    def connection(self, conn: int) -> Json | None:
+        raise DeskError("a log knows nothing of the present")
+
+    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None) -> Json:
+        low = parse_time(since, time.time_ns()) if since else None
+        page = self._log.search(parse(q, EVENT_FIELDS), low, None, limit, cursor)
+        return {"items": page.items, "next": page.next}

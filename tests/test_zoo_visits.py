@@ -1,0 +1,168 @@
+"""Visits to a whole service: what the dashboard shows of each animal, while it lives and afterwards; `app.py zoo`."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Server, StartServer
+from echo_server import wait_for
+from test_command_line import run
+
+from core.service import Service, Settings
+from core.zoo.animals import ANIMALS
+from core.zoo.desk import DeskError, HttpDesk, LogDesk
+from core.zoo.pen import ZooError
+from core.zoo.visit import Order, StoppedError, Visit
+from core.zoo.witness import Witness
+
+Start = Callable[..., Service]
+COUNTS = {"connect-storm": 40, "lockstep": 12, "half-closes": 2, "resets": 2, "says-nothing": 2}
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Services by their settings, each started once."""
+    started: dict[str, Service] = {}
+
+    def get(**settings: Any) -> Service:
+        key = str(settings)
+        if key not in started:
+            started[key] = Service(Settings(echo_port=0, data_dir=tmp_path_factory.mktemp("data"), **settings))
+            started[key].start()
+        return started[key]
+
+    yield get
+    for service in started.values():
+        service.stop(0.1)
+
+
+def visit(service: Service, name: str, count: int | None = None, seconds: float = 20.0) -> Visit:
+    host, port = service.echo_address
+    order = Order(
+        animal=ANIMALS[name], host=host, port=port, count=count or COUNTS.get(name, 1), seconds=seconds, brief=True
+    )
+    return Visit(order, Witness(service.monitor))
+
+
+def unmet(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in result["expectations"] if one["met"] is not True]
+
+
+@pytest.mark.parametrize("settings", [{"model": "epoll"}, {"workers": 2}], ids=["epoll", "workers"])
+@pytest.mark.parametrize("name", ANIMALS)
+def test_every_animal_is_recognised(services: Start, name: str, settings: dict[str, Any]) -> None:
+    result = visit(services(**settings), name).run()
+    assert unmet(result) == []
+    assert result["met"] is True
+    assert result["notes"] == []
+    assert all(one["conn"] for one in result["connections"])
+
+
+@pytest.mark.parametrize("model", ["blocking", "threads"])
+@pytest.mark.parametrize("name", ["never-reads", "says-nothing", "tiny-window", "lockstep", "walks-away"])
+def test_models_without_a_poller_are_recognised(services: Start, name: str, model: str) -> None:
+    result = visit(services(model=model), name).run()
+    assert unmet(result) == []
+
+
+def test_the_end_of_one_that_left_megabytes(services: Start) -> None:
+    result = visit(services(model="epoll"), "walks-away").run()
+    assert result["connections"][0]["sentence"].startswith("The peer reset the connection; ")
+    assert "of replies were never sent" in result["connections"][0]["sentence"]
+
+
+def test_what_the_next_one_of_several_waits_for(services: Start) -> None:
+    result = visit(services(model="blocking"), "never-reads", 3).run()
+    assert unmet(result) == []
+    assert [note.split()[:2] for note in result["notes"]] == [["blocking", "reads"], ["blocking", "serves"]]
+
+
+def test_progress_and_stop(services: Start) -> None:
+    service = services(model="epoll")
+    one = visit(service, "reads-slowly", seconds=60)
+    caught: list[BaseException] = []
+
+    def see() -> None:
+        try:
+            one.run()
+        except StoppedError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=see)
+    thread.start()
+    wait_for(lambda: one.progress()["connections"], "a connection")
+    assert one.progress()["name"] == "reads-slowly"
+    assert 0 < one.progress()["left_s"] <= 60
+    one.stop()
+    thread.join(20)
+    assert len(caught) == 1
+    wait_for(lambda: not service.monitor.status()["connections"]["open"], "all are gone")
+
+
+def test_nobody_there(services: Start) -> None:
+    order = Order(animal=ANIMALS["resets"], host="127.0.0.1", port=1, count=1, seconds=1.0)
+    with pytest.raises(ZooError, match=r"127\.0\.0\.1:1: Connection refused"):
+        Visit(order, Witness(services(model="epoll").monitor)).run()
+
+
+def test_desks_that_do_not_answer(tmp_path: Path) -> None:
+    with pytest.raises(DeskError, match="is not the address of a dashboard"):
+        HttpDesk("file:///etc/passwd")
+    with pytest.raises(DeskError, match=r"no dashboard at http://127\.0\.0\.1:1: Connection refused"):
+        HttpDesk("http://127.0.0.1:1").status()
+    with pytest.raises(DeskError, match=str(tmp_path)):
+        LogDesk(tmp_path)
+
+
+# -- app.py zoo
+
+
+def test_the_list() -> None:
+    assert [line.split()[0] for line in run("zoo").stdout.splitlines()] == list(ANIMALS)
+    assert [one["name"] for one in json.loads(run("zoo", "--json").stdout)] == list(ANIMALS)
+
+
+def test_one_animal(server: Server) -> None:
+    ran = run("zoo", "half-closes", "--dashboard", server.url, "--count", "2", "--seconds", "0.5")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "half-closes on epoll: as expected" in ran.stdout
+    assert "NOT MET" not in ran.stdout
+    assert "half-closes: parting; 2 open" in ran.stderr
+
+
+def test_one_animal_by_the_log(server: Server, tmp_path: Path) -> None:
+    echo = ("--host", server.echo[0], "--port", str(server.echo[1]))
+    ran = run("zoo", "says-nothing", *echo, "--data-dir", str(tmp_path / "data"), "--seconds", "0.5", "--json")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    result = json.loads(ran.stdout)
+    assert result["model"] == "epoll"
+    assert [one["name"] for one in result["expectations"] if one["met"] is None] == ["state", "verdict"]
+
+
+def test_another_server_than_the_dashboards(start_server: StartServer, server: Server, services: Start) -> None:
+    port = services(model="epoll").echo_address[1]
+    ran = run("zoo", "resets", "--port", str(port), "--dashboard", server.url, "--count", "1", "--json")
+    assert ran.returncode == 1
+    assert {one["name"]: one["seen"] for one in json.loads(ran.stdout)["expectations"]}["connections"] == "0 of 1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "named"),
+    [
+        (["unicorn"], 2, "unicorn"),
+        (["resets", "--host", "192.0.2.1", "--port", "7"], 2, "loopback addresses only"),
+        (["resets", "--count", "1000"], 2, "1 to 100 connections"),
+        (["resets", "--seconds", "nan"], 2, "seconds"),
+        (["resets", "--dashboard", "http://127.0.0.1:1"], 1, "no dashboard at"),
+        (["resets", "--dashboard", "nowhere"], 1, "nowhere"),
+        (["resets", "--data-dir", "/nonexistent"], 1, "/nonexistent"),
+    ],
+)
+def test_bad_usage(arguments: list[str], status: int, named: str) -> None:
+    ran = run("zoo", *arguments)
+    assert ran.returncode == status, ran.stderr
+    (line,) = ran.stderr.splitlines()
+    assert named in line
