@@ -241,6 +241,64 @@ def zoo(**values: Any) -> int:
         raise click.ClickException(str(error)) from error
 
 
+class Many(click.ParamType[tuple[str, ...]]):
+    """Several values, separated by commas."""
+
+    name = "list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The values as texts."""
+        return value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(","))
+
+
+class Numbers(Many):
+    """Several whole numbers, separated by commas."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """The numbers; what is none ends in a clear line."""
+        texts = super().convert(value, param, ctx)
+        wrong = next((text for text in texts if not re.fullmatch(r"[0-9]{1,9}", str(text))), None)
+        if wrong is not None:
+            self.fail(f"{wrong!r} is not a whole number.", param, ctx)
+        return tuple(int(text) for text in texts)
+
+
+@cli.command()
+@option(
+    "--models",
+    type=Many(),
+    default="blocking,busy,threads,select,poll,epoll,epoll-et",
+    help="What to compare; asyncio and uvloop too.",
+)
+@option("--workers", "workers", type=Numbers(), default="1", help="Server processes of each.")
+@option("--active", type=click.IntRange(1, 5_000), default=100, help="Connections that send.")
+@option("--idle", "idle", type=Numbers(), default="0,100,1000,10000", help="Silent connections besides.")
+@option("--size", type=Size(1, 2**20), default="64", help="Bytes of a message.")
+@option("--depth", type=click.IntRange(1, 64), default=1, help="Messages in flight on each connection.")
+@option("--seconds", type=click.FloatRange(0.1, 60), default=2.0, help="Length of one measurement.")
+@option("--repeats", type=click.IntRange(1, 20), default=3, help="How often each is measured, interleaved.")
+@option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, help="Of the order in which they are measured.")
+@option("--json", "as_json", is_flag=True, default=False, help="Print JSON instead of a table.")
+@option(
+    "--save",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Keep the run in this data directory, for its dashboard.",
+)
+def lab(**values: Any) -> int:
+    """Compare the I/O models on this machine: each point in a server process of its own."""
+    from core.lab import command
+    from core.lab.plan import Order, OrderError
+
+    as_json, save = values.pop("as_json"), values.pop("save")
+    try:
+        return command.run(Order(**values), as_json, save)
+    except OrderError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def _report(error: click.ClickException) -> int:
     print(f"echoscope: {' '.join(error.format_message().split())}", file=sys.stderr)
     return error.exit_code

@@ -6,32 +6,13 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any
 
 import uvloop
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.tcpserver import TCPServer
 
-HOST = "127.0.0.1"
-BACKLOG = 4096
-
-
-class EchoProtocol(asyncio.Protocol):
-    """Writes what it reads."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Echo."""
-        self._transport.write(data)
-
-
-async def _serve_protocol() -> None:
-    server = await asyncio.get_running_loop().create_server(EchoProtocol, HOST, 0, backlog=BACKLOG)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+from core.lab.reference import BACKLOG, HOST, serve_protocol
 
 
 async def _echo_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,10 +51,10 @@ async def _serve_tornado() -> None:
 
 Serve = Callable[[], Coroutine[Any, Any, None]]
 PEERS: dict[str, tuple[Any, Serve]] = {
-    "asyncio": (asyncio.run, _serve_protocol),
+    "asyncio": (asyncio.run, serve_protocol),
     "asyncio streams": (asyncio.run, _serve_streams),
     "tornado": (asyncio.run, _serve_tornado),
-    "uvloop": (uvloop.run, _serve_protocol),
+    "uvloop": (uvloop.run, serve_protocol),
 }
 
 

@@ -47,7 +47,7 @@ def defaults(command: str) -> dict[str, Any]:
 
 
 def test_commands() -> None:
-    assert COMMANDS == ["client", "load", "log", "serve", "zoo"]
+    assert COMMANDS == ["client", "lab", "load", "log", "serve", "zoo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

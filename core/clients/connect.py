@@ -22,11 +22,14 @@ class LoadError(Exception):
     """A load that can't be run; the text is one line for the user."""
 
 
-def connect_all(host: str, port: int, total: int) -> list[socket.socket]:
-    """Return `total` non-blocking connections to the first address of `host` that answers. Raises LoadError."""
+def connect_all(host: str, port: int, total: int, patience: float = STALLED) -> list[socket.socket]:
+    """Return `total` non-blocking connections to the first address of `host` that answers.
+
+    Raises LoadError, also when none is made for `patience` seconds.
+    """
     _raise_descriptor_limit(total)
     family, address = _reachable(host, port)
-    opening = _Opening(family, address, total)
+    opening = _Opening(family, address, total, patience)
     try:
         return opening.run()
     except OSError as error:
@@ -77,7 +80,8 @@ def _reachable(host: str, port: int) -> tuple[int, Any]:
 
 
 class _Opening:
-    def __init__(self, family: int, address: Any, total: int) -> None:
+    def __init__(self, family: int, address: Any, total: int, patience: float) -> None:
+        self._patience = patience
         self._family = family
         self._address = address
         self._spread = total > PER_SOURCE and family == socket.AF_INET and address[0].startswith("127.")
@@ -91,9 +95,9 @@ class _Opening:
             while len(self.made) < self._total:
                 while self._begun < self._total and len(self._pending) < AT_ONCE:
                     self._begin(poller)
-                ready = poller.poll(STALLED)
+                ready = poller.poll(self._patience)
                 if not ready:
-                    raise OSError(errno.ETIMEDOUT, f"no answer within {STALLED:.0f} s")
+                    raise OSError(errno.ETIMEDOUT, f"no answer within {self._patience:.0f} s")
                 for fd, _ in ready:
                     self._finish(poller, fd)
         return self.made

@@ -80,16 +80,22 @@ class Traffic:
         os.eventfd_write(self._wake, 1)
 
     def send_until(self, deadline: int) -> None:
-        """Keep messages in flight until the deadline (perf_counter_ns), `stop`, or no connection is left."""
-        started = time.perf_counter_ns()
+        """Keep messages in flight until the deadline (perf_counter_ns), `stop`, or no connection is left.
+
+        May be called again: what is still under way then is awaited, and the rest goes on.
+        """
+        started, before = time.perf_counter_ns(), self.echoes
+        self._running = True
         for link in self._active:
-            self._offer(link, time.perf_counter_ns())
+            if link.fd in self._links and not link.wrong:
+                self._general(link)
+                self._offer(link, time.perf_counter_ns())
         if self._messages:
             self._send_fast(deadline)
         while self._running and self._links and self._turn(deadline):
             pass
         self._running = False
-        self.echoes_in_time = self.echoes
+        self.echoes_in_time = self.echoes - before
         self.seconds = (time.perf_counter_ns() - started) / 1e9
 
     def finish(self) -> None:
@@ -110,6 +116,10 @@ class Traffic:
             pass
         for link in list(self._links.values()):
             self._drop(link, f"not closed by the server within {PATIENCE:.0f} s of our end")
+
+    def served(self) -> int:
+        """How many of the sending connections have had a reply."""
+        return sum(link.answered > link.first for link in self._active)
 
     def close(self) -> None:
         """Close what is still open."""

@@ -26,6 +26,8 @@ class Poller(Protocol):
     """Descriptors of this number and above can't be watched; None: no limit of its own."""
     scans: bool
     """Whether a wait looks at every descriptor, ready or not."""
+    asks: bool
+    """Whether a wait is a system call."""
 
     def register(self, fd: int, mask: int) -> None:
         """Watch `fd`. Raises ValueError above `descriptor_limit`, FileExistsError when it is watched already."""
@@ -57,6 +59,7 @@ class EpollPoller:
 
     name = "epoll"
     scans = False
+    asks = True
     descriptor_limit: int | None = None
     _trigger = 0
 
@@ -101,6 +104,7 @@ class PollPoller:
 
     name = "poll"
     scans = True
+    asks = True
     descriptor_limit: int | None = None
 
     def __init__(self) -> None:
@@ -141,6 +145,7 @@ class SelectPoller:
 
     name = "select"
     scans = True
+    asks = True
     descriptor_limit: int | None = 1024
 
     def __init__(self) -> None:
@@ -192,6 +197,7 @@ class BusyPoller:
 
     name = "busy"
     scans = True
+    asks = False
     descriptor_limit: int | None = None
 
     def __init__(self) -> None:

@@ -1,0 +1,138 @@
+"""A run of the lab: one measurement after the other, until all are made or someone calls it off."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from core.lab.figures import figures
+from core.lab.machine import machine
+from core.lab.measure import CancelledError, MeasureError, measure
+from core.lab.plan import Order, Point, Step, schedule, step_seconds
+
+Json = dict[str, Any]
+Measure = Callable[[Order, Point, Callable[[], bool], Callable[[str], None]], Json]
+
+STATES: Final = ("running", "done", "cancelled", "failed", "interrupted")
+
+
+class Run:
+    """`work` measures and returns; every other method is for any thread.
+
+    `changed(self)` is called whenever a measurement has been made, and at the end.
+    """
+
+    def __init__(
+        self, run_id: str, order: Order, changed: Callable[["Run"], None], measure_one: Measure = measure
+    ) -> None:
+        self.id = run_id
+        self.order = order
+        self._changed = changed
+        self._measure = measure_one
+        self._cancelled = threading.Event()
+        self._steps = schedule(order)
+        self._planned = [step_seconds(order, step.point) for step in self._steps]
+        self._cannot: set[Point] = set()
+        self._samples: list[Json] = []
+        self._doing = ("", self._steps[0])
+        self._done = 0
+        self._spent = self._planned_spent = 0.0
+        self._began = datetime.now(UTC)
+        self._clock = time.monotonic()
+        self._ended: datetime | None = None
+        self._state, self._error = "running", ""
+
+    def work(self) -> None:
+        """Measure everything; what fails is told, and ends nothing but its own measurement."""
+        try:
+            for index, step in enumerate(self._steps):
+                self._step(index, step)
+            self._state = "done"
+        except CancelledError:
+            self._state = "cancelled"
+        except OSError as error:
+            self._state, self._error = "failed", f"{error.filename or 'the machine'}: {error.strerror}"
+        except Exception as error:
+            self._state, self._error = "failed", f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._ended = datetime.now(UTC)
+            self._changed(self)
+
+    def cancel(self) -> None:
+        """Call it off: within a moment all processes are gone. Does not wait."""
+        self._cancelled.set()
+
+    def progress(self) -> Json:
+        """How far it is: measurements `done` of `total`, what is being measured, seconds so far and to go."""
+        doing, step = self._doing
+        return {
+            "state": self._state,
+            "done": self._done,
+            "total": len(self._steps),
+            "doing": doing,
+            "repeat": step.repeat + 1,
+            **step.point._asdict(),
+            "elapsed_s": round(time.monotonic() - self._clock, 1),
+            "left_s": round(self._left(), 1),
+        }
+
+    def as_dict(self) -> Json:
+        """All that is worth keeping, as JSON values."""
+        return {
+            "id": self.id,
+            "state": self._state,
+            "error": self._error,
+            "began": _text(self._began),
+            "ended": self._ended and _text(self._ended),
+            "order": self.order.as_dict(),
+            "machine": machine(),
+            "samples": list(self._samples),
+        }
+
+    def _step(self, index: int, step: Step) -> None:
+        if self._cancelled.is_set():
+            raise CancelledError
+        began = time.monotonic()
+        if step.point not in self._cannot:  # once is enough to know why
+            self._doing = ("starting", step)
+            self._samples.append({**step.point._asdict(), "repeat": step.repeat, **self._sample(step)})
+            self._spent += time.monotonic() - began
+            self._planned_spent += self._planned[index]
+        self._done += 1
+        self._changed(self)
+
+    def _sample(self, step: Step) -> Json:
+        try:
+            found = self._measure(self.order, step.point, self._cancelled.is_set, lambda what: self._tell(what, step))
+        except MeasureError as error:
+            return {"failed": str(error)}
+        if "cannot" in found:
+            self._cannot.add(step.point)
+            return {"cannot": found["cannot"]}
+        result = found["result"]
+        told = {name: result[name] for name in ("served", "errors", "error")}
+        return {"figures": _rounded(figures(step.point, result)), **told, "lost": result.get("lost", 0)}
+
+    def _tell(self, what: str, step: Step) -> None:
+        self._doing = (what, step)
+
+    def _left(self) -> float:
+        """By the pace so far."""
+        if self._state != "running":
+            return 0.0
+        left = sum(
+            planned
+            for planned, step in zip(self._planned[self._done :], self._steps[self._done :], strict=True)
+            if step.point not in self._cannot
+        )
+        return left * (self._spent / self._planned_spent if self._planned_spent else 1.0)
+
+
+def _rounded(values: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else float(f"{value:.6g}") for name, value in values.items()}
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
