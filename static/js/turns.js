@@ -2,11 +2,14 @@
 /** The latest turns on a canvas: work above the line, waiting below, a turn a column; one of them can be asked about. */
 
 import { colour, onTheme, veil } from "./colours.js";
-import { clock, count, micros, plural } from "./format.js";
+import { clock, count, micros, percent, plural } from "./format.js";
 import { setText } from "./dom.js";
+import { composition } from "./phases.js";
 
 /** @typedef {import("./types.js").TurnColumns} Turns */
 
+/** Colours of the parts of a turn: a read empties a buffer, a write finds room. */
+const COLOURS = /** @type {Record<string, string>} */ ({ accept: "--bad", read: "--notempty", write: "--notfull", other: "--accent" });
 /** The scale: a microsecond at the line, a second at the edge. */
 const DECADES = 6;
 const GRID = [10, 1000, 100_000];
@@ -22,8 +25,9 @@ export function turnWords(turns, index) {
   const calls = [
     [turns.accepts[index], "accept"], [turns.reads[index], "read"], [turns.writes[index], "write"], [turns.eagains[index], "EAGAIN"],
   ].filter(([number]) => Number(number) > 0).map(([number, name]) => plural(Number(number), String(name)));
+  const parts = (composition(turns, index) ?? []).filter(([, share]) => share >= 0.005).map(([name, share]) => `${name} ${percent(share)}`);
   return [
-    clock(turns.time[index]), `waited ${micros(turns.wait_us[index])}`, `worked ${micros(turns.busy_us[index])}`,
+    clock(turns.time[index]), `waited ${micros(turns.wait_us[index])}`, `worked ${micros(turns.busy_us[index])}${parts.length ? ` (${parts.join(", ")})` : ""}`,
     `${count(turns.ready[index])} ready of ${count(turns.scanned[index])} looked at`, ...calls,
   ].join(" · ");
 }
@@ -57,9 +61,10 @@ export function createTurnChart(canvas, told) {
   new ResizeObserver(redraw).observe(canvas);
   onTheme(redraw);
   return {
-    /** @param {Turns} next */
-    update: (next) => {
+    /** @param {Turns} next @param {boolean} [anew] other turns than before, not only newer ones */
+    update: (next, anew = false) => {
       waiting = next;
+      if (anew) choose(null);
       if (chosen !== null) return;
       turns = next;
       redraw();
@@ -89,9 +94,14 @@ function draw(canvas, turns, chosen) {
   for (let index = 0; index < count; index += 1) {
     const x = width - (count - index) * step;
     const strong = chosen === null || chosen === index;
-    pen.fillStyle = strong ? colour("--accent") : veil("--accent", 0.35);
     const up = heightOf(turns.busy_us[index]) * (middle - 4);
-    pen.fillRect(x, middle - up, thick, up);
+    let bottom = middle;
+    for (const [name, share] of composition(turns, index) ?? [["work", 1]]) {
+      const paint = COLOURS[name] ?? "--accent";
+      pen.fillStyle = strong ? colour(paint) : veil(paint, 0.35);
+      pen.fillRect(x, bottom - up * Number(share), thick, up * Number(share));
+      bottom -= up * Number(share);
+    }
     pen.fillStyle = strong ? colour("--empty") : veil("--empty", 0.35);
     pen.fillRect(x, middle + 1, thick, heightOf(turns.wait_us[index]) * (middle - 5));
   }

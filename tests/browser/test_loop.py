@@ -26,6 +26,26 @@ def test_turns_are_shown_and_one_can_be_asked_about(server: Any, open_page: Any,
     expect(told).to_contain_text("looked at")
 
 
+def test_the_time_of_a_turn_is_divided(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    page = open_page(server.url + "/loop")
+    share = page.locator("[data-phase=write] td").first
+    for _ in range(100):
+        client.echo(b"hello")
+        if share.text_content() != "–":
+            break
+        page.wait_for_timeout(50)  # a turn every 20 ms is measured
+    expect(share).to_contain_text("%")
+    expect(page.get_by_role("img", name="Of the last ten seconds: wait")).to_be_visible()
+    page.get_by_role("button", name="measured").click()
+    expect(page).to_have_url(server.url + "/loop?turns=measured")
+    page.locator("canvas.turn-chart").focus()
+    page.keyboard.press("End")
+    expect(page.locator("[data-ref=told]")).to_contain_text("worked")
+    page.reload()
+    expect(page.get_by_role("button", name="measured")).to_have_attribute("aria-pressed", "true")
+
+
 def test_the_kernels_table_agrees(server: Any, open_page: Any, connect: Any) -> None:
     clients = [connect(server.echo) for _ in range(3)]
     for client in clients:

@@ -4,6 +4,7 @@
 import { el, refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
 import { createTurnChart } from "../turns.js";
+import { createPhases } from "../parts/phases.js";
 import { addressBar } from "../url.js";
 
 /** @typedef {import("../store.js").State} State */
@@ -15,8 +16,10 @@ const SHARES = ["p50", "p90", "p99", "max"];
 export function mount(root, app) {
   const parts = refs(root, { chart: HTMLCanvasElement });
   const chart = createTurnChart(parts.chart, parts.told);
-  const bar = addressBar({ worker: 0 });
+  const phases = createPhases(parts.phases, parts.phaseRows);
+  const bar = addressBar({ worker: 0, turns: "latest" });
   let worker = bar.read().worker;
+  let which = bar.read().turns === "measured" ? "measured" : "latest";
   /** @type {any} */
   let shown = null;
   const update = (/** @type {any} */ data) => {
@@ -30,8 +33,22 @@ export function mount(root, app) {
     sets(parts, item.ready.histogram);
     for (const name of ["accepts", "reads", "writes", "eagains"]) setText(parts[name], `${format.rate(item.calls_per_s[name])}/s`);
     table(parts, item.registrations);
-    chart.update(item.latest);
+    phases.update(item);
+    chart.update(item[which]);
   };
+  const choose = (/** @type {string} */ name) => {
+    which = name;
+    for (const button of parts.which.children) setAttr(button, "aria-pressed", String(button.dataset.turns === which));
+  };
+  choose(which);
+  parts.which.addEventListener("click", (/** @type {Event} */ event) => {
+    const name = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.turns;
+    if (!name) return;
+    choose(name);
+    bar.write({ turns: name });
+    const item = app.store.get().loop?.workers.find((/** @type {any} */ one) => one.worker === worker) ?? app.store.get().loop?.workers[0];
+    if (item) chart.update(item[which], true);
+  });
   parts.workers.addEventListener("click", (/** @type {Event} */ event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest("button");
     if (!button) return;
