@@ -15,7 +15,6 @@ Numbers = npt.NDArray[Any]
 
 WINDOW_S: Final = 10.0
 _LATEST: Final = 240
-_MEASURED: Final = 120
 _CALLS: Final = ("accepts", "reads", "writes", "eagains")
 _PHASES: Final = {"accept": "accepts", "read": "reads", "write": "writes"}
 _SHARES: Final = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
@@ -84,8 +83,8 @@ def summary(columns: dict[str, Numbers], now: int) -> Json:
         "scanned_per_ready": _ratio(recent["scanned"].sum(), recent["ready"].sum()),
         "calls_per_s": {name: round(float(recent[name].sum()) / span, 1) if span else 0.0 for name in _CALLS},
         "phases": _phases(recent),
-        "latest": _latest(columns, _LATEST),
-        "measured": _latest({name: column[columns["measured"] > 0] for name, column in columns.items()}, _MEASURED),
+        "latest": _latest(columns),
+        "measured": _latest({name: column[columns["measured"] > 0] for name, column in columns.items()}),
     }
 
 
@@ -125,8 +124,8 @@ def _phases(recent: dict[str, Numbers]) -> Json:
     }
 
 
-def _latest(columns: dict[str, Numbers], most: int) -> Json:
-    last = {name: column[-most:] for name, column in columns.items()}
+def _latest(columns: dict[str, Numbers]) -> Json:
+    last = {name: column[-_LATEST:] for name, column in columns.items()}
     known = last["measured"] > 0
     return {
         "time": (last["began"] / 1e9).round(6).tolist(),

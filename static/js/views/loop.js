@@ -18,12 +18,11 @@ export function mount(root, app) {
   const chart = createTurnChart(parts.chart, parts.told);
   const phases = createPhases(parts.phases, parts.phaseRows);
   const bar = addressBar({ worker: 0, turns: "latest" });
-  let worker = bar.read().worker;
-  let which = bar.read().turns === "measured" ? "measured" : "latest";
-  /** @type {any} */
+  const chosen = bar.read();
+  /** @type {import("../types.js").LoopFrame | null} */
   let shown = null;
-  const update = (/** @type {any} */ data) => {
-    const item = data.workers.find((/** @type {any} */ one) => one.worker === worker) ?? data.workers[0];
+  const update = (/** @type {import("../types.js").LoopFrame} */ data, anew = false) => {
+    const item = data.workers.find((one) => one.worker === chosen.worker) ?? data.workers[0];
     workers(parts, data, item);
     models(parts, data);
     absence(parts, data);
@@ -34,28 +33,21 @@ export function mount(root, app) {
     for (const name of ["accepts", "reads", "writes", "eagains"]) setText(parts[name], `${format.rate(item.calls_per_s[name])}/s`);
     table(parts, item.registrations);
     phases.update(item);
-    chart.update(item[which]);
+    chart.update(chosen.turns === "measured" ? item.measured : item.latest, anew);
   };
-  const choose = (/** @type {string} */ name) => {
-    which = name;
-    for (const button of parts.which.children) setAttr(button, "aria-pressed", String(button.dataset.turns === which));
-  };
-  choose(which);
-  parts.which.addEventListener("click", (/** @type {Event} */ event) => {
-    const name = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.turns;
-    if (!name) return;
-    choose(name);
-    bar.write({ turns: name });
-    const item = app.store.get().loop?.workers.find((/** @type {any} */ one) => one.worker === worker) ?? app.store.get().loop?.workers[0];
-    if (item) chart.update(item[which], true);
-  });
-  parts.workers.addEventListener("click", (/** @type {Event} */ event) => {
+  const press = () => parts.which.querySelectorAll("button").forEach((button) => setAttr(button, "aria-pressed", String(button.dataset.turns === chosen.turns)));
+  /** @param {HTMLElement} group @param {(data: DOMStringMap) => object} taken what the button that was pressed chooses */
+  const choosing = (group, taken) => group.addEventListener("click", (event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest("button");
     if (!button) return;
-    worker = Number(button.dataset.worker);
-    bar.write({ worker });
-    update(app.store.get().loop);
+    Object.assign(chosen, taken(button.dataset));
+    bar.write(chosen);
+    press();
+    if (shown) update(shown, true);
   });
+  choosing(parts.workers, ({ worker }) => ({ worker: Number(worker) }));
+  choosing(parts.which, ({ turns }) => ({ turns }));
+  press();
   mountSwitch(parts, app);
   app.wire.watch("loop");
   return (/** @type {State} */ state) => {
