@@ -14,6 +14,7 @@ from typing import Final
 from core.engine.connection import Marks
 from core.engine.listener import BACKLOG, listen
 from core.engine.models import MODELS, make_server
+from core.engine.poller import POLLERS
 from core.engine.settings import ServerSettings
 from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
@@ -77,6 +78,10 @@ class Settings:
         if not math.isfinite(self.idle_timeout) or self.idle_timeout < 0:
             raise ServiceError(f"--idle-timeout {self.idle_timeout} is not a number of seconds")
 
+    def marks(self) -> Marks | None:
+        """The water marks of each connection's queue; None for models that read nothing while a reply waits."""
+        return Marks(self.high_water, self.low_water) if self.model in POLLERS else None
+
 
 class Service:
     """Made in one process (which takes the port and the directory), started there or in a child of it."""
@@ -126,7 +131,7 @@ class Service:
         self._first_conn = self._rings.next_conn()
         since = pump.begin()
         self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()
-        about = About(tuple(MODELS), settings.reply, settings.workers, *self.echo_address)
+        about = About(tuple(MODELS), settings.reply, settings.workers, *self.echo_address, settings.marks())
         marks = {feed.table.worker: feed.taken for feed in pump.feeds}
         book = RunBook(settings.data_dir)
         run = Run(pump.begun, pump.begun, since, recovered, marks, about.as_dict(settings.model))

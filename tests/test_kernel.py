@@ -92,6 +92,21 @@ def test_the_pipe_of_a_peer_that_does_not_read(pair: Any) -> None:
     assert values["rwnd_limited"] > 0
 
 
+def test_a_full_buffer_takes_nearly_the_memory_that_it_may(pair: Any) -> None:
+    ours, client = pair
+    empty = kernel.decode(sample.take(ours))
+    assert (empty["send_memory"], empty["receive_memory"]) == (0, 0)
+    assert empty["send_limit"] == ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    assert empty["receive_limit"] == ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    fill(ours)
+    client.sendall(b"hello")
+    wait_for(lambda: kernel.decode(sample.take(ours))["unread"] == 5, "5 bytes unread")
+    full = kernel.decode(sample.take(ours))
+    # A socket becomes writable again at two thirds of its limit (sk_stream_is_writeable() in include/net/sock.h).
+    assert full["send_memory"] > full["send_limit"] * 2 / 3
+    assert 5 < full["receive_memory"] < full["receive_limit"]
+
+
 def test_what_has_arrived_is_unread(pair: Any) -> None:
     ours, client = pair
     client.sendall(b"hello")

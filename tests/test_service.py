@@ -189,6 +189,19 @@ def test_an_operator_closes_a_connection(service: Service) -> None:
     client.close()
 
 
+@pytest.mark.parametrize(("model", "marks"), [("epoll", {"high": 5000, "low": 1000}), ("threads", None)])
+def test_the_marks_of_the_queue_are_told_also_of_the_past(start: Start, model: str, marks: dict[str, int]) -> None:
+    service = start(model=model, high_water=5000, low_water=1000)
+    say(service, b"hello")
+    closed(service, 1)
+    monitor = service.monitor
+    then = service._pump.written(monitor.latest())  # type: ignore[union-attr]
+    for at in (None, then):
+        item = monitor.connection(1, at)
+        assert item is not None
+        assert item["marks"] == monitor.status(at)["marks"] == marks
+
+
 class TestModels:
     @pytest.mark.parametrize("workers", [0, 1])
     @pytest.mark.parametrize("model", MODELS)

@@ -225,6 +225,8 @@ CASES = [
     ("idle", scene(heard=False, idle_s=1.5)),
     ("fine", scene(heard=False, idle_s=0.5)),
     ("unknown", Scene("blocked", queue_bytes=500)),
+    ("unknown", Scene("paused", queue_bytes=500, past=True)),
+    ("closing", Scene("closing", queue_bytes=500, past=True)),
     ("delivering", scene("blocked", queue_bytes=500)),
     ("closing", scene("closing", queue_bytes=500)),
     ("closed", Scene("closed", "peer")),
@@ -272,6 +274,37 @@ def test_a_sentence_tells_its_figures() -> None:
     )
     evidence = ("Peer's window: 0 B", "Unsent: 3.72 MiB", "In flight: 0 B", "Last data sent: 4.2 s")
     assert found.evidence == evidence
+
+
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        (
+            Scene("paused", queue_bytes=1000, past=True),
+            "0.98 KiB of replies waited in our queue, since the send buffer had no room, and reading was paused. "
+            "What the kernel held then is not recorded: it is asked only while someone looks. "
+            "So it could not be told whether the peer or the network held them up.",
+        ),
+        (
+            Scene("blocked", queue_bytes=1000),
+            "0.98 KiB of replies wait in our queue, since the send buffer had no room. "
+            "What the kernel holds is not known: it could not be asked. "
+            "So it cannot be told whether the peer or the network held them up.",
+        ),
+        (
+            Scene("closing", queue_bytes=1000, past=True),
+            "The peer had ended its side; 0.98 KiB in our queue were still to be delivered. "
+            "What the kernel held then is not recorded: it is asked only while someone looks.",
+        ),
+        (
+            Scene("open", past=True),
+            "Nothing waited in our queue. "
+            "What the kernel held then is not recorded: it is asked only while someone looks.",
+        ),
+    ],
+)
+def test_without_the_kernel_only_the_record_is_told(case: Scene, sentence: str) -> None:
+    assert judge(case).sentence == sentence
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import time
 from typing import Any, Final
 
 Sample = dict[str, Any]
-"""`at` (CLOCK_MONOTONIC, ns), `info` (struct tcp_info), `unread`, `outstanding`, `unsent`, `send_limit`,
-`receive_limit` (bytes) and `error` (0 or 1)."""
+"""`at` (CLOCK_MONOTONIC, ns), `info` (struct tcp_info), `unread`, `outstanding`, `unsent`, `send_memory`, `send_limit`,
+`receive_memory`, `receive_limit` (bytes) and `error` (0 or 1)."""
 
 MOST_SAMPLES: Final = 64
 """Connections sampled by one order at most: about 0.3 ms of the loop's time."""
@@ -24,6 +24,10 @@ _INFO_SIZE: Final = 512
 _SIOCOUTQNSD: Final = 0x894B
 _ASK: Final = b"\0\0\0\0"
 _INT: Final = struct.Struct("i")
+# SO_MEMINFO (include/uapi/asm-generic/socket.h), which Python does not name: nine numbers in the order of SK_MEMINFO_*
+# in include/uapi/linux/sock_diag.h.
+_SO_MEMINFO: Final = 55
+_MEMORY: Final = struct.Struct("9I")
 
 
 def take(sock: socket.socket) -> Sample:
@@ -40,8 +44,7 @@ def take(sock: socket.socket) -> Sample:
         "unread": _ioctl(sock, termios.FIONREAD),
         "outstanding": _ioctl(sock, termios.TIOCOUTQ),
         "unsent": _ioctl(sock, _SIOCOUTQNSD),
-        "send_limit": sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF),
-        "receive_limit": sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF),
+        **_memory(sock),
         "error": int(any(mask & select.POLLERR for _, mask in poll.poll(0))),
     }
 
@@ -49,6 +52,14 @@ def take(sock: socket.socket) -> Sample:
 def tcp_info(sock: socket.socket) -> bytes:
     """The struct tcp_info of a socket, as long as this kernel makes it."""
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
+
+
+def _memory(sock: socket.socket) -> dict[str, int]:
+    """What the buffers take and may take: the kernel counts whole pages and heads of packets, not bytes of data."""
+    found = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMORY.size)
+    received, receive_limit, _, send_limit, _, queued, *_ = _MEMORY.unpack(found)
+    limits = {"send_limit": send_limit, "receive_limit": receive_limit}
+    return {"send_memory": queued, "receive_memory": received, **limits}
 
 
 def _ioctl(sock: socket.socket, request: int) -> int:

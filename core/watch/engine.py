@@ -17,11 +17,14 @@ class About:
     workers: int
     echo_host: str
     echo_port: int
+    marks: tuple[int, int] | None = None
+    """High and low water of a connection's queue, bytes; None: reading does not stop by marks."""
 
     def as_dict(self, model: str) -> Json:
         """As the status shows it, with the model in use."""
         echo = {"host": self.echo_host, "port": self.echo_port}
-        return {"model": model, "reply": self.reply, "workers": self.workers, "echo": echo}
+        marks = None if self.marks is None else {"high": self.marks[0], "low": self.marks[1]}
+        return {"model": model, "reply": self.reply, "workers": self.workers, "echo": echo, "marks": marks}
 
 
 class Engine(Protocol):

@@ -23,7 +23,11 @@ PIPE: Final = {
     "unread": Fact("Unread", "bytes", "in the receive buffer: arrived, not yet read by the server (SIOCINQ)"),
     "unsent": Fact("Unsent", "bytes", "in the send buffer, not yet sent for the first time (SIOCOUTQNSD)"),
     "in_flight": Fact("In flight", "bytes", "sent, not yet acknowledged by the peer (SIOCOUTQ - SIOCOUTQNSD)"),
+    "send_memory": Fact("Send buffer takes", "bytes", "memory of the send buffer, overhead included (SO_MEMINFO)"),
     "send_limit": Fact("Send buffer", "bytes", "memory that the send buffer may take, overhead included (SO_SNDBUF)"),
+    "receive_memory": Fact(
+        "Receive buffer takes", "bytes", "memory of the receive buffer, overhead included (SO_MEMINFO)"
+    ),
     "receive_limit": Fact(
         "Receive buffer", "bytes", "memory that the receive buffer may take, overhead included (SO_RCVBUF)"
     ),

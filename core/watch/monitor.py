@@ -131,7 +131,7 @@ class Monitor:
         """All that is known of one connection; None when it never was, or was too long ago."""
         with self._moment(at) as moment:
             item = moment.listing().find(conn)
-            batches = moment.recent()
+            batches, marks = moment.recent(), self._told(moment).get("marks")
         if item is None:
             return self._former(conn) if moment.is_live else None
         history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
@@ -139,6 +139,7 @@ class Monitor:
         return item | {
             "history": history,
             "events_in_memory": sum(batch.num_rows for batch in batches),
+            "marks": marks,
             "kernel": _facts(seen.get(conn), moment),
             "verdict": self._verdict(item, seen, moment),
             **_dated(moment),
@@ -326,6 +327,7 @@ class Monitor:
             moment.rates.loop_busy or 0.0,
             self._source.beat_ages().get(item["worker"], 0.0) if moment.is_live else 0.0,
             item["bytes_in"] > 0,
+            not moment.is_live,
         )
         return judge(scene).as_dict()
 
@@ -337,6 +339,10 @@ class Monitor:
         if not refusal:
             self._note(model)
         return refusal
+
+    def _told(self, moment: Moment) -> Mapping[str, Any]:
+        """What the server was told when it was started."""
+        return self._about.as_dict(self._engine.model()) if moment.is_live else moment.about
 
     def _accept_queue(self) -> Json:
         queue = self._engine.accept_queue()
@@ -352,7 +358,7 @@ class Monitor:
             "version": VERSION,
             "replay": self.is_replay,
             "uptime_s": round(moment.uptime_s, 3),
-            **(self._about.as_dict(self._engine.model()) if moment.is_live else moment.about),
+            **self._told(moment),
             "connections": {
                 "open": gauged["open"],
                 "blocked": gauged["blocked"],

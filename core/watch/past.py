@@ -29,7 +29,7 @@ _ALL: Final = Query()
 _SECOND: Final = 1_000_000_000
 _KEPT: Final = 8
 """Moments in memory: a viewer that plays goes on from the last one."""
-_UNKNOWN: Final = Run(0, 0, 0, {}, {}, {"model": None, "reply": None, "workers": None, "echo": None})
+_UNKNOWN: Final = Run(0, 0, 0, {}, {}, {"model": None, "reply": None, "workers": None, "echo": None, "marks": None})
 _CHECKPOINTS_KEPT: Final = 2
 _MOST_UNUSABLE: Final = 1000
 _log = logging.getLogger("echoscope.past")

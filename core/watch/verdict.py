@@ -17,7 +17,7 @@ CODES: Final = {
     "closed": "the connection is gone: why, and what was left",
     "idle": "nothing to do for a while, or nothing sent yet",
     "fine": "replies go out as they come",
-    "unknown": "replies wait, and the kernel could not be asked",
+    "unknown": "replies wait, and what the kernel holds is not known: no one asked it then, or it could not be asked",
 }
 """Every verdict: code and meaning."""
 
@@ -57,7 +57,7 @@ class Scene:
 
     `state`, `reason`, `queue_bytes` and `idle_s` are the connection's, `now` and `before` samples as
     core.watch.kernel.decode gives them, `span` the seconds between them; `loop_busy` is 0..1, `loop_age` the seconds
-    since its loop turned.
+    since its loop turned; `past`: it is a moment of the past, which the kernel can't be asked about.
     """
 
     state: str
@@ -71,6 +71,7 @@ class Scene:
     loop_age: float = 0.0
     heard: bool = True
     """Whether anything was ever read from it."""
+    past: bool = False
 
     def number(self, name: str) -> int:
         """A fact of the latest sample; 0 when it is not known."""
@@ -107,6 +108,9 @@ def judge(scene: Scene) -> Verdict:
         verdict = rule(scene)
         if verdict is not None:
             return verdict
+    if scene.now is None:
+        tense = "waited" if scene.past else "waits"
+        return Verdict("fine", f"Nothing {tense} in our queue. {_not_asked(scene)}")
     return Verdict("fine", "All is well: replies go out as they come.", _evidence(scene, "rtt", "snd_wnd"))
 
 
@@ -211,19 +215,46 @@ def _policy(scene: Scene) -> Verdict | None:
 def _closing(scene: Scene) -> Verdict | None:
     if scene.state != "closing":
         return None
-    left = scene.queue_bytes + scene.in_kernel
-    sentence = f"The peer has ended its side; {size(left)} of replies are still to be delivered."
+    if scene.now is None:
+        has, tense = ("had", "were") if scene.past else ("has", "are")
+        left = f"{size(scene.queue_bytes)} in our queue {tense} still to be delivered"
+        return Verdict("closing", f"The peer {has} ended its side; {left}. {_not_asked(scene)}")
+    left = size(scene.queue_bytes + scene.in_kernel)
+    sentence = f"The peer has ended its side; {left} of replies are still to be delivered."
     return Verdict("closing", sentence, _evidence(scene, "state", "unsent", "in_flight"))
 
 
 def _delivering(scene: Scene) -> Verdict | None:
     if not scene.queue_bytes and scene.state not in ("blocked", "paused"):
         return None
-    waits = f"{size(scene.queue_bytes)} of replies wait in our queue"
     if scene.now is None:
-        return Verdict("unknown", f"{waits}; the kernel could not be asked why.")
-    sentence = f"{waits} and {size(scene.in_kernel)} in the kernel; the peer takes them."
+        return _unknown(scene)
+    where = f"{size(scene.queue_bytes)} of replies wait in our queue and {size(scene.in_kernel)} in the kernel"
+    sentence = f"{where}; the peer takes them."
     return Verdict("delivering", sentence, _evidence(scene, "unsent", "in_flight", "snd_wnd", "delivery_rate"))
+
+
+def _unknown(scene: Scene) -> Verdict:
+    """What the record alone says of replies that wait."""
+    wait, was, can = ("waited", "was", "could ") if scene.past else ("wait", "is", "can")
+    paused = f", and reading {was} paused" if scene.state == "paused" else ""
+    sentence = (
+        f"{size(scene.queue_bytes)} of replies {wait} in our queue, since the send buffer had no room{paused}. "
+        f"{_not_asked(scene)} So it {can}not be told whether the peer or the network held them up."
+    )
+    record = (
+        f"State: {scene.state}",
+        f"Queued: {size(scene.queue_bytes)}",
+        f"Last read or write: {span(scene.idle_s)} before",
+    )
+    return Verdict("unknown", sentence, record)
+
+
+def _not_asked(scene: Scene) -> str:
+    """Why the kernel's part is missing."""
+    if scene.past:
+        return "What the kernel held then is not recorded: it is asked only while someone looks."
+    return "What the kernel holds is not known: it could not be asked."
 
 
 def _idle(scene: Scene) -> Verdict | None:
