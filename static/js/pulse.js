@@ -88,6 +88,6 @@ export function fromLog(rows) {
     fulls: rows.filter((row) => row.kind === "full").length,
     queue_bytes: rows.at(-1)?.queue_bytes ?? 0, queue_chunks: rows.at(-1)?.queue_chunks ?? 0,
     queue_peak_bytes: rows.reduce((most, row) => Math.max(most, num(row.queue_bytes) ?? 0), 0),
-    history: rows, events_in_memory: 0, kernel: null, verdict: null,
+    history: rows, events_in_memory: 0, marks: null, kernel: null, verdict: null,
   };
 }

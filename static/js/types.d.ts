@@ -58,10 +58,17 @@ export interface KernelSample {
   facts: Record<string, number | string | null>;
 }
 
+/** Bytes of queued reply above which reading stops, and at which it is taken up again. */
+export interface Marks {
+  high: number;
+  low: number;
+}
+
 /** Everything known of one connection. */
 export interface ConnectionDetail extends ConnectionItem {
   history: EventRow[];
   events_in_memory: number;
+  marks: Marks | null;
   kernel: KernelSample | null;
   verdict: Verdict;
   at?: Time;
@@ -151,6 +158,7 @@ export interface Status {
   reply: string | null;
   workers: number | null;
   echo: Address | null;
+  marks: Marks | null;
   connections: ConnectionCounts;
   bytes_in: number;
   bytes_out: number;

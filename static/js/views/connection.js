@@ -8,6 +8,7 @@ import { showEvidence, showFacts, troubles, verdictTitle } from "../kernel.js";
 import { standsStill } from "../moment.js";
 import { mountDownloads } from "../parts/downloads.js";
 import { mountOlder } from "../parts/older.js";
+import { createPipe } from "../parts/pipe.js";
 import { beat, emptyPulse, fromLog, fromRows, WINDOW } from "../pulse.js";
 import { EVENT_TABLE } from "../rows.js";
 import { createTable } from "../table.js";
@@ -27,6 +28,7 @@ export function mount(root, app) {
     ...EVENT_TABLE, onHold: (held) => app.store.dispatch({ type: "hold", held }),
   });
   const draw = mountCharts(root);
+  const pipe = createPipe(parts.pipe, parts.pipeSaid);
   const set = { q: `conn:${app.conn}`, since: "", until: "" };
   const older = mountOlder(root, app, set, "That is all of it.");
   const downloads = mountDownloads(root, app, () => set);
@@ -45,6 +47,7 @@ export function mount(root, app) {
       if (known) {
         showItem(parts, item, state.connectionTime * 1000);
         draw(item, state);
+        pipe.update(item, rowsOf(item), state.connectionTime);
       } else if (standsStill(state.moment)) lookUp(parts, app);
     }
     if (state.tail === tail) return;

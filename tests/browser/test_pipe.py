@@ -1,0 +1,105 @@
+"""The pipe of a connection, with real ones: quiet, never reading, half-closed, reset."""
+
+import socket
+import struct
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+
+def vessel(page: Page, name: str) -> Locator:
+    """The words of a vessel: receive, queue or send."""
+    return page.locator(f"[data-vessel={name}] .pipe-words")
+
+
+def flow(page: Page, name: str) -> Locator:
+    """What passes between two vessels: arrive, read, write or leave."""
+    return page.locator(f"[data-flow={name}]")
+
+
+def test_a_quiet_one_is_empty_and_what_it_says_flows(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"hello")
+    page = open_page(server.url + "/connections/1")
+    expect(vessel(page, "receive")).to_contain_text("empty")
+    expect(vessel(page, "queue")).to_contain_text("never used")
+    expect(vessel(page, "send")).to_contain_text("0 B unsent · 0 B in flight")
+    expect(page.locator(".pipe-end").last).to_contain_text("window")
+    strip = flow(page, "read").locator(".pipe-track")
+    expect(strip).to_have_attribute("data-flows", "false")
+    client.echo(b"x" * 1000)
+    expect(strip).to_have_attribute("data-flows", "true")
+    moving = "node => node.getAnimations().map(({ playState }) => playState)"
+    assert strip.locator(".pipe-strip").evaluate(moving) == ["running"]
+    expect(strip).to_have_attribute("data-flows", "false")
+
+
+def test_a_peer_that_does_not_read_fills_it(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo, 4096).flood()
+    page = open_page(server.url + "/connections/1")
+    expect(vessel(page, "queue")).to_contain_text("full")
+    expect(vessel(page, "send")).to_contain_text("once full, last")
+    expect(flow(page, "read")).to_contain_text("reading is paused")
+    expect(flow(page, "write")).to_contain_text("the send buffer is full")
+    expect(flow(page, "leave")).to_contain_text("the peer's window is closed")
+    fill = page.locator("[data-vessel=send] .pipe-fill")
+    assert float(fill.get_attribute("height") or 0) > 60
+    page.locator("[data-vessel=send] .pipe-name").focus()
+    expect(page.locator("#tip")).to_contain_text("not acknowledged")
+
+
+def test_half_closed_and_then_reset(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo, 4096)
+    client.flood()
+    page = open_page(server.url + "/connections/1")
+    expect(vessel(page, "send")).to_contain_text("full")
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+    expect(page.locator("[data-ref=pipeSaid]")).to_contain_text("just before the close")
+    expect(vessel(page, "send")).to_contain_text("unsent")
+    expect(flow(page, "leave")).to_contain_text("closed")
+    page.reload()
+    expect(page.locator("[data-ref=pipeSaid]")).to_contain_text("just before the close")
+
+
+def test_one_that_has_ended_its_side(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo, 4096)
+    page = open_page(server.url + "/connections/1")
+    api = f"{server.url}/api/v1/connections/1"
+    # In small pieces, so that it is blocked before reading pauses: a paused one would not see the end.
+    while page.request.get(api).json()["state"] == "open":
+        client.socket.sendall(b"y" * 65536)
+    client.socket.shutdown(socket.SHUT_WR)
+    expect(page.locator(".pipe-end").first).to_contain_text("has ended its side")
+    expect(flow(page, "arrive")).to_contain_text("the peer has ended its side")
+
+
+def test_the_past_shows_the_own_queue_alone(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"hello")
+    page = open_page(server.url + "/connections/1")
+    expect(vessel(page, "receive")).to_contain_text("empty")
+    page.locator("[data-ref=play]").click()
+    expect(page.locator("[data-ref=pipeSaid]")).to_contain_text("only the server's own queue is recorded")
+    expect(vessel(page, "receive")).to_contain_text("not known")
+    expect(vessel(page, "queue")).to_contain_text("empty")
+
+
+def test_reduced_motion_stands_still(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"hello")
+    page = open_page(server.url + "/connections/1", reduced_motion="reduce")
+    track = flow(page, "read").locator(".pipe-track")
+    expect(track).to_have_attribute("data-flows", "false")
+    client.echo(b"x" * 1000)
+    expect(track).to_have_attribute("data-flows", "true")
+    still = "node => node.getAnimations().every(({ playState }) => playState === 'paused')"
+    assert track.locator(".pipe-strip").evaluate(still)
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 3840])
+def test_it_fits(server: Any, open_page: Any, connect: Any, width: int) -> None:
+    connect(server.echo, 4096).flood()
+    page = open_page(server.url + "/connections/1", width=width)
+    expect(vessel(page, "queue")).to_contain_text("full")
+    assert page.locator(".pipe").evaluate("node => node.scrollWidth <= node.clientWidth")
