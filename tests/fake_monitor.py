@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from core.record import catalogue
 from core.record.export.order import DownloadError
 
 READY = os.open("/dev/null", os.O_RDONLY)
@@ -177,6 +178,15 @@ class FakeMonitor:
         self.calls.append(("connections", q, sort, limit, offset))
         items = [connection_item(1), connection_item(2)][offset : offset + limit]
         return {"total": 2, "matched": 2, "items": items, **dated(at)}
+
+    def fields(self, of: str) -> dict[str, Any]:
+        return {"of": of, "fields": catalogue.fields(of)}
+
+    def suggest(self, of: str, field: str, text: str, at: int | None = None) -> dict[str, Any]:
+        if field == "foo":
+            raise ValueError('unknown field "foo"')
+        self.calls.append(("suggest", of, field, text))
+        return {"values": [{"value": "127.0.0.1", "meaning": "2 connections"}], **dated(at)}
 
     def connection(self, conn: int, at: int | None = None) -> dict[str, Any] | None:
         if conn > 3:

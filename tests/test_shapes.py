@@ -133,6 +133,8 @@ ANSWERS = {
     "Estimate": lambda monitor: monitor.estimate("csv", "", None, None),
     "SeriesAnswer": lambda monitor: monitor.series(60),
     "SpanAnswer": lambda monitor: monitor.span(),
+    "FieldsAnswer": lambda monitor: monitor.fields("events"),
+    "ValuesAnswer": lambda monitor: monitor.suggest("connections", "peer", ""),
 }
 
 

@@ -12,11 +12,13 @@ from web.parameters import (
     DownloadParameters,
     EstimateParameters,
     EventsParameters,
+    FieldsParameters,
     HistogramParameters,
     ModelOrder,
     MomentParameters,
     NoParameters,
     SeriesParameters,
+    SuggestParameters,
     parse,
     parse_body,
 )
@@ -113,6 +115,23 @@ def blueprint(monitor: Monitor) -> Blueprint:
     def series() -> Response:
         asked = parse(SeriesParameters, request.args)
         return _at(monitor, asked, lambda at: monitor.series(asked.range, at))
+
+    return api
+
+
+def fields_blueprint(monitor: Monitor) -> Blueprint:
+    """What a filter may be made of, for those who complete what is typed."""
+    api = Blueprint("fields", __name__)
+
+    @api.get("/api/v1/fields")
+    def fields() -> Response:
+        asked = parse(FieldsParameters, request.args)
+        return _asked(lambda: monitor.fields(asked.of))
+
+    @api.get("/api/v1/fields/values")
+    def values() -> Response:
+        asked = parse(SuggestParameters, request.args)
+        return _at(monitor, asked, lambda at: monitor.suggest(asked.of, asked.field, asked.text, at))
 
     return api
 

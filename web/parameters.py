@@ -56,6 +56,20 @@ class ConnectionsParameters(MomentParameters):
     offset: Offset = 0
 
 
+class FieldsParameters(_Strict):
+    """What may be filtered by."""
+
+    of: str = "connections"
+
+
+class SuggestParameters(MomentParameters):
+    """Values of a field that begin like a text."""
+
+    of: str = "connections"
+    field: str
+    text: str = Field("", max_length=200)
+
+
 class EventsParameters(_Strict):
     """A page of the log."""
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
+from core.record import catalogue
 from core.record.clock import WALL_OFFSET
 from core.record.export import FORMATS, download_name, unknown_format
 from core.record.export.order import Chunks, Order
@@ -19,6 +20,7 @@ from core.watch.moment import Moment, Source
 from core.watch.past import Past
 from core.watch.recent import Tail, newest
 from core.watch.sampler import LastSamples, Sampler, Seen
+from core.watch.suggest import suggest
 from core.watch.tally import Notes, gauges, totals
 from core.watch.verdict import LATE_S, Scene, judge
 
@@ -153,6 +155,16 @@ class Monitor:
         """The charts' history of the last `range_s` seconds."""
         with self._moment(at) as moment:
             return moment.series(range_s).columns(range_s, moment.now // 1_000_000_000) | _dated(moment)
+
+    def fields(self, of: str) -> Json:
+        """What a filter over `of` (connections, events) may name."""
+        return {"of": of, "fields": catalogue.fields(of)}
+
+    def suggest(self, of: str, field: str, text: str, at: int | None = None) -> Json:
+        """Values of a field that are really there and begin like `text`, a few."""
+        with self._moment(at) as moment:
+            tables = [tally.table for tally in moment.tallies]
+            return {"values": suggest(tables, moment.now, of, field, text)} | _dated(moment)
 
     def moment(self, text: str) -> int:
         """The moment (ns) that an `at` names, which is one that the log holds. ValueError says why not."""

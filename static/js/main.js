@@ -4,6 +4,7 @@
 import { createApi } from "./api.js";
 import { mountDialogs, mountKeys } from "./keys.js";
 import { asOf, nowOf, watchParams } from "./moment.js";
+import { mountFilterBoxes } from "./parts/filter_box.js";
 import { momentOfAddress, mountScrubber, pathAt } from "./parts/scrubber.js";
 import { mountStatus } from "./status.js";
 import { createStore } from "./store.js";
@@ -48,6 +49,7 @@ async function start() {
   const help = /** @type {HTMLDialogElement} */ (document.getElementById("help"));
   mountKeys(help, /** @type {HTMLInputElement} */ (help.querySelector("[data-keys-switch]")));
   store.subscribe(mountStatus(document));
+  mountFilterBoxes(document, app);
   const jumped = () => {
     wire.again();
     app.anew();

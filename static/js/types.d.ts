@@ -344,6 +344,35 @@ export interface SeriesAnswer {
   at?: Time;
 }
 
+/** A value that a filter may name, and what it stands for. */
+export interface FieldValue {
+  value: string;
+  meaning: string;
+}
+
+/** A field of a filter; `live`: the values of now can be asked for. */
+export interface FilterField {
+  name: string;
+  type: string;
+  unit: string;
+  units: string[];
+  meaning: string;
+  operators: string[];
+  values: FieldValue[];
+  examples: string[];
+  live: boolean;
+}
+
+export interface FieldsAnswer {
+  of: string;
+  fields: FilterField[];
+}
+
+export interface ValuesAnswer {
+  values: FieldValue[];
+  at?: Time;
+}
+
 /** What the log holds. */
 export interface SpanAnswer {
   since: Time;
@@ -366,6 +395,8 @@ export interface Answers {
   status: Status;
   overview: Overview;
   span: SpanAnswer;
+  fields: FieldsAnswer;
+  "fields/values": ValuesAnswer;
   connections: Connections;
   events: EventsPage;
   "events/histogram": HistogramPage;

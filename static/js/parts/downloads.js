@@ -4,6 +4,7 @@
 import { ApiError } from "../api.js";
 import { debounce, el, refs, setAttr, setText, show } from "../dom.js";
 import { asOf } from "../moment.js";
+import { showFault } from "./filter_box.js";
 import { givenUp } from "../scan.js";
 import {
   begun, downloadUrl, estimateWords, heard, isActive, MOST, readTransfers, shareOf, transferWords, unheard, writeTransfers,
@@ -99,8 +100,7 @@ function estimator(parts, app, asked) {
     }
   };
   const complain = (/** @type {string} */ error) => {
-    setText(parts.downloadError, error);
-    show(parts.downloadError, error !== "");
+    showFault(parts.downloadForm.q, parts.downloadError, error);
     parts.downloadStart.disabled = error !== "";
   };
   const soon = debounce(ask, TYPING_MS);

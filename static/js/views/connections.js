@@ -5,6 +5,7 @@ import { mountColumns } from "../columns.js";
 import { debounce, refs, setAttr, setText, show } from "../dom.js";
 import { getTerm, setTerm } from "../filter.js";
 import * as format from "../format.js";
+import { showFault } from "../parts/filter_box.js";
 import { chipIn, connectionLink } from "../rows.js";
 import { createTable } from "../table.js";
 import { addressBar } from "../url.js";
@@ -89,9 +90,7 @@ export function mount(root, app) {
 
 /** @param {Record<string, any>} parts @param {string} error */
 function showError(parts, error) {
-  setText(parts.filterError, error && `${error} (the rows are those of the last filter that worked)`);
-  show(parts.filterError, error !== "");
-  setAttr(parts.q, "aria-invalid", error ? "true" : null);
+  showFault(/** @type {HTMLInputElement} */ (parts.q), parts.filterError, error, "(The rows are those of the last filter that worked.)");
 }
 
 /** What chips, heads and pager say of the parameters; the filter field itself is the typist's. @param {any} parts @param {typeof DEFAULTS} params */

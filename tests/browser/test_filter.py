@@ -1,0 +1,120 @@
+"""The filter field: what could stand under the caret is offered, what is wrong is named and marked, nothing is redrawn."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from .test_every_page import violations
+
+
+@pytest.fixture
+def page(server: Any, open_page: Any, connect: Any) -> Page:
+    """Connections with three rows."""
+    for size in (1, 1000, 100_000):
+        connect(server.echo).echo(b"x" * size)
+    opened: Page = open_page(server.url + "/connections?sort=conn")
+    expect(opened.locator("tbody tr")).to_have_count(3)
+    return opened
+
+
+def options(page: Page) -> Locator:
+    """What is offered."""
+    return page.get_by_role("listbox").get_by_role("option")
+
+
+def test_fields_operators_and_values_are_offered_by_keyboard(page: Page) -> None:
+    page.keyboard.press("/")
+    field = page.get_by_role("combobox", name="Filter connections")
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-expanded", "false")
+    page.keyboard.type("byt")
+    expect(options(page).first).to_have_text("bytes_in bytes · read from the client since it was opened")
+    page.keyboard.press("ArrowDown")
+    expect(options(page).first).to_have_attribute("aria-selected", "true")
+    assert field.get_attribute("aria-activedescendant") == options(page).first.get_attribute("id")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("bytes_in")
+    page.keyboard.type(">")
+    expect(options(page).filter(has_text="for example").first).to_be_visible()
+    page.keyboard.type("=1")
+    expect(options(page).filter(has_text="1KiB")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    while "KiB" not in page.locator('[aria-selected="true"] b').inner_text():
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    expect(field).to_have_value("bytes_in>=1KiB ")
+    expect(field).to_be_focused()
+    expect(options(page)).to_have_count(0)
+    expect(page.locator("[data-ref=matched]")).to_contain_text("1 matched of 3")
+    page.keyboard.press("Tab")
+    expect(field).not_to_be_focused()
+
+
+def test_values_that_are_there_now_are_offered(page: Page) -> None:
+    field = page.locator("#q")
+    field.press_sequentially("peer:")
+    expect(options(page).filter(has_text="3 connections")).to_be_visible()
+    options(page).filter(has_text="3 connections").click()
+    expect(field).to_have_value("peer:127.0.0.1 ")
+    expect(field).to_be_focused()
+    field.press_sequentially("-state:")
+    expect(options(page).first).to_contain_text("open 3 now")
+    assert violations(page) == []
+
+
+def test_escape_closes_the_list_first_and_leaves_then(page: Page) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("st")
+    expect(options(page).first).to_contain_text("state:")
+    page.keyboard.press("Escape")
+    expect(options(page)).to_have_count(0)
+    expect(page.locator("#q")).to_be_focused()
+    expect(page.locator("#q")).to_have_value("st")
+    page.keyboard.press("ArrowDown")
+    expect(options(page).first).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator("#q")).not_to_be_focused()
+
+
+def test_what_is_wrong_is_named_marked_and_changes_nothing(page: Page) -> None:
+    field = page.locator("#q")
+    field.fill("conn:2 bytes_in>lots worker:0")
+    line = page.locator("#filter-error")
+    expect(line).to_contain_text('Filter not applied: bad value "lots"')
+    expect(line).to_contain_text('in "bytes_in>lots"')
+    expect(page.locator(".fault mark")).to_have_text("bytes_in>lots")
+    expect(page.locator("tbody tr")).to_have_count(3)
+    assert violations(page) == []
+    field.fill("conn:2 bytes_in>1 worker:0")
+    expect(line).to_be_hidden()
+    expect(page.locator(".fault")).to_be_hidden()
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_half_a_term_is_no_mistake_yet(page: Page) -> None:
+    page.locator("#q").press_sequentially("sta", delay=30)
+    expect(options(page).first).to_contain_text("state:")
+    expect(page.locator("#filter-error")).to_be_hidden()
+    expect(page.locator("#filter-error")).to_contain_text('"sta" is not a term')
+
+
+def test_the_download_dialog_completes_too(server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
+    complaints.expected = ("400",)  # half a filter can't be estimated
+    connect(server.echo).echo(b"x")
+    page = open_page(server.url + "/events")
+    page.get_by_role("button", name="Download…").click()
+    dialog = page.get_by_role("dialog")
+    field = dialog.get_by_role("combobox", name="Filter")
+    field.fill("")
+    field.press_sequentially("kind:ec")
+    expect(dialog.get_by_role("option").first).to_contain_text("echo read and answered in one visit")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("kind:echo ")
+    expect(dialog.locator("[data-ref=estimate]")).to_contain_text("1 row")
