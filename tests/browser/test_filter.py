@@ -1,4 +1,4 @@
-"""The filter field: what could stand under the caret is offered, what is wrong is named and marked, nothing is redrawn."""
+"""The filter field: what could stand there is offered, what is wrong is named and marked, nothing is redrawn."""
 
 from typing import Any
 
