@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from web.serving import Deployment
+    from web.tools import Tools
 
 MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
 REPLIES = ("stamp", "echo")
@@ -131,7 +132,18 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
         settings = Settings(**engine_values)
     except ServiceError as error:
         raise click.UsageError(str(error)) from error
-    return Deployment(lambda: Service(settings), ServiceError, allow_hosts=values["allow_host"])
+    return Deployment(
+        lambda: Service(settings), ServiceError, lambda _: _tools(settings.data_dir), values["allow_host"]
+    )
+
+
+def _tools(data_dir: Path) -> "Tools":
+    from core.lab.desk import Desk
+    from core.orders import OneAtATime
+    from web.tools import Tools
+
+    guard = OneAtATime()
+    return Tools(lab=Desk(data_dir, guard))
 
 
 def gunicorn_settings() -> dict[str, Any]:

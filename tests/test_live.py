@@ -95,7 +95,8 @@ def test_every_view_counts_for_itself(site: Site) -> None:
 @pytest.mark.parametrize(
     ("message", "named"),
     [
-        ({"view": "lab"}, "unknown view 'lab'"),
+        ({"view": "garden"}, "unknown view 'garden'"),
+        ({"view": "lab"}, "no lab here"),
         ({}, "unknown view None"),
         (None, "unknown view"),
         ("overview", "unknown view"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 
-from web import api, assets, pages, problems
+from web import api, assets, lab, pages, problems
 from web.downloads import Downloads
 from web.live import Live
 from web.monitor import Monitor
@@ -14,6 +14,7 @@ from web.tools import Tools
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 64_000
+NO_TOOLS = Tools()
 
 
 def _no_store(response: Response) -> Response:
@@ -29,7 +30,7 @@ def create_app(
     allow_hosts: Iterable[str] = (),
     most_viewers: int = 48,
     most_downloads: int = 4,
-    tools: Tools | None = None,
+    tools: Tools = NO_TOOLS,
 ) -> Flask:
     """The application that shows `monitor`, bound to `host` (None: unknown, a Unix socket for instance).
 
@@ -49,10 +50,11 @@ def create_app(
     app.register_blueprint(api.fields_blueprint(monitor))
     app.register_blueprint(api.downloads_blueprint(monitor, downloads))
     app.register_blueprint(api.orders_blueprint(monitor))
+    app.register_blueprint(lab.blueprint(tools.lab))
     app.after_request(assets.compress)
     app.after_request(_no_store)
     same_origin = SameOrigin(allow_hosts)
-    live = Live(app, monitor, most_viewers, same_origin)
+    live = Live(app, monitor, most_viewers, same_origin, tools.lab)
     app.wsgi_app = Guard(app.wsgi_app, host, same_origin)  # type: ignore[method-assign]
     app.extensions["echoscope"] = (live, downloads)
     return app

@@ -20,12 +20,14 @@ from flask_socketio import ConnectionRefusedError, SocketIO
 
 from web import problems, sockets
 from web.frames import SILENCE_S, Frame, Hub, Outlets, Sources, Take
+from web.lab import Lab
 from web.monitor import Json, Monitor
 from web.parameters import (
     Watch,
     WatchConnection,
     WatchConnections,
     WatchEvents,
+    WatchLab,
     WatchLoop,
     WatchMap,
     WatchOverview,
@@ -124,8 +126,11 @@ def _web_socket(handler: Any, server: Any) -> Any:
 class Live:
     """The Socket.IO side of the dashboard. `start` before the first request, `stop` before the web server ends."""
 
-    def __init__(self, app: Flask, monitor: Monitor, most_viewers: int, same_origin: SameOrigin) -> None:
+    def __init__(
+        self, app: Flask, monitor: Monitor, most_viewers: int, same_origin: SameOrigin, lab: Lab | None
+    ) -> None:
         self._monitor = monitor
+        self._lab = lab
         self._most = most_viewers
         self._tails = Tails(monitor)
         self._stopping = False
@@ -210,6 +215,8 @@ class Live:
                 return self._monitor.connections(asked.q, asked.sort, asked.limit, asked.offset)
             case WatchConnection():
                 return self._monitor.connection(asked.conn)
+            case WatchLab():
+                return self._lab.live() if self._lab else {}
             case WatchLoop():
                 return self._monitor.loop()
             case WatchMap():
@@ -243,7 +250,7 @@ class Live:
 
     def _check(self, asked: Watch) -> Take | None:
         """Ask once what will be asked often, so that a bad value is told at once. Events get a place of their own."""
-        if not isinstance(asked, WatchLoop) and (asked.at is not None or self._monitor.is_replay):
+        if not isinstance(asked, WatchLoop | WatchLab) and (asked.at is not None or self._monitor.is_replay):
             return self._travel.begin(asked).take
         match asked:
             case WatchEvents():
@@ -252,6 +259,8 @@ class Live:
                 self._monitor.connections(asked.q, asked.sort, 1, 0)
             case WatchMap():
                 self._monitor.map(asked.sort)
+            case WatchLab() if self._lab is None:
+                raise ValueError("there is no lab here: this shows the log of a server that has stopped")
             case WatchConnection() if self._monitor.connection(asked.conn) is None:
                 raise ValueError(f"no connection {asked.conn} is known")
         return None

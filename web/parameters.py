@@ -33,15 +33,17 @@ Offset = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=MAX_CONN)
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Parameters of which there are no others."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class NoParameters(_Strict):
+class NoParameters(Strict):
     """A request that takes none."""
 
 
-class MomentParameters(_Strict):
+class MomentParameters(Strict):
     """A request for now, or for a moment of the past."""
 
     at: str | None = None
@@ -56,7 +58,7 @@ class ConnectionsParameters(MomentParameters):
     offset: Offset = 0
 
 
-class FieldsParameters(_Strict):
+class FieldsParameters(Strict):
     """What may be filtered by."""
 
     of: str = "connections"
@@ -70,7 +72,7 @@ class SuggestParameters(MomentParameters):
     text: str = Field("", max_length=200)
 
 
-class EventsParameters(_Strict):
+class EventsParameters(Strict):
     """A page of the log."""
 
     q: str = ""
@@ -82,7 +84,7 @@ class EventsParameters(_Strict):
     order: Literal["asc", "desc"] = "asc"
 
 
-class HistogramParameters(_Strict):
+class HistogramParameters(Strict):
     """Rows of the log by time and kind."""
 
     q: str = ""
@@ -92,7 +94,7 @@ class HistogramParameters(_Strict):
     cursor: str | None = None
 
 
-class DownloadParameters(_Strict):
+class DownloadParameters(Strict):
     """A set of the log to download."""
 
     format: str = "jsonl"
@@ -102,7 +104,7 @@ class DownloadParameters(_Strict):
     token: str | None = Field(None, pattern=r"^[0-9a-f]{16,64}$")
 
 
-class EstimateParameters(_Strict):
+class EstimateParameters(Strict):
     """A set of the log that may be downloaded."""
 
     format: str = "jsonl"
@@ -117,7 +119,7 @@ class SeriesParameters(MomentParameters):
     range: Seconds = 600
 
 
-class _Message(_Strict):
+class _Message(Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -204,6 +206,13 @@ class WatchLoop(_Watch):
     view: Literal["loop"]
 
 
+class WatchLab(_Watch):
+    """Watch how far a run of the lab is."""
+
+    period: ClassVar[float] = 0.5
+    view: Literal["lab"]
+
+
 class WatchMap(_Past):
     """Watch all open connections at once."""
 
@@ -215,20 +224,21 @@ class WatchMap(_Past):
 class Unwatch(_Message):
     """End a view."""
 
-    view: Literal["overview", "connections", "connection", "events", "loop", "map"]
+    view: Literal["overview", "connections", "connection", "events", "loop", "map", "lab"]
 
 
 PastWatch = WatchOverview | WatchConnections | WatchConnection | WatchEvents | WatchMap
-Watch = PastWatch | WatchLoop
+Watch = PastWatch | WatchLoop | WatchLab
 _WATCHES: dict[str, type[Watch]] = {
     "overview": WatchOverview,
     "connections": WatchConnections,
     "connection": WatchConnection,
     "events": WatchEvents,
     "loop": WatchLoop,
+    "lab": WatchLab,
     "map": WatchMap,
 }
-M = TypeVar("M", bound=_Strict)
+M = TypeVar("M", bound=Strict)
 
 
 def explain(error: ValidationError, model: type[BaseModel], noun: str) -> str:

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 
+from web.lab import Lab
+
 
 @dataclass(frozen=True)
 class Tools:
     """Made in the process that serves, once its engine runs."""
 
+    lab: Lab | None = None
+
     def stop(self) -> None:
         """End what is under way; the server is stopping."""
+        if self.lab is not None:
+            self.lab.stop()

@@ -1,0 +1,145 @@
+"""The lab as the dashboard sees it: one run at a time, and the saved ones."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from core.lab.compare import compare
+from core.lab.figures import METRICS, summary
+from core.lab.machine import machine
+from core.lab.plan import PRESETS, REFERENCES, Order, estimate, known_models, order_of, schedule
+from core.lab.run import Run
+from core.lab.store import Store
+from core.lab.table import to_csv
+from core.lab.verdict import verdict
+from core.orders import Claim, OneAtATime
+
+FOLDER: Final = "lab"
+_STOP_S: Final = 10.0
+
+Json = dict[str, Any]
+
+
+class Desk:
+    """Starts, follows and keeps runs in a data directory. May be used from any thread."""
+
+    def __init__(self, data_dir: Path, guard: OneAtATime) -> None:
+        self._store = Store(data_dir / FOLDER)
+        self._guard = guard
+        self._lock = threading.Lock()
+        self._run: Run | None = None
+        self._thread: threading.Thread | None = None
+        self._changes = 0
+
+    def options(self) -> Json:
+        """What can be asked for: models, defaults, presets, the figures and what they mean, and this machine."""
+        return {
+            "models": list(known_models()),
+            "references": list(REFERENCES),
+            "defaults": Order().as_dict(),
+            "presets": {name: {**Order().as_dict(), **preset} for name, preset in PRESETS.items()},
+            "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
+            "machine": machine(),
+        }
+
+    def estimate(self, values: Mapping[str, Any]) -> Json:
+        """About how long an order takes, `seconds`, and how many `measurements` it is. Raises OrderError."""
+        order = order_of(values)
+        return {"seconds": round(estimate(order), 1), "measurements": len(schedule(order)), "order": order.as_dict()}
+
+    def start(self, values: Mapping[str, Any]) -> Json:
+        """Begin a run: its `id`. Raises OrderError, BusyError while something else runs, and OSError."""
+        order = order_of(values)
+        run_id = self._store.new_id()
+        claim = self._guard.claim(f"lab run {run_id}", estimate(order))
+        run = Run(run_id, order, self._changed)
+        try:
+            self._store.save(run.as_dict())
+        except OSError:
+            claim.release()
+            raise
+        with self._lock:
+            self._run = run
+            self._thread = threading.Thread(target=self._work, args=(run, claim), name="lab", daemon=True)
+            self._thread.start()
+        return {"id": run_id, "seconds": round(estimate(order), 1)}
+
+    def cancel(self, run_id: str) -> bool:
+        """Whether that run is under way; it is called off, which takes a moment."""
+        run = self._current(run_id)
+        if run is None:
+            return False
+        run.cancel()
+        return True
+
+    def live(self) -> Json:
+        """What is under way: `running` (null: nothing) with its progress, and a number that changes with the runs."""
+        run = self._run
+        running = None
+        if run is not None and (progress := run.progress())["state"] == "running":
+            running = {"id": run.id, **progress}
+        other = self._guard.running()
+        return {"running": running, "busy": other and asdict(other), "changes": self._changes}
+
+    def runs(self) -> list[Json]:
+        """All runs, newest first, without their samples."""
+        heads = []
+        for run_id in self._store.ids():
+            run = self._load(run_id)
+            if run is not None:
+                heads.append({name: run[name] for name in ("id", "state", "began", "ended", "order")})
+        return heads
+
+    def run(self, run_id: str) -> Json | None:
+        """A run with its `points` and its `verdict`; None: there is none."""
+        run = self._load(run_id)
+        if run is None:
+            return None
+        points = summary(run["samples"], run["order"])
+        return {**run, "points": points, "verdict": verdict(points, run["order"])}
+
+    def compare(self, before: str, after: str) -> Json | None:
+        """How two runs differ; None: one of them is not there."""
+        one, other = self.run(before), self.run(after)
+        return None if one is None or other is None else compare(one, other)
+
+    def csv(self, run_id: str) -> str | None:
+        """The points of a run as CSV."""
+        run = self.run(run_id)
+        return None if run is None else to_csv(run, run["points"])
+
+    def delete(self, run_id: str) -> bool:
+        """Whether there was such a run, one that is not under way; it is gone."""
+        if self._current(run_id) is not None or not self._store.delete(run_id):
+            return False
+        self._changes += 1
+        return True
+
+    def stop(self) -> None:
+        """Call off what is under way and wait until its processes are gone."""
+        with self._lock:
+            run, thread = self._run, self._thread
+        if run is not None and thread is not None:
+            run.cancel()
+            thread.join(_STOP_S)
+
+    def _work(self, run: Run, claim: Claim) -> None:
+        with claim:
+            run.work()
+
+    def _changed(self, run: Run) -> None:
+        self._store.save(run.as_dict())
+        self._changes += 1
+
+    def _current(self, run_id: str) -> Run | None:
+        run = self._run
+        return run if run is not None and run.id == run_id and run.progress()["state"] == "running" else None
+
+    def _load(self, run_id: str) -> Json | None:
+        run = self._store.load(run_id)
+        # One that says it runs and is not ours was cut off by the end of its server.
+        if run is not None and run["state"] == "running" and self._current(run_id) is None:
+            run["state"] = "interrupted"
+        return run
