@@ -177,7 +177,8 @@ class FakeMonitor:
             raise ValueError(f'cannot sort by "{sort}"')
         self.calls.append(("connections", q, sort, limit, offset))
         items = [connection_item(1), connection_item(2)][offset : offset + limit]
-        return {"total": 2, "matched": 2, "items": items, **dated(at)}
+        counts = {"open": 2, "blocked": 0, "paused": 0, "closing": 0, "closed": 1, "abnormal": 0}
+        return {"total": 2, "matched": 2, "items": items, "counts": counts, **dated(at)}
 
     def fields(self, of: str) -> dict[str, Any]:
         return {"of": of, "fields": catalogue.fields(of)}

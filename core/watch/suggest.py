@@ -47,7 +47,7 @@ def _peers(tables: Sequence[Table], text: str) -> Values:
     addresses, counts = pc.replace_substring_regex(peers, pattern=_PORT, replacement="").value_counts().flatten()
     order = np.argsort(-counts.to_numpy(), kind="stable")[:MOST]
     likeliest = zip(addresses.take(pa.array(order)).to_pylist(), counts.to_numpy()[order].tolist(), strict=True)
-    made = [_value(address, _connections(count)) for address, count in likeliest if address != text]
+    made = [_value(address, _connections(count)) for address, count in likeliest]
     if len(order) <= 1:
         made += [_value(peer, "one connection") for peer in peers[-MOST:].to_pylist()[::-1]]
     return made

@@ -28,6 +28,7 @@ export function choose(choice, defaults, name, shown) {
  * The first column always stays: it is the way to a row's own page.
  * @param {ParentNode} root with table, columnBoxes, columnsReset and columnsOff
  * @param {string} stored key in the browser's storage @param {() => void} changed called after the heads have changed
+ * @returns what shows a column, or hides it, as long as nobody has chosen otherwise
  */
 export function mountColumns(root, stored, changed) {
   const parts = refs(root, { table: HTMLTableElement });
@@ -59,6 +60,12 @@ export function mountColumns(root, stored, changed) {
   });
   parts.columnsReset.addEventListener("click", () => change({}));
   apply();
+  return (/** @type {string} */ name, /** @type {boolean} */ shown) => {
+    if (defaults[name] === shown) return;
+    defaults[name] = shown;
+    apply();
+    changed();
+  };
 }
 
 /** @param {HTMLElement} list @param {string} name @param {HTMLElement} head @returns {HTMLInputElement} */

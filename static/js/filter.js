@@ -6,6 +6,21 @@ export function terms(q) {
   return q.match(/(?:"[^"]*"|[^\s"])+/g) ?? [];
 }
 
+/** Leaves out the ends that nobody has to look into. */
+const ABNORMAL = "-reason:peer,shutdown";
+
+/** Which connections a filter asks for: a state, "abnormal" for those that ended abnormally, "" for all that are connected. @param {string} q */
+export function getGroup(q) {
+  const state = getTerm(q, "state");
+  return state === "closed" && terms(q).includes(ABNORMAL) ? "abnormal" : state;
+}
+
+/** The filter asking for another group. @param {string} q @param {string} group */
+export function setGroup(q, group) {
+  const others = terms(q).filter((term) => term !== ABNORMAL).join(" ");
+  return group === "abnormal" ? `${setTerm(others, "state", "closed")} ${ABNORMAL}` : setTerm(others, "state", group);
+}
+
 /** The value of the term `field:value`, or "" if there is none. @param {string} q @param {string} field */
 export function getTerm(q, field) {
   const found = terms(q).find((term) => term.startsWith(`${field}:`));

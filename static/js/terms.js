@@ -102,7 +102,8 @@ function valueOptions(part, field, live) {
   const names = new Set(known.map(({ value }) => value));
   const all = [...known.filter(({ value }) => now.has(value)), ...live.filter(({ value }) => !names.has(value)), ...known.filter(({ value }) => !now.has(value)),
     ...examples(field, typed)];
-  const fitting = byFit(all, typed, ({ value }) => value).filter(({ value }) => value !== typed);
+  if (all.some(({ value }) => value === typed)) return [];
+  const fitting = byFit(all, typed, ({ value }) => value);
   return fitting.slice(0, MOST).map(({ value, meaning }) => ({ label: value, detail: meaning, insert: value, from: itemFrom, to: itemTo, ends: true }));
 }
 

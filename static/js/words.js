@@ -62,6 +62,21 @@ export function eventWords(row) {
 /** Mark and meaning of a connection state. @param {string} state */
 export const stateWords = (state) => lookUp(STATES, state);
 
+/** @type {Record<string, string>} */
+const ENDS = {
+  peer: "ended by the peer", reset: "reset by the peer", idle: "idle too long", operator: "closed from outside",
+  shutdown: "server stopped", crash: "server killed", limit: "limit reached",
+};
+
+/** Why a connection ended, in a few words. @param {string} reason */
+export function endWords(reason) {
+  const [name, detail] = reason.split(":");
+  return ENDS[name] ?? (name === "error" ? `error ${detail}` : reason);
+}
+
+/** Whether someone should look into it that a connection ended so. @param {string} reason */
+export const isAbnormal = (reason) => reason !== "" && reason !== "peer" && reason !== "shutdown";
+
 /** A close, refuse or lost reason as a sentence; "" for none. @param {string} reason */
 export function reasonSentence(reason) {
   if (!reason) return "";

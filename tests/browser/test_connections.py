@@ -50,11 +50,13 @@ def test_rows_hold_their_order_while_pointed_at(server: Any, open_page: Any, con
     page.locator("tbody tr").nth(1).hover()
     second.echo(b"x" * 1000)
     expect(page.locator("[data-ref=hint]")).to_be_visible()
+    expect(page.get_by_text("order held", exact=True)).to_be_visible()
     expect(links).to_have_text(["1", "2"])
     expect(page.locator("tbody tr").nth(1)).to_contain_text("0.98 KiB")
     page.mouse.move(5, 5)
     expect(links).to_have_text(["2", "1"])
     expect(page.locator("[data-ref=hint]")).to_be_hidden()
+    expect(page.get_by_text("order held", exact=True)).to_be_hidden()
 
 
 def test_pages_of_many(server: Any, open_page: Any, connect: Any) -> None:
@@ -77,9 +79,39 @@ def test_recently_closed_ones_with_their_reason(server: Any, open_page: Any, con
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.socket.close()
     expect(page.get_by_text("No connections yet")).to_be_visible()
-    page.get_by_role("button", name="closed", exact=True).click()
+    page.get_by_role("button", name="closed 1").click()
     expect(page.locator("#q")).to_have_value("state:closed")
-    expect(page.locator("tbody tr")).to_contain_text("reset")
+    expect(page.locator("tbody tr")).to_contain_text("reset by the peer")
+    expect(page.get_by_role("columnheader", name="Closed")).to_have_attribute("aria-sort", "descending")
+    page.get_by_role("button", name="connected 0").click()
+    expect(page.locator("#q")).to_have_value("")
+    expect(page.get_by_role("columnheader", name="Closed")).to_be_hidden()
+    expect(page).to_have_url(server.url + "/connections")
+
+
+def test_abnormal_ends_are_counted_and_found(server: Any, open_page: Any, connect: Any) -> None:
+    ordinary, reset = connect(server.echo), connect(server.echo)
+    for client in (ordinary, reset, connect(server.echo)):
+        client.echo(b"x")
+    page = open_page(server.url + "/connections?q=bytes_in>0")
+    expect(page.get_by_role("button", name="connected 3")).to_be_visible()
+    ordinary.socket.close()
+    reset.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset.socket.close()
+    expect(page.get_by_role("button", name="closed 2")).to_be_visible()
+    page.get_by_role("button", name="abnormal ends 1").click()
+    expect(page.locator("#q")).to_have_value("bytes_in>0 state:closed -reason:peer,shutdown")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr a")).to_have_text("2")
+    expect(page.get_by_role("button", name="abnormal ends 1")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="closed 2")).to_have_attribute("aria-pressed", "false")
+
+
+def test_no_connection_of_a_group_is_said_as_such(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"x")
+    page = open_page(server.url + "/connections")
+    page.get_by_role("button", name="blocked 0").click()
+    expect(page.get_by_text("No client is blocked: all of them take their replies.")).to_be_visible()
 
 
 def test_a_connection_is_followed_to_its_post_mortem(server: Any, open_page: Any, connect: Any) -> None:
@@ -137,7 +169,8 @@ def test_what_the_kernel_says_is_shown_and_kept_after_the_end(server: Any, open_
 def test_text_from_the_server_is_text(site: Any, open_page: Any) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     item = site.monitor.connection(1) | {"peer": hostile, "reason": hostile, "state": hostile}
-    site.monitor.connections = lambda *_: {"total": 1, "matched": 1, "items": [item]}
+    counts = site.monitor.connections("", "conn", 1, 0)["counts"]
+    site.monitor.connections = lambda *_: {"total": 1, "matched": 1, "items": [item], "counts": counts}
     site.monitor.connection = lambda *_: item
     page = open_page(site.url + "/connections")
     expect(page.locator("tbody tr")).to_contain_text(hostile)

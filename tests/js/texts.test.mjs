@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { getTerm, setTerm, terms } from "../../static/js/filter.js";
+import { getGroup, getTerm, setGroup, setTerm, terms } from "../../static/js/filter.js";
 import { absolute, isMoment, justAfter } from "../../static/js/time.js";
 import { build, parse } from "../../static/js/url.js";
 import { KINDS, complaint, eventWords, kindWords, reasonSentence } from "../../static/js/words.js";
@@ -57,4 +57,13 @@ test("words for what is not known yet, and for what ails", () => {
   assert.equal(eventWords({ kind: "close", reason: "reset" })[0], "bad");
   assert.equal(eventWords({ kind: "close", reason: "peer" })[0], "life");
   assert.match(complaint({ state: "blocked", queue_bytes: 2048 }), /^2.00 KiB wait/);
+});
+
+test("groups of connections are terms of the filter, beside all others", () => {
+  assert.equal(setGroup("bytes_in>1", "abnormal"), "bytes_in>1 state:closed -reason:peer,shutdown");
+  assert.equal(getGroup("bytes_in>1 state:closed -reason:peer,shutdown"), "abnormal");
+  assert.equal(getGroup("state:closed"), "closed");
+  assert.equal(getGroup("-reason:peer,shutdown"), "");
+  assert.equal(setGroup("state:closed -reason:peer,shutdown bytes_in>1", "blocked"), "bytes_in>1 state:blocked");
+  assert.equal(setGroup("state:closed -reason:peer,shutdown", ""), "");
 });

@@ -3,13 +3,13 @@
 
 import { mountColumns } from "../columns.js";
 import { debounce, refs, setAttr, setText, show } from "../dom.js";
-import { getTerm, setTerm } from "../filter.js";
+import { getGroup, setGroup } from "../filter.js";
 import * as format from "../format.js";
 import { showFault } from "../parts/filter_box.js";
 import { chipIn, connectionLink } from "../rows.js";
 import { createTable } from "../table.js";
 import { addressBar } from "../url.js";
-import { chip, reasonSentence, stateWords } from "../words.js";
+import { chip, endWords, isAbnormal, reasonSentence, stateWords } from "../words.js";
 
 const DEFAULTS = { q: "", sort: "-queue_bytes", page: 1, size: 100 };
 const SIZES = [50, 100, 200];
@@ -34,11 +34,14 @@ const CELLS = {
   idle_s: (row) => (row.state === "closed" ? "" : format.duration(row.idle_s)),
   opened: (row, cell) => (setAttr(cell, "title", row.opened), format.stamp(row.opened)),
   closed: (row, cell) => (setAttr(cell, "title", row.closed), row.closed ? format.stamp(row.closed) : ""),
-  reason: (row, cell) => (setAttr(cell, "title", reasonSentence(row.reason) || null), row.reason),
+  reason: (row, cell) => (setAttr(cell, "title", reasonSentence(row.reason) || null), row.reason ? endWords(row.reason) : ""),
 };
 
 /** @param {any} row */
-const rowMark = ({ state }) => (state === "blocked" || state === "paused" ? "full" : state === "closed" ? "closed" : "");
+const rowMark = ({ state, reason }) => {
+  if (state === "blocked" || state === "paused") return "full";
+  return state !== "closed" ? "" : isAbnormal(reason) ? "bad" : "closed";
+};
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
 export function mount(root, app) {
@@ -50,7 +53,7 @@ export function mount(root, app) {
   let fresh = false;
   const table = createTable(parts.table, {
     key: (row) => String(row.conn), cells: CELLS, mark: rowMark,
-    onWaiting: (waiting) => show(parts.hint, waiting),
+    onWaiting: (waiting) => show(parts.hint, waiting), onHold: (held) => show(parts.held, held),
   });
   const ask = async () => {
     const { q, sort, page, size } = params;
@@ -64,14 +67,16 @@ export function mount(root, app) {
   const change = (/** @type {Partial<typeof DEFAULTS>} */ next) => {
     Object.assign(params, { page: 1 }, next);
     showControls(parts, params);
+    offer("closed", asksForClosed(params.q));
     ask();
   };
+  const offer = mountColumns(root, STORED_COLUMNS, table.release);
   mountFilter(root, parts, params, change);
   mountOrder(parts, params, change);
   const page = mountPager(root, parts, params, change);
-  mountColumns(root, STORED_COLUMNS, table.release);
   parts.hint.addEventListener("click", table.release);
   showControls(parts, params);
+  offer("closed", asksForClosed(params.q));
   parts.q.value = params.q;
   ask();
   /** @type {import("../types.js").Connections | null} */
@@ -80,10 +85,11 @@ export function mount(root, app) {
     const data = state.connections;
     if (!data || data === shown) return;
     shown = data;
-    if (fresh) table.reset();
+    if (fresh) (table.reset(), show(parts.held, false));
     fresh = false;
     table.update(data.items);
     page(data);
+    showCounts(parts, data.counts);
     showNothing(parts, data, params);
   };
 }
@@ -95,9 +101,7 @@ function showError(parts, error) {
 
 /** What chips, heads and pager say of the parameters; the filter field itself is the typist's. @param {any} parts @param {typeof DEFAULTS} params */
 function showControls(parts, params) {
-  for (const button of parts.states.children) {
-    setAttr(button, "aria-pressed", String(button.dataset.state === getTerm(params.q, "state")));
-  }
+  for (const button of parts.groups.children) setAttr(button, "aria-pressed", String(button.dataset.group === getGroup(params.q)));
   const down = params.sort.startsWith("-");
   for (const head of parts.table.tHead.rows[0].cells) {
     const sorted = head.dataset.col === params.sort.replace("-", "");
@@ -105,6 +109,22 @@ function showControls(parts, params) {
   }
   if (document.activeElement !== parts.size) parts.size.value = String(params.size);
   if (document.activeElement !== parts.page) parts.page.value = String(params.page);
+}
+
+/** Whether a filter asks for closed connections. @param {string} q */
+const asksForClosed = (q) => ["closed", "abnormal"].includes(getGroup(q));
+
+/** The order that another group begins with: of closed ones the latest first, unless someone chose an order. @param {string} q @param {string} sort */
+function orderFor(q, sort) {
+  if (asksForClosed(q)) return sort === DEFAULTS.sort ? "-closed" : sort;
+  return sort === "-closed" ? DEFAULTS.sort : sort;
+}
+
+/** How many there are of each group, whatever the filter. @param {any} parts @param {import("../types.js").StateCounts} counts */
+function showCounts(parts, counts) {
+  const { open, blocked, paused, closing } = counts;
+  const all = /** @type {Record<string, number>} */ ({ ...counts, "": open + blocked + paused + closing });
+  for (const button of parts.groups.children) setText(button.lastElementChild, format.count(all[button.dataset.group]));
 }
 
 /** @param {HTMLElement} root @param {any} parts @param {typeof DEFAULTS} params @param {(next: any) => void} change */
@@ -115,9 +135,11 @@ function mountFilter(root, parts, params, change) {
   };
   const typed = debounce(() => parts.q.value.trim() !== params.q && change({ q: parts.q.value.trim() }), TYPING_MS);
   parts.q.addEventListener("input", typed);
-  parts.states.addEventListener("click", (/** @type {Event} */ event) => {
+  parts.groups.addEventListener("click", (/** @type {Event} */ event) => {
     const button = /** @type {HTMLElement} */ (event.target).closest("button");
-    if (button) put(setTerm(parts.q.value, "state", button.dataset.state ?? ""));
+    if (!button) return;
+    parts.q.value = setGroup(parts.q.value, button.dataset.group ?? "");
+    change({ q: parts.q.value, sort: orderFor(parts.q.value, params.sort) });
   });
   parts.clear.addEventListener("click", () => put(""));
   for (const example of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-example]"))) {
@@ -173,8 +195,22 @@ function mountPager(root, parts, params, change) {
 function showNothing(parts, data, params) {
   show(parts.nothing, data.items.length === 0);
   show(parts.clear, params.q !== "");
-  const text = data.matched > 0
-    ? "This page is past the last row: go to an earlier one."
-    : params.q !== "" ? "Nothing matches this filter." : "No connections yet. As soon as a client connects, it shows here.";
-  setText(parts.nothingText, text);
+  setText(parts.nothingText, nothingText(data, params.q));
 }
+
+/** Why there are no rows, and what to do. @param {import("../types.js").Connections} data @param {string} q */
+function nothingText({ matched }, q) {
+  if (matched > 0) return "This page is past the last row: go to an earlier one.";
+  const group = getGroup(q);
+  if (q === setGroup("", group)) return NOTHING[group] ?? "Nothing matches this filter.";
+  return "Nothing matches this filter.";
+}
+
+/** @type {Record<string, string>} */
+const NOTHING = {
+  "": "No connections yet. As soon as a client connects, it shows here.",
+  blocked: "No client is blocked: all of them take their replies.",
+  paused: "No connection is paused: no queue is above high water.",
+  closed: "None has closed yet.",
+  abnormal: "No abnormal end: no reset, no error, no timeout.",
+};
