@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from web.serving import Deployment
+    from web.serving import Deployment, Engine
     from web.tools import Tools
 
 MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
@@ -125,7 +125,7 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     if values["replay"] is not None:
         from core.replay import Replay
 
-        return Deployment(lambda: Replay(values["replay"]), ServiceError, allow_hosts=values["allow_host"])
+        return Deployment(lambda: Replay(values["replay"]), ServiceError, _tools, values["allow_host"])
     web_values = ("host", "port", "allow_host", "replay")
     engine_values = {name: value for name, value in values.items() if name not in web_values}
     try:
@@ -133,17 +133,18 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     except ServiceError as error:
         raise click.UsageError(str(error)) from error
     return Deployment(
-        lambda: Service(settings), ServiceError, lambda _: _tools(settings.data_dir), values["allow_host"]
+        lambda: Service(settings), ServiceError, lambda made: _tools(made, settings.data_dir), values["allow_host"]
     )
 
 
-def _tools(data_dir: Path) -> "Tools":
+def _tools(engine: "Engine", data_dir: Path | None = None) -> "Tools":
     from core.lab.desk import Desk
     from core.orders import OneAtATime
+    from core.zoo.keeper import Keeper
     from web.tools import Tools
 
     guard = OneAtATime()
-    return Tools(lab=Desk(data_dir, guard))
+    return Tools(lab=Desk(data_dir, guard) if data_dir else None, zoo=Keeper(engine.monitor, guard))
 
 
 def gunicorn_settings() -> dict[str, Any]:

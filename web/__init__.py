@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 
-from web import api, assets, lab, pages, problems
+from web import api, assets, lab, pages, problems, zoo
 from web.downloads import Downloads
 from web.live import Live
 from web.monitor import Monitor
@@ -51,6 +51,8 @@ def create_app(
     app.register_blueprint(api.downloads_blueprint(monitor, downloads))
     app.register_blueprint(api.orders_blueprint(monitor))
     app.register_blueprint(lab.blueprint(tools.lab))
+    if tools.zoo is not None:
+        app.register_blueprint(zoo.blueprint(tools.zoo))
     app.after_request(assets.compress)
     app.after_request(_no_store)
     same_origin = SameOrigin(allow_hosts)

@@ -129,6 +129,14 @@ class ModelOrder(_Message):
     model: str
 
 
+class ZooOrder(_Message):
+    """How an animal is let out; what is None is its own choice."""
+
+    count: int | None = None
+    seconds: float | None = None
+    brief: bool = False
+
+
 class _Watch(_Message):
     """What may be watched: a frame each `period` seconds, and where it is `quick`, sooner when something happened."""
 

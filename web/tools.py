@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from web.lab import Lab
+from web.zoo import Zoo
 
 
 @dataclass(frozen=True)
@@ -10,8 +11,11 @@ class Tools:
     """Made in the process that serves, once its engine runs."""
 
     lab: Lab | None = None
+    zoo: Zoo | None = None
 
     def stop(self) -> None:
         """End what is under way; the server is stopping."""
         if self.lab is not None:
             self.lab.stop()
+        if self.zoo is not None:
+            self.zoo.stop()

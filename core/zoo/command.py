@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.zoo.animals import ANIMALS, Animal, find, plan
-from core.zoo.desk import Desk, DeskError, HttpDesk, LogDesk
+from core.zoo.desk import Desk, HttpDesk, LogDesk, echo_address
 from core.zoo.pen import loopback
 from core.zoo.visit import Order, Visit
 from core.zoo.witness import Witness
@@ -57,14 +57,6 @@ def run(options: Options) -> int:
 
 def _target(options: Options) -> tuple[str, int]:
     return options.host or "127.0.0.1", options.port or 21567
-
-
-def echo_address(status: Json) -> tuple[str, int]:
-    """Where clients of this machine find the echo server. Raises DeskError when there is none (a replay)."""
-    if status.get("replay") or not status.get("echo"):
-        raise DeskError("this is a replay of a log: there is no echo server to visit")
-    host, port = status["echo"]["host"], int(status["echo"]["port"])
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - what it listens on
 
 
 def _let_loose(order: Order, desk: Desk, options: Options) -> Json:

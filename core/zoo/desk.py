@@ -37,8 +37,16 @@ class Desk(Protocol):
     def connection(self, conn: int) -> Json | None:
         """One connection; None when it is not known."""
 
-    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None) -> Json:
+    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str) -> Json:
         """A page of the log."""
+
+
+def echo_address(status: Json) -> tuple[str, int]:
+    """Where clients of this machine find the echo server. Raises DeskError when there is none (a replay)."""
+    if status.get("replay") or not status.get("echo"):
+        raise DeskError("this is a replay of a log: there is no echo server to visit")
+    host, port = status["echo"]["host"], int(status["echo"]["port"])
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - what it listens on
 
 
 class HttpDesk:
@@ -66,8 +74,8 @@ class HttpDesk:
         except _MissingError:
             return None
 
-    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None) -> Json:
-        return self._get("/api/v1/events", q=q, since=since, until=until, limit=limit, cursor=cursor)
+    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str) -> Json:
+        return self._get("/api/v1/events", q=q, since=since, until=until, limit=limit, cursor=cursor, order=order)
 
     def _get(self, path: str, **parameters: Any) -> Json:
         given = {name: value for name, value in parameters.items() if value is not None}
@@ -117,7 +125,7 @@ class LogDesk:
     def connection(self, conn: int) -> Json | None:
         raise DeskError("a log knows nothing of the present")
 
-    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None) -> Json:
+    def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str) -> Json:
         low = parse_time(since, time.time_ns()) if since else None
-        page = self._log.search(parse(q, EVENT_FIELDS), low, None, limit, cursor)
+        page = self._log.search(parse(q, EVENT_FIELDS), low, None, limit, cursor, "desc" if order == "desc" else "asc")
         return {"items": page.items, "next": page.next}

@@ -182,6 +182,10 @@ class Visit:
             found.insert(0, Expectation("visit", "to its end", False, final["error"]))
         return self._result(traces, found)
 
+    def failed(self, why: str) -> Json:
+        """The result of one that came to nothing."""
+        return {**self._result([], []), "met": False, "error": why}
+
     def _result(self, traces: Sequence[Trace], found: Sequence[Expectation]) -> Json:
         order = self.order
         shown = [{**trace.sums, "conn": trace.conn, "sentence": trace.sentence} for trace in traces[:_SHOWN]]
@@ -198,6 +202,7 @@ class Visit:
             "q": _filter(sorted(trace.conn for trace in traces if trace.conn)),
             "since": self._witness.since,
             "connections": shown,
+            "error": "",
         }
 
 

@@ -75,7 +75,7 @@ class Witness:
     def _rows(self, q: str) -> Iterator[dict[str, Any]]:
         cursor = None
         while True:
-            page = self._desk.events(q, self.since, None, _PAGE, cursor)
+            page = self._desk.events(q, self.since, None, _PAGE, cursor, "asc")
             yield from page["items"]
             cursor = page["next"]
             if cursor is None:
