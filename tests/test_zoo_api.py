@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from conftest import ROOT, Server, StartServer, clean_environment, wait_until
+from test_shapes import complaints
 
 from core.orders import BusyError, Running
 from core.zoo.animals import ANIMALS
@@ -52,11 +52,14 @@ def test_an_animal_is_let_out_and_judged(server: Server) -> None:
     begun = let_out(server, "never-reads", seconds=20, brief=True)
     assert begun.status_code == 202
     assert begun.json()["name"] == "never-reads"
+    assert complaints(begun.json(), "ZooRunning", "ZooRunning") == []
     running = wait_until(lambda: (server.json("/api/v1/zoo")["running"] or {}).get("conns"), "its connection")
     assert len(running) == 1
     result = result_of(server, "never-reads")
     assert [one for one in result["expectations"] if not one["met"]] == []
-    assert server.json("/api/v1/zoo")["running"] is None
+    answer = server.json("/api/v1/zoo")
+    assert answer["running"] is None
+    assert complaints(answer, "Zoo", "Zoo") == []
 
 
 def test_a_second_one_is_told_which_is_out(server: Server) -> None:
@@ -68,7 +71,7 @@ def test_a_second_one_is_told_which_is_out(server: Server) -> None:
     result = result_of(server, "says-nothing")
     assert result["error"] == "called back before its end: nothing was checked"
     assert result["met"] is False
-    assert let_out(server, "half-closes", count=1, seconds=1).status_code == 202
+    assert let_out(server, "half-closes", count=1, seconds=2).status_code == 202
     assert result_of(server, "half-closes")["met"] is True
 
 
@@ -110,8 +113,6 @@ def test_in_a_replay_there_is_nobody_to_visit(start_server: StartServer, tmp_pat
     server = start_server()
     server.talk(b"hello", 32)
     server.stop()
-    import subprocess
-    import sys
 
     command = [sys.executable, "app.py", "serve", "--port", "0", "--replay", str(tmp_path / "data")]
     with subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, text=True) as replay:
@@ -158,8 +159,8 @@ class FakeZoo:
 
 
 @pytest.fixture
-def fake(monitor: Any) -> Iterator[Any]:
-    yield create_app(monitor, tools=Tools(zoo=FakeZoo())).test_client()
+def fake(monitor: Any) -> Any:
+    return create_app(monitor, tools=Tools(zoo=FakeZoo())).test_client()
 
 
 def test_what_else_runs_is_named(fake: Any) -> None:

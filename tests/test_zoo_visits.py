@@ -126,7 +126,7 @@ def test_the_list() -> None:
 
 
 def test_one_animal(server: Server) -> None:
-    ran = run("zoo", "half-closes", "--dashboard", server.url, "--count", "2", "--seconds", "0.5")
+    ran = run("zoo", "half-closes", "--dashboard", server.url, "--count", "2", "--seconds", "2")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "half-closes on epoll: as expected" in ran.stdout
     assert "NOT MET" not in ran.stdout
@@ -135,7 +135,7 @@ def test_one_animal(server: Server) -> None:
 
 def test_one_animal_by_the_log(server: Server, tmp_path: Path) -> None:
     echo = ("--host", server.echo[0], "--port", str(server.echo[1]))
-    ran = run("zoo", "says-nothing", *echo, "--data-dir", str(tmp_path / "data"), "--seconds", "0.5", "--json")
+    ran = run("zoo", "says-nothing", *echo, "--data-dir", str(tmp_path / "data"), "--seconds", "2", "--json")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     result = json.loads(ran.stdout)
     assert result["model"] == "epoll"

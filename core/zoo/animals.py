@@ -9,7 +9,7 @@ from core.zoo.pen import Pen, ZooError
 from core.zoo.signature import Signature
 
 MOST_SECONDS: Final = 120.0
-LEAST_SECONDS: Final = 0.5
+LEAST_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)

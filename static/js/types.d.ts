@@ -380,6 +380,89 @@ export interface SpanAnswer {
   live: boolean;
 }
 
+/** A client that behaves badly on purpose, and what to expect of the server. */
+export interface ZooAnimal {
+  name: string;
+  title: string;
+  does: string;
+  page: string;
+  watch: string;
+  count: number;
+  most: number;
+  seconds: number;
+  expects: ZooSignature;
+}
+
+export interface ZooSignature {
+  kinds: string[];
+  reason: string;
+  states: string[];
+  verdicts: string[];
+}
+
+/** The animal that is out. */
+export interface ZooRunning {
+  name: string;
+  model: string;
+  count: number;
+  seconds: number;
+  began: Time;
+  left_s: number;
+  stage: string;
+  connections: number;
+  sent: number;
+  received: number;
+  states: string[];
+  verdicts: string[];
+  sentence: string;
+  conns: number[];
+  since: Time;
+  notes: string[];
+}
+
+/** `met` is null where nothing could be looked at. */
+export interface ZooExpectation {
+  name: string;
+  wanted: string;
+  met: boolean | null;
+  seen: string;
+}
+
+export interface ZooConnection {
+  conn: number;
+  peer: string;
+  sent: number;
+  received: number;
+  echoed: number;
+  messages: number;
+  sentence: string;
+}
+
+/** What was seen of an animal; `error` says why nothing was checked. */
+export interface ZooResult {
+  name: string;
+  model: string;
+  count: number;
+  seconds: number;
+  began: Time;
+  took_s: number;
+  met: boolean;
+  expectations: ZooExpectation[];
+  notes: string[];
+  q: string;
+  since: Time;
+  connections: ZooConnection[];
+  error: string;
+}
+
+export interface Zoo {
+  animals: ZooAnimal[];
+  running: ZooRunning | null;
+  results: Record<string, ZooResult>;
+  busy: string;
+  refusal: string;
+}
+
 /** The data of the frames of each view; `error` instead of them when the past can no longer be told. */
 export interface Frames {
   overview: Overview;
@@ -403,6 +486,7 @@ export interface Answers {
   "events/estimate": Estimate;
   series: SeriesAnswer;
   loop: LoopFrame;
+  zoo: Zoo;
 }
 
 export type Answer<Path extends string> = Path extends keyof Answers

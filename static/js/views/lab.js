@@ -1,9 +1,12 @@
 // @ts-check
 /** The lab: the models compared on this machine. */
 
+import { mountZoo } from "../parts/zoo.js";
+
 /** @typedef {import("../store.js").State} State */
 
-/** @param {HTMLElement} _root @param {import("../main.js").App} _app */
-export function mount(_root, _app) {
+/** @param {HTMLElement} root @param {import("../main.js").App} app */
+export function mount(root, app) {
+  mountZoo(root, app);
   return (/** @type {State} */ _state) => undefined;
 }

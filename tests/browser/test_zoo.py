@@ -1,0 +1,84 @@
+"""The zoo on the Lab page: an animal is let out, watched, judged; by keyboard, in both themes, with clear errors."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .test_every_page import violations
+
+
+def card(page: Page, title: str) -> Any:
+    """The card of an animal."""
+    return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=title, exact=True))
+
+
+def test_an_animal_is_let_out_watched_and_judged(server: Any, open_page: Any) -> None:
+    page = open_page(server.url + "/lab")
+    expect(page.locator(".zoo-card")).to_have_count(11)
+    expect(page.locator("[data-ref=zooSum]")).to_have_text("11 animals, none has been out yet")
+    reader = card(page, "Never reads")
+    reader.get_by_label("seconds").fill("6")
+    reader.get_by_role("button", name="Let out").click()
+    expect(reader).to_have_attribute("data-out", "true")
+    expect(reader.get_by_text("The peer is not reading:")).to_be_visible()
+    expect(reader.get_by_role("link", name="connection 1")).to_have_attribute("href", "/connections/1")
+    expect(card(page, "One huge burst").get_by_role("button", name="Let out")).to_be_disabled()
+    expect(reader.get_by_text("As expected: 7 of 7")).to_be_visible(timeout=20_000)
+    reader.get_by_text("As expected").click()
+    expect(reader.get_by_text("close reason", exact=True)).to_be_visible()
+    reader.get_by_role("link", name="its events").click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    expect(page.locator("#q")).to_have_value("conn:1")
+
+
+def test_it_is_called_back_by_keyboard(server: Any, open_page: Any) -> None:
+    page = open_page(server.url + "/lab")
+    silent = card(page, "Opens and says nothing")
+    silent.get_by_label("connections").focus()
+    page.keyboard.press("Enter")
+    button = silent.get_by_role("button", name="Call back")
+    expect(button).to_be_visible()
+    expect(silent.get_by_role("progressbar")).to_be_visible()
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(silent.get_by_text("Called back before its end: nothing was checked")).to_be_visible()
+    expect(silent.get_by_role("button", name="Let out")).to_be_focused()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_while_one_is_out(server: Any, open_page: Any, theme: str) -> None:
+    page = open_page(server.url + "/lab", theme=theme)
+    swift = card(page, "Half-closes at once")
+    swift.get_by_label("seconds").fill("2")
+    swift.get_by_role("button", name="Let out").click()
+    expect(swift.get_by_text("As expected: 7 of 7")).to_be_visible()
+    swift.get_by_text("As expected").click()
+    silent = card(page, "Opens and says nothing")
+    silent.get_by_role("button", name="Let out").click()
+    expect(silent.get_by_text("Silent: it connected")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [360, 1440, 3840])
+def test_it_does_not_scroll_sideways(server: Any, open_page: Any, width: int) -> None:
+    page = open_page(server.url + "/lab", width=width)
+    expect(page.locator(".zoo-card")).to_have_count(11)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_refusal_is_said_on_the_card(server: Any, open_page: Any, complaints: Any) -> None:
+    complaints.expected = ("409",)
+    problem = '{"detail": "lab run 3 has been running since 14:00:00 UTC"}'
+    answer = {"status": 409, "content_type": "application/problem+json", "body": problem}
+    page = open_page(server.url + "/lab", routes={"**/api/v1/zoo/*": lambda route: route.fulfill(**answer)})
+    burst = card(page, "One huge burst")
+    burst.get_by_role("button", name="Let out").click()
+    expect(burst.get_by_text("lab run 3 has been running since")).to_be_visible()
+
+
+def test_trouble_is_said_above_all(server: Any, open_page: Any, complaints: Any) -> None:
+    complaints.expected = ("500",)
+    answer = {"status": 500, "content_type": "application/problem+json", "body": '{"detail": "the server failed"}'}
+    page = open_page(server.url + "/lab", routes={"**/api/v1/zoo?": lambda route: route.fulfill(**answer)})
+    expect(page.get_by_role("alert").filter(has_text="The zoo can't be asked: the server failed.")).to_be_visible()

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  expectedWords, leftWords, metWords, pageLink, pieces, resultLinks, resultWords, runningWords, score, shareGone, sumWords, watchLinks,
+} from "../../static/js/zoo.js";
+
+const RUNNING = {
+  name: "never-reads", model: "epoll", count: 1, seconds: 20, began: "2026-11-23T14:00:00Z", left_s: 5, stage: "holding", connections: 1,
+  sent: 2097152, received: 0, states: ["paused"], verdicts: ["peer_not_reading"], sentence: "The peer is not reading.", conns: [17],
+  since: "2026-11-23T13:59:59Z", notes: [],
+};
+const EXPECTATIONS = [
+  { name: "rows", wanted: "open close", met: true, seen: "open 1, close 1" },
+  { name: "state", wanted: "open", met: false, seen: "never listed" },
+  { name: "verdict", wanted: "idle", met: null, seen: "not looked at" },
+];
+const RESULT = {
+  name: "resets", model: "epoll", count: 1, seconds: 2, began: "2026-11-23T14:00:00Z", took_s: 2.5, met: false, expectations: EXPECTATIONS, notes: [],
+  q: "conn:17", since: "2026-11-23T13:59:59Z", error: "",
+  connections: [{ conn: 17, peer: "127.0.0.1:1", sent: 1, received: 1, echoed: 1, messages: 1, sentence: "" }],
+};
+
+test("one that is out: what it does, how long, where to watch it", () => {
+  assert.equal(runningWords(RUNNING), "holding; 1 connection, 2.00 MiB sent, 0 B received");
+  assert.equal(leftWords(RUNNING), "5.0 s left");
+  assert.equal(leftWords({ ...RUNNING, left_s: 0 }), "leaving");
+  assert.equal(shareGone(RUNNING), 0.75);
+  assert.equal(shareGone({ ...RUNNING, seconds: 0 }), 1);
+  assert.deepEqual(watchLinks(RUNNING).map((link) => link.path), ["/connections/17", "/connections?q=opened%3E%3D2026-11-23T13:59:59Z"]);
+});
+
+test("a result: in one line, and where it is told", () => {
+  assert.deepEqual(score(RESULT), { met: 1, of: 2 });
+  assert.equal(resultWords(RESULT), "Not as expected: 1 of 2 not met");
+  assert.equal(resultWords({ ...RESULT, met: true, expectations: EXPECTATIONS.slice(0, 1) }), "As expected: 1 of 1");
+  assert.equal(resultWords({ ...RESULT, error: "called back" }), "Called back");
+  assert.deepEqual(resultLinks(RESULT).map((link) => link.path), [
+    "/connections/17", "/connections?q=conn:17", "/events?q=conn:17&since=2026-11-23T13:59:59Z",
+  ]);
+  assert.deepEqual(resultLinks({ ...RESULT, q: "" }), []);
+});
+
+test("each expectation has a mark and a word", () => {
+  assert.deepEqual(EXPECTATIONS.map(metWords), [["notfull", "met"], ["bad", "not met"], ["empty", "not checked"]]);
+});
+
+test("what to expect of an animal", () => {
+  const expects = { kinds: ["open", "close"], reason: "reset", states: ["blocked", "paused"], verdicts: ["peer_not_reading"] };
+  assert.equal(expectedWords(/** @type {any} */ ({ expects })), "state blocked or paused, verdict “peer not reading”, close reason “reset”");
+  assert.equal(expectedWords(/** @type {any} */ ({ expects: { ...expects, states: ["closed"], verdicts: ["closed"] } })), "close reason “reset”");
+});
+
+test("pages, code in sentences, and the sum of all", () => {
+  assert.deepEqual(pageLink("loop"), { text: "Loop", path: "/loop" });
+  assert.deepEqual(pageLink("new"), { text: "new", path: "/" });
+  assert.deepEqual(pieces("with `--model x` all"), [
+    { text: "with ", isCode: false }, { text: "--model x", isCode: true }, { text: " all", isCode: false },
+  ]);
+  assert.equal(sumWords(null, {}, 11), "11 animals, none has been out yet");
+  assert.equal(sumWords(null, { resets: RESULT }, 11), "1 of 11 have been out: 0 as expected, 1 not");
+  assert.equal(sumWords(null, { resets: { ...RESULT, met: true } }, 11), "1 of 11 have been out: 1 as expected");
+  assert.equal(sumWords(RUNNING, {}, 11), "never-reads is out on epoll, 5.0 s left");
+});
