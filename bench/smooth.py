@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from bench.chromium import Tab
 
 LONG_MS: Final = 50
-MAP_FILES: Final = ("map.js", "map_card.js")
+MAP_FILES: Final = ("map.js", "map_cells.js", "map_card.js")
 _SAMPLING_US: Final = 200
 
 _RECORD: Final = """() => {

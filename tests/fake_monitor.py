@@ -38,6 +38,7 @@ def connection_item(conn: int, state: str = "open") -> dict[str, Any]:
         "opened": "2026-11-23T14:22:05.123456789Z",
         "closed": "2026-11-23T14:23:05.123456789Z" if state == "closed" else None,
         "idle_s": 0.5,
+        "waiting_s": 0.0,
         "bytes_in": 64,
         "bytes_out": 91,
         "echoes": 1,

@@ -5,7 +5,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import OFFSET, fold, record
 
@@ -49,6 +49,7 @@ changes = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(changes, max_size=12), min_size=1, max_size=5))
 def test_the_map_is_the_list_whatever_happened(rounds: list[list[Any]]) -> None:
     tables = [Table(0), Table(1)]
@@ -71,8 +72,9 @@ def test_the_map_is_the_list_whatever_happened(rounds: list[list[Any]]) -> None:
             assert [cell >> 4 for cell in unpacked(answer)] == levels
             counts = [sum(item["state"] == state for item in page) for state in STATES[:-1]]
             assert list(answer["states"].values()) == counts
-        stuck = {item["conn"] for item in page if item["state"] in ("blocked", "paused")}
-        assert {item["conn"] for item in listing.blocked(100)} <= {
-            int(conn) for table in tables for conn in table["conn"][table.stuck()]
-        }
-        assert stuck <= {item["conn"] for item in listing.blocked(100)}
+        waiting = listing.waiting(100)
+        stuck = {item["conn"] for item in page if item["queue_bytes"] or item["state"] in ("blocked", "paused")}
+        assert stuck <= {item["conn"] for item in waiting}
+        waits = [item["waiting_s"] for item in waiting]
+        assert waits == sorted(waits, reverse=True)
+        assert [item["conn"] for item in waiting[:1]] == [item["conn"] for item in listing.waiting(1)[:1]]

@@ -242,6 +242,7 @@ def test_a_fold_of_arrays_equals_a_fold_of_rows(events: list[tuple[Kind, int, in
         for conn in range(1, 7)
     }
     flags = {conn: {"blocked": False, "paused": False} for conn in expected}
+    since = dict.fromkeys(expected, 0)
     for at, (kind, conn, received, sent, queued) in enumerate(events, 10):
         records.append(record(kind, conn, at, bytes_in=received, bytes_out=sent, queue_bytes=queued))
         row = expected[conn]
@@ -251,6 +252,7 @@ def test_a_fold_of_arrays_equals_a_fold_of_rows(events: list[tuple[Kind, int, in
         row["queue_bytes"] = queued
         row["queue_peak_bytes"] = max(row["queue_peak_bytes"], queued)
         row["fulls"] += kind is Kind.FULL
+        since[conn] = 0 if queued == 0 else since[conn] or OFFSET + at
         if kind in (Kind.FULL, Kind.NOT_FULL, Kind.WRITE):
             flags[conn]["blocked"] = kind is Kind.FULL
         if kind in (Kind.PAUSE, Kind.RESUME):
@@ -263,3 +265,6 @@ def test_a_fold_of_arrays_equals_a_fold_of_rows(events: list[tuple[Kind, int, in
         assert {name: found[name] for name in row} == row
         state = STATES[2] if flags[conn]["paused"] else STATES[1] if flags[conn]["blocked"] else STATES[0]
         assert found["state"] == state
+        row_number = table.find(conn)
+        assert row_number is not None
+        assert int(table["waiting"][row_number]) == since[conn]

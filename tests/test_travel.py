@@ -54,9 +54,9 @@ def picture(service: Service, at: int | None = None) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Without what changes by itself; idle times to a few seconds."""
+    """Without what changes by itself."""
     if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items() if name not in (*VOLATILE, "idle_s")}
+        return {name: plain(item) for name, item in value.items() if name not in (*VOLATILE, "idle_s", "waiting_s")}
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 

@@ -59,6 +59,7 @@ CONNECTION_FIELDS: Final[Mapping[str, Field]] = {
     "state": Choice(STATES),
     "opened": Time(),
     "idle_s": Number(DURATIONS, whole=False),
+    "waiting_s": Number(DURATIONS, whole=False),
     "bytes_in": Number(SIZES),
     "bytes_out": Number(SIZES),
     "echoes": Number(),

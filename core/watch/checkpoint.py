@@ -23,7 +23,7 @@ from core.watch.table import COLUMNS, Table
 from core.watch.tally import NOTABLE_KEPT, Tally
 
 FOLDER: Final = "checkpoints"
-VERSION: Final = 1
+VERSION: Final = 2
 _KEY: Final = b"echoscope-checkpoint"
 _NAME: Final = re.compile(r"(\d{19})\.arrows")
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)

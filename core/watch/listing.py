@@ -30,7 +30,18 @@ _NUMBERS: Final = (
     "queue_chunks",
     "queue_peak_bytes",
 )
-SORTABLE: Final = ("conn", "worker", "peer", "state", "opened", "closed", "idle_s", *_NUMBERS[3:], "reason")
+SORTABLE: Final = (
+    "conn",
+    "worker",
+    "peer",
+    "state",
+    "opened",
+    "closed",
+    "idle_s",
+    "waiting_s",
+    *_NUMBERS[3:],
+    "reason",
+)
 # A filter that names one of these speaks of the past as well.
 _SPEAKS_OF_CLOSED: Final = frozenset({"state", "reason", "conn"})
 
@@ -72,12 +83,19 @@ class Listing:
             at += table.size
         return None
 
-    def blocked(self, count: int) -> list[dict[str, Any]]:
-        """Items of the open connections that are blocked or paused, largest queue first."""
-        stuck = [table.stuck() for table in self._tables]
-        rows = np.concatenate([rows + start for rows, start in zip(stuck, self._starts(), strict=True)])
-        queues = np.concatenate([table["queue_bytes"][rows] for table, rows in zip(self._tables, stuck, strict=True)])
-        return self.items(rows[np.argsort(-queues.astype(np.int64), kind="stable")][:count])
+    def waiting(self, count: int) -> list[dict[str, Any]]:
+        """Items of the open connections for which something waits, the longest wait first.
+
+        They are those that have waited the longest and those whose queue is the largest, `count` of each.
+        """
+        found = [np.union1d(table.stuck(), table.queued()) for table in self._tables]
+        rows = np.concatenate([rows + start for rows, start in zip(found, self._starts(), strict=True)])
+        places = self._places(rows)
+        waited, queues = (_picked(places, column) for column in (self._waiting_ns, itemgetter("queue_bytes")))
+        longest = np.argsort(-waited, kind="stable")
+        largest = np.argsort(-queues.astype(np.int64), kind="stable")
+        chosen = np.union1d(longest[:count], largest[:count])
+        return self.items(rows[chosen[np.argsort(-waited[chosen], kind="stable")]])
 
     def items(self, rows: Numbers) -> list[dict[str, Any]]:
         """The items of these rows, as the API shows them."""
@@ -91,10 +109,11 @@ class Listing:
         columns["peer"] = _picked_peers(places)
         columns["state"] = [STATES[state] for state in pick(Table.states).tolist()]
         columns["idle_s"] = (pick(self._idle_ns) / 1e9).round(3).tolist()
+        columns["waiting_s"] = (pick(self._waiting_ns) / 1e9).round(3).tolist()
         columns["reason"] = [REASONS[code] for code in pick(itemgetter("reason")).tolist()]
         columns["opened"] = [rfc3339(time) if time else None for time in columns["opened"]]
         columns["closed"] = [rfc3339(time) if time else None for time in columns["closed"]]
-        order = ("conn", "worker", "peer", "state", "opened", "closed", "idle_s", *_NUMBERS[3:], "reason")
+        order = ("conn", "worker", "peer", "state", "opened", "closed", "idle_s", "waiting_s", *_NUMBERS[3:], "reason")
         return [
             dict(zip(order, values, strict=True)) for values in zip(*(columns[name] for name in order), strict=True)
         ]
@@ -133,6 +152,8 @@ class Listing:
                 made[name] = (self._gather(lambda table: table["reason"]), REASONS)
             elif name == "idle_s":
                 made[name] = self._idle()
+            elif name == "waiting_s":
+                made[name] = self._gather(self._waiting_ns) / 1e9
             else:
                 made[name] = self._gather(lambda table, name=name: table[name])
         return made
@@ -153,6 +174,11 @@ class Listing:
     def _idle(self) -> Numbers:
         """Seconds since something was read or written; for a closed one, until it closed."""
         return self._gather(self._idle_ns) / 1e9
+
+    def _waiting_ns(self, table: Table) -> Numbers:
+        until = np.where(table["closed"] > 0, table["closed"], self._now)
+        waited: Numbers = np.where(table["waiting"] > 0, np.maximum(until - table["waiting"], 0), 0)
+        return waited
 
     def _idle_ns(self, table: Table) -> Numbers:
         until = np.where(table["closed"] > 0, table["closed"], self._now)

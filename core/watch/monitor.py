@@ -106,7 +106,7 @@ class Monitor:
         with self._moment(at) as moment:
             answer = self._status(moment)
             answer |= {name: value and round(value, 4) for name, value in asdict(moment.rates).items()}
-            stuck = moment.listing().blocked(_ATTENTION)
+            stuck = moment.listing().waiting(_ATTENTION)
             notes = self._notes.of([batch for tally in moment.tallies for batch in tally.notable])
         seen = self._look(stuck, moment)
         answer["attention"] = [item | {"verdict": self._verdict(item, seen, moment)} for item in stuck]

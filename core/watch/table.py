@@ -34,6 +34,7 @@ COLUMNS: Final = {
     "queue_bytes": np.int64,
     "queue_chunks": np.int64,
     "queue_peak_bytes": np.int64,
+    "waiting": np.int64,  # wall clock, ns: since when its queue has not been empty; 0: it is
     "blocked": np.bool_,
     "paused": np.bool_,
     "eof": np.bool_,
@@ -257,6 +258,23 @@ class Table:
         queued = np.flatnonzero(queue_bytes)
         if len(queued):
             np.maximum.at(self["queue_peak_bytes"], rows[queued], queue_bytes[queued].astype(np.int64))
+            self._wait(records, rows)
+        else:
+            self["waiting"][rows] = 0
+
+    def _wait(self, records: Records, rows: Numbers) -> None:
+        """Note since when what is queued has not been empty."""
+        waiting = self["waiting"]
+        order = np.argsort(rows, kind="stable")
+        rows, queued, times = rows[order], records["queue_bytes"][order] > 0, records["time"][order]
+        was_queued = np.concatenate([[False], queued[:-1]])
+        first = np.concatenate([[True], rows[1:] != rows[:-1]])
+        was_queued[first] = waiting[rows[first]] > 0
+        begins = queued & ~was_queued
+        # Of repeated indices the last one wins: the last beginning, and whether it has ended since.
+        waiting[rows[begins]] = times[begins]
+        last = np.concatenate([first[1:], [True]])
+        waiting[rows[last & ~queued]] = 0
 
     def _change(self, records: Records, rows: Numbers) -> None:
         kind, times = records["kind"], records["time"]

@@ -24,14 +24,29 @@ const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 
 /** @typedef {import("uplot")} Plot @typedef {{time: number[], [column: string]: unknown}} Columns with `time` in seconds */
 
-/** @param {Design} design @param {() => [number, number]} range @param {(u: Plot) => void} onCursor @returns {import("uplot").Options} */
-function options(design, range, onCursor) {
+/**
+ * What a chart tells of the pointer: a time was dragged to from another, or all is to be seen again.
+ * @typedef {{mark: (one: number, other: number) => void, reset: () => void}} Listener
+ */
+
+/** A drag over fewer pixels is a click. */
+const LEAST_DRAG = 4;
+
+/**
+ * @param {Design} design @param {() => [number, number]} range @param {(u: Plot) => void} onCursor
+ * @param {Listener | undefined} listener @returns {import("uplot").Options}
+ */
+function options(design, range, onCursor, listener) {
   const axis = { stroke: () => colour("--muted"), font: FONT, ticks: { show: false } };
   const grid = { stroke: () => colour("--line"), width: 1 };
   const top = LEAST_TOP[design.unit];
   return {
-    width: 300, height: 150, padding: [8, 28, 0, 0], legend: { show: false }, hooks: { setCursor: [onCursor] },
-    cursor: { sync: { key: "echoscope" }, drag: { x: false, y: false }, points: { size: 7 }, y: false },
+    width: 300, height: 150, padding: [8, 28, 0, 0], legend: { show: false },
+    hooks: { setCursor: [onCursor], setSelect: listener ? [(u) => taken(u, listener)] : [] },
+    cursor: {
+      sync: { key: "echoscope" }, drag: { x: listener !== undefined, y: false, setScale: false, dist: LEAST_DRAG }, points: { size: 7 }, y: false,
+      bind: { dblclick: () => () => (listener?.reset(), null) },
+    },
     scales: {
       x: { time: true, range },
       y: { range: (_u, _min, max) => [0, roof(max, top)] },
@@ -45,6 +60,15 @@ function options(design, range, onCursor) {
     ],
     series: [{}, ...design.lines.map(line)],
   };
+}
+
+/** Tells what was dragged over, and takes the mark away. @param {Plot} u @param {Listener} listener */
+function taken(u, { mark }) {
+  const { left, width } = u.select;
+  if (width === 0) return;
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  // Charts in step are all marked; the one under the pointer counts.
+  if (width > LEAST_DRAG && u.over.matches(":hover")) mark(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
 }
 
 /** Upper end of the axis: some air above the highest value. @param {number | null} max @param {number} least */
@@ -85,11 +109,22 @@ function captions(host, design) {
   });
 }
 
+/** The time under the cursor, beside its line. @param {Plot} u @param {HTMLElement} label */
+function showTime(u, label) {
+  const { idx, left = -1 } = u.cursor;
+  const seen = typeof idx === "number" && left >= 0;
+  show(label, seen);
+  if (!seen) return;
+  setText(label, clock(u.data[0][idx]).slice(0, 8));
+  label.classList.toggle("left", left > u.over.clientWidth / 2);
+  label.style.transform = `translateX(${Math.round(left)}px)`;
+}
+
 /**
  * Mounts a chart in a `figure.chart` with `data-ref` plot, readings and nothing.
- * @param {HTMLElement} figure @param {Design} design
+ * @param {HTMLElement} figure @param {Design} design @param {Listener} [listener] without one nothing can be marked
  */
-export function createChart(figure, design) {
+export function createChart(figure, design, listener) {
   const parts = refs(figure);
   const figures = captions(parts.readings, design);
   /** @type {[number, number]} */
@@ -99,8 +134,11 @@ export function createChart(figure, design) {
   const read = (/** @type {Plot} */ u) => {
     const index = u.cursor.idx ?? data[0].length - 1;
     figures.forEach((node, at) => setText(node, design.format(data[at + 1][index] ?? null)));
+    showTime(u, time);
   };
-  const plot = new uPlot(options(design, () => range, read), data, parts.plot);
+  const time = el("time", { class: "cursor-time", "aria-hidden": "true" });
+  const plot = new uPlot(options(design, () => range, read, listener), data, parts.plot);
+  plot.over.append(time);
   new ResizeObserver(() => {
     const width = parts.plot.clientWidth;
     const height = parts.plot.clientHeight;
@@ -115,6 +153,11 @@ export function createChart(figure, design) {
       plot.setData(data);
       read(plot);
       show(parts.nothing, columns.time.length === 0);
+    },
+    /** Moves the cursor there and answers what the caption then says; null takes it away. @param {number | null} at seconds */
+    point: (at) => {
+      plot.setCursor({ left: at === null ? -10 : plot.valToPos(at, "x"), top: 1 });
+      return design.lines.map((item, place) => `${item.label} ${figures[place].textContent}`).join(" ");
     },
   };
 }

@@ -2,36 +2,15 @@
 /** The connection map: a cell for every open connection, all of them at once on a canvas. */
 
 import { colour, onTheme } from "./colours.js";
+import { layout, paintChanges, step } from "./map_cells.js";
 
-const MOST_PX = 22;
 const MOST_HEIGHT = 132;
 const MOST_HEIGHT_WIDE = 220;
 const WIDE = 2200;
-/** Cells from this size on have a gap between them, except where the send buffer is full. */
-const GAP_FROM = 4;
 /** States in the order of the server, and how they look: colour while active, colour when idle. */
 const LOOKS = [["--notfull", "--empty"], ["--full", "--full"], ["--full", "--full"], ["--notempty", "--notempty"]];
 const ALPHAS = [0.35, 0.55, 0.8, 1];
-const FULL_STATES = [1, 2];
 const IDLE_BELOW = 2;
-
-/**
- * How `count` cells lie in a rectangle: as large as they can be, row by row.
- * @param {number} count @param {number} width @param {number} height device pixels
- */
-export function layout(count, width, height) {
-  let size = Math.max(1, Math.min(MOST_PX, Math.floor(Math.sqrt((width * height) / Math.max(1, count)))));
-  while (size > 1 && Math.ceil(count / Math.floor(width / size)) * size > height) size -= 1;
-  const columns = Math.max(1, Math.floor(width / size));
-  return { size, columns, rows: Math.ceil(count / columns), gap: size >= GAP_FROM ? 1 : 0 };
-}
-
-/** The cells of a frame. @param {string} text base64 of deflated bytes @returns {Promise<Uint8Array<ArrayBuffer>>} */
-export async function unpack(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 /** Pixels of a canvas by cell byte, as ImageData has them. */
 function palette() {
@@ -51,6 +30,42 @@ function palette() {
 const channels = (text) => (text.match(/[\d.]+/g) ?? ["0", "0", "0"]).slice(0, 3).map(Number);
 
 /**
+ * The picture of the cells. What is there already is kept, so that a frame costs what has changed in it.
+ * @param {HTMLCanvasElement} canvas
+ */
+function createPicture(canvas) {
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  let image = pen.createImageData(1, 1);
+  let pixels = new Uint32Array(image.data.buffer);
+  let colours = palette();
+  /** @type {Uint8Array | null} */
+  let painted = null;
+  let place = layout(0, 1, 1);
+  return {
+    /** In other colours. */
+    recolour: () => {
+      colours = palette();
+      painted = null;
+    },
+    /** @param {Uint8Array} cells @param {ReturnType<typeof layout>} next @param {number} width @param {number} height */
+    show: (cells, next, width, height) => {
+      const fits = painted?.length === cells.length && image.width === width && image.height === height && next.size === place.size;
+      if (!fits || painted === null) {
+        if (canvas.width !== width) canvas.width = width;
+        if (canvas.height !== height) canvas.height = height;
+        image = pen.createImageData(width, height);
+        pixels = new Uint32Array(image.data.buffer);
+        painted = null;
+      }
+      place = next;
+      paintChanges(pixels, width, cells, painted, place, colours);
+      painted = cells;
+      pen.putImageData(image, 0, 0);
+    },
+  };
+}
+
+/**
  * @param {HTMLCanvasElement} canvas
  * @param {(index: number | null) => void} onPoint a cell is pointed at, by its place; null: none
  * @param {(index: number) => void} onOpen
@@ -61,19 +76,24 @@ export function createMap(canvas, onPoint, onOpen) {
   /** @type {number | null} */
   let chosen = null;
   let place = layout(0, 1, 1);
-  let colours = palette();
+  let width = 0;
+  let wide = false;
+  const picture = createPicture(canvas);
   const redraw = () => {
-    ratio = devicePixelRatio || 1;
-    const width = Math.round(canvas.clientWidth * ratio);
     if (width === 0) return;
-    place = layout(cells.length, width, Math.round((innerWidth < WIDE ? MOST_HEIGHT : MOST_HEIGHT_WIDE) * ratio));
+    place = layout(cells.length, width, Math.round((wide ? MOST_HEIGHT_WIDE : MOST_HEIGHT) * ratio));
     // No higher than its rows: what is below comes nearer.
     const height = Math.max(1, place.rows * place.size);
-    if (canvas.width !== width) canvas.width = width;
-    if (canvas.height !== height) canvas.height = height;
-    canvas.style.height = `${height / ratio}px`;
-    paint(canvas, cells, place, colours);
+    picture.show(cells, place, width, height);
+    const style = `${height / ratio}px`;
+    if (canvas.style.height !== style) canvas.style.height = style;
     if (chosen !== null) frame(canvas, place, chosen);
+  };
+  const resized = () => {
+    ratio = devicePixelRatio || 1;
+    width = Math.round(canvas.clientWidth * ratio);
+    wide = innerWidth >= WIDE;
+    redraw();
   };
   const choose = (/** @type {number | null} */ index) => {
     const next = index !== null && index >= 0 && index < cells.length ? index : null;
@@ -96,9 +116,9 @@ export function createMap(canvas, onPoint, onOpen) {
     event.preventDefault();
     return choose(next);
   });
-  new ResizeObserver(redraw).observe(canvas);
+  new ResizeObserver(resized).observe(canvas);
   onTheme(() => {
-    colours = palette();
+    picture.recolour();
     redraw();
   });
   return {
@@ -109,32 +129,6 @@ export function createMap(canvas, onPoint, onOpen) {
       redraw();
     },
   };
-}
-
-/** Where a key leads from a cell; undefined: it is not for us. @param {string} key @param {number | null} from @param {number} count @param {number} columns */
-export function step(key, from, count, columns) {
-  if (key === "Escape") return null;
-  const steps = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns });
-  if (key === "Home") return 0;
-  if (key === "End") return count - 1;
-  if (!(key in steps)) return undefined;
-  return from === null ? 0 : Math.min(count - 1, Math.max(0, from + steps[key]));
-}
-
-/** @param {HTMLCanvasElement} canvas @param {Uint8Array} cells @param {ReturnType<typeof layout>} place @param {Uint32Array} colours */
-function paint(canvas, cells, { size, columns, gap }, colours) {
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const image = pen.createImageData(canvas.width, canvas.height);
-  const pixels = new Uint32Array(image.data.buffer);
-  const stride = canvas.width;
-  for (let index = 0; index < cells.length; index += 1) {
-    const cell = cells[index];
-    const ink = colours[cell];
-    const side = FULL_STATES.includes(cell & 15) ? size : size - gap;
-    const start = Math.floor(index / columns) * size * stride + (index % columns) * size;
-    for (let y = 0; y < side; y += 1) pixels.fill(ink, start + y * stride, start + y * stride + side);
-  }
-  pen.putImageData(image, 0, 0);
 }
 
 /** @param {HTMLCanvasElement} canvas @param {ReturnType<typeof layout>} place @param {number} index */

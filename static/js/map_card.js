@@ -3,7 +3,8 @@
 
 import { debounce, refs, setAttr, setText, show } from "./dom.js";
 import * as format from "./format.js";
-import { createMap, unpack } from "./map.js";
+import { createMap } from "./map.js";
+import { unpack } from "./map_cells.js";
 import { addressBar } from "./url.js";
 import { complaint } from "./words.js";
 

@@ -14,7 +14,7 @@ import { absolute, isMoment, justAfter } from "./time.js";
 /** @type {Moment} */
 export const LIVE = { at: null, playing: false, speed: 1 };
 export const SPEEDS = [1, 2, 5, 10, 60];
-/** Parts of the API that answer as of a moment. */
+/** Parts of the API that answer as of a moment, unless they are asked for an earlier one. */
 const AS_OF = /^(status|overview|connections(\/\d+)?|series)$/;
 /** Parts whose range ends at the moment. */
 const UP_TO = /^events(\/histogram)?$/;
@@ -65,7 +65,7 @@ export function watchParams(view, { at, text, playing, speed }) {
 export function asOf(path, params, { at, text }) {
   if (at === null) return params;
   const moment = exact({ at, text });
-  if (AS_OF.test(path)) return { ...params, at: moment };
+  if (AS_OF.test(path)) return { at: moment, ...params };
   if (!UP_TO.test(path)) return params;
   const since = String(params.since ?? "");
   const until = toMillis(isMoment(String(params.until ?? "")) ? absolute(String(params.until), at) : null);

@@ -82,7 +82,7 @@ export function fromLog(rows) {
   const open = rows.find((row) => row.kind === "open");
   return {
     conn: rows[0].conn, worker: rows[0].worker, peer: open?.peer ?? rows[0].peer, state: close ? "closed" : "open",
-    opened: open?.time ?? null, closed: close?.time ?? null, reason: close?.reason ?? "", idle_s: null,
+    opened: open?.time ?? null, closed: close?.time ?? null, reason: close?.reason ?? "", idle_s: null, waiting_s: null,
     bytes_in: sum("bytes_in"), bytes_out: sum("bytes_out"),
     echoes: rows.filter((row) => row.kind === "echo").length,
     fulls: rows.filter((row) => row.kind === "full").length,

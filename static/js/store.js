@@ -14,17 +14,17 @@ import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
  * @typedef {import("./moment.js").Span} Span
  * @typedef {{bins: import("./bins.js").Bins | null, error: string, cancelled: boolean, stale: boolean}} Histogram
  * @typedef {import("./types.js").Frames["connection"] | import("./types.js").RememberedConnection} Detail
- * @typedef {{now: number, link: Link, overview: import("./types.js").Overview | null, overviewTime: number, recent: Series, history: Series | null,
+ * @typedef {{now: number, link: Link, overview: import("./types.js").Overview | null, overviewTime: number, recent: Series, history: Series | null, zoomed: Series | null,
  *   historyError: string, connections: import("./types.js").Connections | null, connection: Detail | null, connectionTime: number,
  *   loop: import("./types.js").LoopFrame | null, map: import("./types.js").MapFrame | null, tail: Tail, moment: Moment, span: Span | null,
  *   refused: Record<string, string>, histogram: Histogram, transfers: import("./transfers.js").Transfer[]}} State
- * Times of frames are in seconds; `refused`: what the server said to views that it does not serve
+ * Times of frames are in seconds; `zoomed`: the history of what is looked at more closely; `refused`: what the server said to views that it does not serve
  *
  * @typedef {Omit<import("./types.js").Frames, "connection"> & {connection: Detail}} Frames
  * @typedef {{error: string, end?: boolean}} Trouble what a frame says when its view can no longer be told
  * @typedef {{[V in keyof Frames]: {type: "frame", view: V, data: Frames[V] | Trouble, time?: string | number, now: number}}[keyof Frames]} FrameAction
  * @typedef {{type: "tick", now: number} | {type: "link", phase: Link["phase"], why?: string, now: number} | FrameAction
- *   | {type: "recent", answer: import("./series.js").Answer} | {type: "history", answer?: import("./series.js").Answer, error?: string}
+ *   | {type: "recent", answer: import("./series.js").Answer} | {type: "history", answer?: import("./series.js").Answer, error?: string} | {type: "zoomed", answer: import("./series.js").Answer | null}
  *   | {type: "restart", view: string} | {type: "clear"} | {type: "hold", held: boolean} | {type: "older", page: import("./types.js").EventsPage}
  *   | {type: "moment", moment: Moment} | {type: "span", span: Span | null} | {type: "refused", view: string, error: string}
  *   | {type: "histogram", change: Partial<Histogram>} | {type: "transfers", change: (transfers: Transfer[]) => Transfer[]}} Action
@@ -37,7 +37,7 @@ const RECENT = 60;
 /** @param {number} now milliseconds @returns {State} */
 export function initialState(now) {
   return {
-    now, link: firstLink(now), overview: null, overviewTime: 0, recent: empty(RECENT), history: null,
+    now, link: firstLink(now), overview: null, overviewTime: 0, recent: empty(RECENT), history: null, zoomed: null,
     historyError: "", connections: null, connection: null, connectionTime: 0, loop: null, map: null, tail: emptyTail(), moment: LIVE, span: null,
     refused: {}, histogram: { bins: null, error: "", cancelled: false, stale: true }, transfers: [],
   };
@@ -63,6 +63,7 @@ const REDUCERS = {
   history: (state, { answer, error }) => ({
     ...state, history: answer ? fromAnswer(answer) : state.history, historyError: error ?? "",
   }),
+  zoomed: (state, { answer }) => ({ ...state, zoomed: answer && fromAnswer(answer), historyError: "" }),
   restart: (state, { view }) => (view === "events" ? { ...state, tail: { ...state.tail, replace: true } } : state),
   clear: (state) => ({ ...state, tail: { ...emptyTail(), held: state.tail.held } }),
   hold: (state, { held }) => ({ ...state, tail: hold(state.tail, held) }),

@@ -35,6 +35,7 @@ export interface ConnectionItem {
   opened: Time | null;
   closed: Time | null;
   idle_s: number;
+  waiting_s: number;
   bytes_in: number;
   bytes_out: number;
   echoes: number;
@@ -75,8 +76,9 @@ export interface ConnectionDetail extends ConnectionItem {
 }
 
 /** What the log alone tells of a connection that the server no longer holds; put together by the page (pulse.js). */
-export interface RememberedConnection extends Omit<ConnectionDetail, "idle_s" | "verdict"> {
+export interface RememberedConnection extends Omit<ConnectionDetail, "idle_s" | "waiting_s" | "verdict"> {
   idle_s: null;
+  waiting_s: null;
   verdict: null;
 }
 
@@ -183,7 +185,7 @@ export interface Overview extends Status {
   end?: boolean;
 }
 
-/** All open connections; `cells` is base64 of deflated bytes, see core/watch/listing.py. */
+/** All open connections; `cells` is base64 of deflated bytes, see core/watch/cells.py. */
 export interface MapFrame {
   total: number;
   sort: string;

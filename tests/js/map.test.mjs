@@ -2,10 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
-globalThis.document = /** @type {any} */ ({
-  createElement: () => ({ style: {} }), documentElement: { append: () => undefined },
-});
-const { layout, step, unpack } = await import("../../static/js/map.js");
+import { layout, paintChanges, step, unpack } from "../../static/js/map_cells.js";
 
 test("cells are as large as they can be and all fit", () => {
   for (const [count, width, height] of [[1, 1300, 132], [12, 1300, 132], [1000, 1300, 132], [20_000, 1300, 132], [100_000, 1300, 132], [100_000, 360, 132]]) {
@@ -32,4 +29,35 @@ test("keys lead from cell to cell and stay inside", () => {
   assert.equal(step("End", 1, 10, 4), 9);
   assert.equal(step("Escape", 1, 10, 4), null);
   assert.equal(step("x", 1, 10, 4), undefined);
+});
+
+/** Always the same numbers, from 0 to 1. */
+function dice(seed) {
+  let state = seed;
+  return () => {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    return state / 2147483648;
+  };
+}
+
+test("what has changed, painted over what was there, is the picture painted anew", () => {
+  const roll = dice(7);
+  const colours = Uint32Array.from({ length: 256 }, (_, value) => value + 1);
+  for (const [count, width, height] of [[1, 40, 44], [9, 90, 44], [700, 200, 60], [4000, 90, 40]]) {
+    const place = layout(count, width, height);
+    const size = width * Math.max(height, place.rows * place.size);
+    const cell = () => Math.floor(roll() * 4) | (Math.floor(roll() * 4) << 4);
+    let before = Uint8Array.from({ length: count }, cell);
+    const kept = new Uint32Array(size);
+    assert.equal(paintChanges(kept, width, before, null, place, colours), count);
+    for (let round = 0; round < 5; round += 1) {
+      const cells = before.map((value) => (roll() < 0.3 ? cell() : value));
+      const changed = cells.filter((value, index) => value !== before[index]).length;
+      assert.equal(paintChanges(kept, width, cells, before, place, colours), changed);
+      const anew = new Uint32Array(size);
+      paintChanges(anew, width, cells, null, place, colours);
+      assert.deepEqual(kept, anew);
+      before = cells;
+    }
+  }
 });

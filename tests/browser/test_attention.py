@@ -1,0 +1,47 @@
+"""Needs attention: who waits longer than the viewer allows, and what became of those who did."""
+
+import re
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+ITEMS = "[data-ref=attention] li"
+
+
+def limit(page: Page, seconds: str, size: str) -> None:
+    """Choose from which wait and which queue on a client is listed."""
+    page.get_by_label("Listed from so long a wait on").select_option(seconds)
+    page.get_by_label("Listed from so large a queue on").select_option(label=size)
+
+
+def test_nothing_is_said_to_wait_with_the_limit(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"x")
+    page = open_page(server.url)
+    expect(page.locator("[data-ref=calm]")).to_have_text("Nothing waits longer than 2 s, and no queue holds 256 KiB.")
+    limit(page, "30", "any amount")
+    expect(page.locator("[data-ref=calm]")).to_have_text("Nothing waits longer than 30 s.")
+
+
+def test_a_slow_client_has_a_verdict_and_when_it_is_gone_its_end(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo, receive_buffer=4096)
+    client.flood()
+    page = open_page(server.url)
+    limit(page, "0.5", "64.0 KiB")
+    item = page.locator(ITEMS)
+    expect(item).to_have_count(1)
+    expect(item).to_contain_text("The peer is not reading")
+    expect(item.get_by_role("link")).to_have_attribute("href", "/connections/1")
+    client.socket.close()
+    expect(item).to_contain_text("closed: reset")
+    expect(item.locator(".chip")).to_have_text("over")
+
+
+def test_the_limits_are_kept_and_an_address_with_others_counts(server: Any, open_page: Any) -> None:
+    page = open_page(server.url)
+    limit(page, "10", "any amount")
+    expect(page).to_have_url(re.compile("slow=10,0"))
+    page.goto(server.url)
+    expect(page.get_by_label("Listed from so long a wait on")).to_have_value("10")
+    page.goto(server.url + "/?slow=60,65536")
+    expect(page.get_by_label("Listed from so long a wait on")).to_have_value("60")
+    expect(page.get_by_label("Listed from so large a queue on")).to_have_value("65536")

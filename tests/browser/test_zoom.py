@@ -1,0 +1,102 @@
+"""A closer look at a part of the charts' time, with the pointer and with the keyboard."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+PLOT = "[data-chart=echoes] .u-over"
+ZOOMED = re.compile(r"[?&]zoom=\d{4}-\d\d-\d\dT[\d:]+Z,\d{4}-\d\d-\d\dT[\d:]+Z")
+
+
+@pytest.fixture
+def page(server: Any, open_page: Any, connect: Any) -> Page:
+    """The Overview with some seconds of history."""
+    connect(server.echo).echo(b"x")
+    opened: Page = open_page(server.url + "/?range=60")
+    expect(opened.locator("[data-chart=connections] .reading b").first).to_have_text("1")
+    expect(opened.locator("[data-chart=echoes] .nothing")).to_be_hidden()
+    # What is above the charts must be there, so that they stay where they are.
+    expect(opened.locator("[data-ref=mapCard]")).to_be_visible()
+    return opened
+
+
+def drag(page: Page, start: float, end: float) -> None:
+    """Over the first chart, from one share of its width to another."""
+    box = page.locator(PLOT).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + start * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], box["y"] + 40, steps=5)
+    page.mouse.up()
+
+
+def axis_span(page: Page) -> str:
+    """What the zoom is said to be."""
+    return page.locator("[data-ref=zoomWords]").inner_text()
+
+
+def test_a_drag_zooms_all_charts_and_a_double_click_shows_all_again(page: Page) -> None:
+    expect(page.get_by_role("button", name="Reset zoom")).to_be_hidden()
+    drag(page, 0.4, 0.9)
+    expect(page).to_have_url(ZOOMED)
+    expect(page.get_by_role("button", name="Last 1 minute")).to_have_attribute("aria-pressed", "false")
+    assert re.search(r"to [\d:]+, 3[01] s", axis_span(page))
+    page.locator(PLOT).dblclick(position={"x": 30, "y": 40})
+    expect(page).not_to_have_url(ZOOMED)
+    expect(page.get_by_role("button", name="Last 1 minute")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_zoom_stands_still_while_the_server_goes_on(page: Page) -> None:
+    drag(page, 0.4, 0.7)
+    expect(page).to_have_url(ZOOMED)
+    page.mouse.move(5, 5)
+    plot = page.locator("[data-chart=connections] canvas")
+    page.wait_for_load_state("networkidle")
+    picture = "canvas => canvas.toDataURL()"
+    first = plot.evaluate(picture)
+    age = page.locator("[data-ref=uptime]").inner_text()
+    expect(page.locator("[data-ref=uptime]")).not_to_have_text(age)
+    assert plot.evaluate(picture) == first
+
+
+def test_a_zoom_survives_a_reload_and_leads_to_its_events(page: Page) -> None:
+    drag(page, 0.5, 0.98)
+    expect(page).to_have_url(ZOOMED)
+    said, address = axis_span(page), page.url
+    page.reload()
+    expect(page.locator("[data-ref=zoomWords]")).to_have_text(said)
+    assert page.url == address
+    page.get_by_role("link", name="Events of this range").click()
+    expect(page.locator("[data-ref=since]")).to_have_value(re.compile(r"^\d{4}-.*Z$"))
+    expect(page.locator("tbody tr").first).to_be_visible()
+
+
+def test_the_keyboard_moves_the_time_zooms_and_resets(page: Page) -> None:
+    charts = page.get_by_role("group", name=re.compile("^Charts"))
+    charts.focus()
+    page.keyboard.press("ArrowLeft")
+    times = page.locator(".cursor-time:visible")
+    expect(times).to_have_count(6)
+    assert len(set(times.all_inner_texts())) == 1
+    expect(page.locator("[data-ref=chartSays]")).to_contain_text("open 1")
+    page.keyboard.press("+")
+    expect(page).to_have_url(ZOOMED)
+    first = page.url
+    page.keyboard.press("PageUp")
+    expect(page).not_to_have_url(first)
+    page.keyboard.press("Escape")
+    expect(page).not_to_have_url(ZOOMED)
+    page.keyboard.press("+")
+    page.keyboard.press("-")
+    expect(page).not_to_have_url(ZOOMED)
+
+
+def test_the_pointer_shows_its_time_in_all_charts(page: Page) -> None:
+    box = page.locator(PLOT).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 40)
+    expect(page.locator(".cursor-time:visible")).to_have_count(6)
+    page.mouse.move(5, 5)
+    expect(page.locator(".cursor-time:visible")).to_have_count(0)
