@@ -18,6 +18,19 @@ export function absolute(text, now) {
   return new Date(now - Number(ago[1]) * unit * 1000).toISOString();
 }
 
+/** Milliseconds since 1970, fractions included. @param {string} time RFC 3339, UTC, up to nine decimals */
+export function timeOf(time) {
+  const [whole, decimals = ""] = time.replace("Z", "").split(".");
+  return Date.parse(`${whole}Z`) + Number(`0.${decimals || 0}`) * 1000;
+}
+
+/** A moment to the microsecond. @param {number} at milliseconds, fractions included */
+export function microsecondsOf(at) {
+  const whole = Math.floor(at);
+  const rest = Math.min(999, Math.max(0, Math.round((at - whole) * 1000)));
+  return `${new Date(whole).toISOString().slice(0, -1)}${String(rest).padStart(3, "0")}Z`;
+}
+
 /**
  * The next nanosecond after a time of the log: the end, left out itself, of a range that holds that time.
  * @param {string} time RFC 3339, UTC, nine decimals

@@ -9,6 +9,8 @@ import { standsStill } from "../moment.js";
 import { mountDownloads } from "../parts/downloads.js";
 import { mountOlder } from "../parts/older.js";
 import { createPipe } from "../parts/pipe.js";
+import { mountRowFinder } from "../parts/row_finder.js";
+import { mountTimeline } from "../parts/timeline.js";
 import { beat, emptyPulse, fromLog, fromRows, WINDOW } from "../pulse.js";
 import { EVENT_TABLE } from "../rows.js";
 import { createTable } from "../table.js";
@@ -29,10 +31,17 @@ export function mount(root, app) {
   });
   const draw = mountCharts(root);
   const pipe = createPipe(parts.pipe, parts.pipeSaid);
-  const set = { q: `conn:${app.conn}`, since: "", until: "" };
+  const whole = { q: `conn:${app.conn}`, since: "", until: "" };
+  // What the table shows; from a row of the past on when one was asked for.
+  const set = { ...whole };
   const older = mountOlder(root, app, set, "That is all of it.");
-  const downloads = mountDownloads(root, app, () => set);
-  app.onAnew(() => begin(parts, app));
+  const downloads = mountDownloads(root, app, () => whole);
+  const finder = mountRowFinder(root, app, set, older);
+  const timeline = mountTimeline(root, app, finder.goTo);
+  app.onAnew(() => {
+    finder.reset();
+    begin(parts, app);
+  });
   begin(parts, app);
   /** @type {any} */
   let item = null;
@@ -50,10 +59,11 @@ export function mount(root, app) {
         pipe.update(item, rowsOf(item), state.connectionTime);
       } else if (standsStill(state.moment)) lookUp(parts, app);
     }
+    timeline(state);
     if (state.tail === tail) return;
     tail = state.tail;
     table.update(tail.entries);
-    showTail(parts, state);
+    showTail(parts, state, finder.said());
     older.update(state);
   };
 }
@@ -182,11 +192,11 @@ function undelivered(item) {
   return item.verdict ? "" : ` ${format.bytes(left)} of replies could not be delivered.`;
 }
 
-/** @param {any} parts @param {State} state */
-function showTail(parts, { tail }) {
+/** @param {any} parts @param {State} state @param {string} said which rows these are, where not the newest */
+function showTail(parts, { tail }, said) {
   const waiting = rowsIn(tail.waiting);
   const skipped = Math.round(tail.skippedPerS);
   const held = tail.held && waiting > 0 ? `Standing still while you point at it: ${format.plural(waiting, "new row")} waiting` : "";
-  setText(parts.rowCount, held || (skipped > 0 ? `live, ${format.plural(skipped, "row")} more a second, not shown` : "newest first"));
+  setText(parts.rowCount, said || held || (skipped > 0 ? `live, ${format.plural(skipped, "row")} more a second, not shown` : "newest first"));
   show(parts.nothing, tail.loaded && tail.entries.length === 0);
 }
