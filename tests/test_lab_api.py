@@ -12,6 +12,7 @@ import requests
 from conftest import Server, StartServer, wait_until
 from fake_monitor import FakeMonitor
 from lab_runs import rates, run
+from test_shapes import complaints
 from werkzeug.test import Client
 
 from core.lab.desk import Desk
@@ -57,6 +58,14 @@ def test_a_run_from_beginning_to_end(server: Server) -> None:
     assert [one["id"] for one in server.json("/api/v1/lab/runs")["items"]] == [run_id]
     compared = server.json(f"/api/v1/lab/runs/{run_id}/compare", to=run_id)
     assert len(compared["points"]) == 4
+    answers = {
+        "LabRun": found,
+        "LabComparison": compared,
+        "LabOptions": server.json("/api/v1/lab"),
+        "LabEstimate": server.json("/api/v1/lab/estimate"),
+        "LabHead": server.json("/api/v1/lab/runs")["items"][0],
+    }
+    assert [line for name, answer in answers.items() for line in complaints(answer, name, name)] == []
 
 
 def test_a_second_run_is_refused_until_the_first_is_over(server: Server) -> None:
@@ -66,6 +75,7 @@ def test_a_second_run_is_refused_until_the_first_is_over(server: Server) -> None
     assert first in second.json()["detail"]
     running = server.json("/api/v1/lab")["running"]
     assert (running["id"], running["total"]) == (first, 4)
+    assert complaints(running, "LabProgress", "running") == []
     assert requests.delete(f"{server.url}/api/v1/lab/runs/{first}", timeout=20).status_code == 409
     assert requests.post(f"{server.url}/api/v1/lab/runs/{first}/cancel", timeout=20).status_code == 200
     wait_until(lambda: server.json("/api/v1/lab")["busy"] is None, "cancelled")

@@ -84,7 +84,14 @@ def test_who_falls_and_who_stays() -> None:
     samples += rates("epoll", 1000, 98, 100)
     sentences = said(samples)
     assert "poll's rate falls by 80 % from 0 to 1,000 idle connections." in sentences
-    assert "epoll's rate falls by 1 % from 0 to 1,000 idle connections (within noise)." in sentences
+    assert "epoll's rate does not change beyond noise from 0 to 1,000 idle connections (-1 %)." in sentences
+
+
+def test_who_becomes_dearer() -> None:
+    samples = [sample("poll", 0, cpu_us=8), sample("poll", 1000, cpu_us=12), sample("epoll", 0), sample("epoll", 1000)]
+    sentences = said(samples)
+    (told,) = [sentence for sentence in sentences if sentence.startswith("An echo of")]
+    assert told.startswith("An echo of poll takes 1.5 times the processor time with 1,000 idle connections that")
 
 
 def test_what_waiting_costs() -> None:

@@ -19,6 +19,7 @@ def verdict(points: list[Json], order: Json) -> list[Json]:
     rules: tuple[Callable[[list[Json], Json], list[str]], ...] = (
         _fastest,
         _with_more_idle,
+        _dearer,
         _unserved,
         _at_rest,
         _cheapest,
@@ -77,10 +78,27 @@ def _with_more_idle(measured: list[Json], order: Json) -> list[str]:
             continue
         (few, before), (many, after) = rates[0], rates[-1]
         change = 100 * (after.median / before.median - 1)
-        how = f"falls by {-change:.0f} %" if change < -0.5 else f"grows by {change:.0f} %" if change > 0.5 else "stays"
-        noise = " (within noise)" if order["repeats"] > 1 and overlap(before, after) and how != "stays" else ""
         where = f"from {few['idle']:,} to {many['idle']:,} idle connections"
-        sentences.append(f"{name}'s rate {how} {where}{noise}.")
+        if order["repeats"] > 1 and overlap(before, after):
+            sentences.append(f"{name}'s rate does not change beyond noise {where} ({change:+.0f} %).")
+        else:
+            sentences.append(f"{name}'s rate {'falls' if change < 0 else 'grows'} by {abs(change):.0f} % {where}.")
+    return sentences
+
+
+def _dearer(measured: list[Json], order: Json) -> list[str]:
+    """Models whose echo takes more processor time the more is idle: little else disturbs that figure."""
+    sentences = []
+    for name in dict.fromkeys(name_of(point) for point in _fair(measured, order)):
+        costs = _known([point for point in _fair(measured, order) if name_of(point) == name], "cpu_us")
+        costs.sort(key=lambda pair: pair[0]["idle"])
+        if len(costs) < 2 or overlap(costs[0][1], costs[-1][1]) or not 0 < costs[0][1].median < costs[-1][1].median:
+            continue
+        (few, before), (many, after) = costs[0], costs[-1]
+        sentences.append(
+            f"An echo of {name} takes {after.median / before.median:.1f} times the processor time with "
+            f"{idle_text(many['idle'])} that it takes with {idle_text(few['idle'])}."
+        )
     return sentences
 
 

@@ -50,7 +50,7 @@ export function addressParams({ at, text, playing, speed }) {
 }
 
 /** Views that only know the present. */
-const ONLY_NOW = new Set(["loop"]);
+const ONLY_NOW = new Set(["loop", "lab"]);
 
 /** What a `watch` says of it. @param {string} view @param {Moment} moment @returns {{at?: string, speed?: number}} */
 export function watchParams(view, { at, text, playing, speed }) {

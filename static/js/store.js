@@ -16,7 +16,7 @@ import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
  * @typedef {import("./types.js").Frames["connection"] | import("./types.js").RememberedConnection} Detail
  * @typedef {{now: number, link: Link, overview: import("./types.js").Overview | null, overviewTime: number, recent: Series, history: Series | null, zoomed: Series | null,
  *   historyError: string, connections: import("./types.js").Connections | null, connection: Detail | null, connectionTime: number,
- *   loop: import("./types.js").LoopFrame | null, map: import("./types.js").MapFrame | null, tail: Tail, moment: Moment, span: Span | null,
+ *   loop: import("./types.js").LoopFrame | null, map: import("./types.js").MapFrame | null, lab: import("./types.js").LabFrame | null, tail: Tail, moment: Moment, span: Span | null,
  *   refused: Record<string, string>, histogram: Histogram, transfers: import("./transfers.js").Transfer[]}} State
  * Times of frames are in seconds; `zoomed`: the history of what is looked at more closely; `refused`: what the server said to views that it does not serve
  *
@@ -38,7 +38,7 @@ const RECENT = 60;
 export function initialState(now) {
   return {
     now, link: firstLink(now), overview: null, overviewTime: 0, recent: empty(RECENT), history: null, zoomed: null,
-    historyError: "", connections: null, connection: null, connectionTime: 0, loop: null, map: null, tail: emptyTail(), moment: LIVE, span: null,
+    historyError: "", connections: null, connection: null, connectionTime: 0, loop: null, map: null, lab: null, tail: emptyTail(), moment: LIVE, span: null,
     refused: {}, histogram: { bins: null, error: "", cancelled: false, stale: true }, transfers: [],
   };
 }
@@ -89,6 +89,7 @@ const FRAMES = {
   connection: (state, data, time) => ({ ...state, connection: data, connectionTime: seconds(time) }),
   loop: (state, data) => ({ ...state, loop: data }),
   map: (state, data) => ({ ...state, map: data }),
+  lab: (state, data) => ({ ...state, lab: data }),
   events: (state, data) => ({ ...state, tail: receive(state.tail, data, state.now) }),
 };
 

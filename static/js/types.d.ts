@@ -465,6 +465,161 @@ export interface Zoo {
   refusal: string;
 }
 
+/** What the lab shall measure. */
+export interface LabOrder {
+  models: string[];
+  workers: number[];
+  idle: number[];
+  active: number;
+  size: number;
+  depth: number;
+  seconds: number;
+  repeats: number;
+  seed: number;
+}
+
+export type LabState = "running" | "done" | "cancelled" | "failed" | "interrupted";
+
+/** How far a run of the lab is: measurements `done` of `total`, and which is being made. */
+export interface LabProgress {
+  id: string;
+  state: LabState;
+  done: number;
+  total: number;
+  doing: string;
+  repeat: number;
+  model: string;
+  workers: number;
+  idle: number;
+  elapsed_s: number;
+  left_s: number;
+}
+
+/** What keeps the machine to itself: a run of the lab or an animal of the zoo. */
+export interface LabBusy {
+  what: string;
+  since: number;
+  seconds: number | null;
+}
+
+/** `changes` counts up whenever there is something new among the runs. */
+export interface LabFrame {
+  running: LabProgress | null;
+  busy: LabBusy | null;
+  changes: number;
+}
+
+export interface LabMetric {
+  label: string;
+  unit: string;
+  more: boolean | null;
+  meaning: string;
+}
+
+export interface LabOptions extends LabFrame {
+  models: string[];
+  references: string[];
+  defaults: LabOrder;
+  presets: Record<string, LabOrder>;
+  metrics: Record<string, LabMetric>;
+  machine: Record<string, string | number | null>;
+}
+
+export interface LabEstimate {
+  seconds: number;
+  measurements: number;
+  order: LabOrder;
+}
+
+/** The repeats of a figure: their median, the lowest and the highest. */
+export interface LabSpread {
+  median: number;
+  low: number;
+  high: number;
+}
+
+/** A model with a number of idle connections, measured several times, or why it could not be. */
+export interface LabPoint {
+  model: string;
+  workers: number;
+  idle: number;
+  repeats: number;
+  served: number;
+  errors: number;
+  cannot: string;
+  failed: string;
+  figures: Record<string, LabSpread | null>;
+}
+
+export interface LabSentence {
+  code: string;
+  text: string;
+}
+
+export interface LabHead {
+  id: string;
+  state: LabState;
+  began: string;
+  ended: string | null;
+  order: LabOrder;
+}
+
+/** One measurement: its figures, or why there are none. */
+export interface LabSample {
+  model: string;
+  workers: number;
+  idle: number;
+  repeat: number;
+  figures?: Record<string, number | null>;
+  served?: number;
+  errors?: number;
+  error?: string;
+  lost?: number;
+  cannot?: string;
+  failed?: string;
+}
+
+export interface LabRun extends LabHead {
+  error: string;
+  machine: Record<string, string | number | null>;
+  samples: LabSample[];
+  points: LabPoint[];
+  verdict: LabSentence[];
+}
+
+export interface LabDifference {
+  before: LabSpread;
+  after: LabSpread;
+  change: number | null;
+  noise: boolean;
+}
+
+export interface LabComparedPoint {
+  model: string;
+  workers: number;
+  idle: number;
+  figures: Record<string, LabDifference>;
+}
+
+/** What two runs were asked, or were made on, that is not the same. */
+export interface LabApart {
+  name: string;
+  before: string | number | null;
+  after: string | number | null;
+}
+
+export interface LabPlace {
+  model: string;
+  workers: number;
+  idle: number;
+}
+
+export interface LabComparison {
+  points: LabComparedPoint[];
+  apart: LabApart[];
+  missing: LabPlace[];
+}
+
 /** The data of the frames of each view; `error` instead of them when the past can no longer be told. */
 export interface Frames {
   overview: Overview;
@@ -473,6 +628,7 @@ export interface Frames {
   events: EventsFrame;
   loop: LoopFrame;
   map: MapFrame;
+  lab: LabFrame;
 }
 
 /** What the paths of the API answer. */
@@ -489,12 +645,19 @@ export interface Answers {
   series: SeriesAnswer;
   loop: LoopFrame;
   zoo: Zoo;
+  lab: LabOptions;
+  "lab/estimate": LabEstimate;
+  "lab/runs": { items: LabHead[] };
 }
 
 export type Answer<Path extends string> = Path extends keyof Answers
   ? Answers[Path]
   : Path extends `downloads/${string}`
     ? TransferAnswer
+    : Path extends `lab/runs/${string}/compare`
+    ? LabComparison
+    : Path extends `lab/runs/${string}`
+    ? LabRun
     : Path extends `connections/${string}`
       ? ConnectionDetail
       : unknown;
