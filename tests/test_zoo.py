@@ -61,11 +61,6 @@ class Keeper:
         return True
 
 
-def holds(animal: Animal) -> bool:
-    """Whether it stays for a while, so that others have to be served beside it."""
-    return animal.name != "walks-away"
-
-
 def unmet(found: list[Expectation]) -> list[Expectation]:
     return [one for one in found if one.met is False]
 
@@ -81,7 +76,7 @@ def test_every_animal_on_every_model(tmp_path: Path, model: str, name: str) -> N
     wait_for(lambda: is_settled(server, pen), "all are closed")
     signature = expected(animal.signature, model, count).signature
     assert unmet(check(signature, traces(server, pen), watched=False)) == []
-    assert keeper.served_meanwhile or model == "blocking" or not holds(animal)
+    assert keeper.served_meanwhile or model == "blocking"
     assert answers(server)
     server.stop()
     assert server.error is None
@@ -114,6 +109,17 @@ def test_those_that_are_refused_are_told_apart(tmp_path: Path) -> None:
     assert unmet(told) == []
     assert told[0].seen == "2 of 4, 2 refused: limit"
     server.stop()
+
+
+def test_what_blocking_cannot_show_is_named() -> None:
+    stuck = expected(ANIMALS["never-reads"].signature, "blocking", 3)
+    assert "pause" not in stuck.signature.kinds
+    assert stuck.signature.states == ("blocked",)
+    assert stuck.signature.at_least_one
+    assert stuck.notes[0].startswith("blocking reads nothing while a reply waits")
+    assert len(stuck.notes) == 2
+    assert expected(ANIMALS["resets"].signature, "blocking", 3).notes == ()
+    assert expected(ANIMALS["never-reads"].signature, "epoll", 3).notes == ()
 
 
 # -- the catalogue

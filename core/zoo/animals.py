@@ -112,6 +112,7 @@ ANIMALS: Final = {
                 verdicts=("closed",),
                 whole=True,
                 paced=True,
+                one_by_one=True,
             ),
             behave=behaviour.half_closes,
             count=6,
@@ -126,7 +127,12 @@ ANIMALS: Final = {
             watch="Among the closed ones it has the reason `reset`, and nobody else notices: a reset is an ordinary "
             "way to go, not an error of the server.",
             signature=Signature(
-                kinds=("open", "close"), never=("eof",), reason="reset", states=("closed",), verdicts=("closed",)
+                kinds=("open", "close"),
+                never=("eof",),
+                reason="reset",
+                states=("closed",),
+                verdicts=("closed",),
+                one_by_one=True,
             ),
             behave=behaviour.resets,
             count=6,

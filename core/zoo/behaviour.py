@@ -23,8 +23,9 @@ _SIP_EVERY_S: Final = 0.05
 
 def never_reads(pen: Pen) -> None:
     """Sends until nothing goes any more, reads nothing, closes."""
-    pen.fill(pen.connect(pen.count))
-    pen.hold()
+    clients = pen.connect(pen.count)
+    pen.fill(clients)
+    pen.hold(clients)
 
 
 def reads_slowly(pen: Pen) -> None:
@@ -111,8 +112,10 @@ def tiny_window(pen: Pen) -> None:
 
 
 def walks_away(pen: Pen) -> None:
-    """Sends until nothing goes any more, and closes."""
-    pen.fill(pen.connect(pen.count))
+    """Sends until nothing goes any more, and closes a moment later."""
+    clients = pen.connect(pen.count)
+    pen.fill(clients)
+    pen.hold(clients)
 
 
 def lockstep(pen: Pen) -> None:

@@ -96,10 +96,12 @@ class Pen:
         """Seconds of each of so many parts of the time."""
         return (self._end - self._began) / parts
 
-    def hold(self) -> None:
-        """Keep everything as it is until it is over."""
+    def hold(self, pressing: Sequence[Client] = ()) -> None:
+        """Keep everything as it is until it is over; some go on offering what a slow server did not take before."""
         self.stage("holding")
         while not self.over:
+            for one in pressing:
+                one.push(MOST_BYTES - one.sent)
             self.wait(_TICK_S)
 
     # -- connections

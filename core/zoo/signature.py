@@ -26,6 +26,8 @@ class Signature:
     """Every message is read by itself, whole: as many reads as messages."""
     left: bool = False
     """Replies wait when it is closed."""
+    one_by_one: bool = False
+    """Each comes when the one before has gone."""
     at_least_one: bool = False
     """Rows, replies left, and what is seen while it lives, are those of one connection at least."""
 
@@ -49,7 +51,7 @@ def expected(signature: Signature, model: str, count: int) -> Expected:
         kinds = tuple(kind for kind in signature.kinds if kind != "pause")
         states = tuple(state for state in signature.states if state != "paused")
         signature = replace(signature, kinds=kinds, states=states)
-    if model == "blocking" and count > 1:
+    if model == "blocking" and count > 1 and not signature.one_by_one:
         notes.append(
             "blocking serves one connection at a time: the others wait in the accept queue, and are opened "
             "when those before them have gone."

@@ -88,9 +88,10 @@ export function expectedWords({ expects }) {
 /** A text in pieces, of which every other one stood between backticks. @param {string} text @returns {{text: string, isCode: boolean}[]} */
 export const pieces = (text) => text.split("`").map((piece, at) => ({ text: piece, isCode: at % 2 === 1 })).filter((piece) => piece.text !== "");
 
-/** What is said above all cards. @param {ZooRunning | null} running @param {Record<string, ZooResult>} results @param {number} of */
-export function sumWords(running, results, of) {
+/** What is said above all cards. @param {Pick<import("./types.js").Zoo, "running" | "results" | "busy">} zoo @param {number} of */
+export function sumWords({ running, results, busy }, of) {
   if (running) return `${running.name} is out on ${running.model}, ${leftWords(running)}`;
+  if (busy) return `${busy} is running: one thing at a time`;
   const seen = Object.values(results);
   if (!seen.length) return `${of} animals, none has been out yet`;
   const good = seen.filter((one) => one.met).length;

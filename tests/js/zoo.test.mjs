@@ -56,8 +56,9 @@ test("pages, code in sentences, and the sum of all", () => {
   assert.deepEqual(pieces("with `--model x` all"), [
     { text: "with ", isCode: false }, { text: "--model x", isCode: true }, { text: " all", isCode: false },
   ]);
-  assert.equal(sumWords(null, {}, 11), "11 animals, none has been out yet");
-  assert.equal(sumWords(null, { resets: RESULT }, 11), "1 of 11 have been out: 0 as expected, 1 not");
-  assert.equal(sumWords(null, { resets: { ...RESULT, met: true } }, 11), "1 of 11 have been out: 1 as expected");
-  assert.equal(sumWords(RUNNING, {}, 11), "never-reads is out on epoll, 5.0 s left");
+  assert.equal(sumWords({ running: null, results: {}, busy: "" }, 11), "11 animals, none has been out yet");
+  assert.equal(sumWords({ running: null, results: { resets: RESULT }, busy: "" }, 11), "1 of 11 have been out: 0 as expected, 1 not");
+  assert.equal(sumWords({ running: null, results: { resets: { ...RESULT, met: true } }, busy: "" }, 11), "1 of 11 have been out: 1 as expected");
+  assert.equal(sumWords({ running: RUNNING, results: {}, busy: "" }, 11), "never-reads is out on epoll, 5.0 s left");
+  assert.equal(sumWords({ running: null, results: {}, busy: "lab run 3" }, 11), "lab run 3 is running: one thing at a time");
 });

@@ -72,7 +72,7 @@ function complain(parts, text) {
 function update(parts, cards, zoo) {
   show(parts.zooEmpty, zoo.animals.length === 0);
   setText(parts.zooEmpty, "There are no animals here.");
-  setText(parts.zooSum, sumWords(zoo.running, zoo.results, zoo.animals.length));
+  setText(parts.zooSum, sumWords(zoo, zoo.animals.length));
   for (const animal of zoo.animals) {
     const card = cards.get(animal.name) ?? makeCard(animal);
     if (!cards.has(animal.name)) {
