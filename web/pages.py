@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 
 from core.watch.kernel import FACTS
+from core.watch.suspicion import SUSPICIONS
 from web.monitor import Monitor
 from web.parameters import MAX_CONN
 
@@ -25,7 +26,7 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @pages.get("/connections/<int:conn>")
     def connection(conn: int) -> tuple[str, int]:
         known = conn <= MAX_CONN and _is_known(monitor, conn, request.args.get("at"))
-        return render_template("connection.html", conn=conn, facts=FACTS), 200 if known else 404
+        return render_template("connection.html", conn=conn, facts=FACTS, suspicions=SUSPICIONS), 200 if known else 404
 
     @pages.get("/events")
     def events() -> str:

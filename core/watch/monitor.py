@@ -21,6 +21,7 @@ from core.watch.past import Past
 from core.watch.recent import Tail, newest
 from core.watch.sampler import LastSamples, Sampler, Seen
 from core.watch.suggest import suggest
+from core.watch.suspicion import suspects
 from core.watch.tally import Notes, gauges, totals
 from core.watch.verdict import LATE_S, Scene, judge
 
@@ -425,4 +426,8 @@ def _facts(seen: Seen | None, moment: Moment) -> Json | None:
     """A sample as the API shows it."""
     if seen is None:
         return None
-    return {"age_s": round(max(0, moment.now - WALL_OFFSET - seen.at) / 1e9, 3), "facts": dict(seen.now)}
+    return {
+        "age_s": round(max(0, moment.now - WALL_OFFSET - seen.at) / 1e9, 3),
+        "facts": dict(seen.now),
+        "suspects": suspects(seen.now),
+    }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The verdict on a connection, and the kernel's facts that it rests on. */
 
-import { el, setText, show } from "./dom.js";
+import { el, setAttr, setText, show } from "./dom.js";
 import * as format from "./format.js";
 
 /** Verdicts that are nobody's trouble. */
@@ -56,17 +56,22 @@ export function showEvidence(list, lines) {
 
 /**
  * The table of facts: rows that this kernel does not tell are hidden.
- * @param {Record<string, HTMLElement>} parts with kernel and kernelAge @param {import("./types.js").KernelSample | null | undefined} kernel
+ * @param {Record<string, HTMLElement>} parts with kernel, kernelAge and kernelSuspects @param {import("./types.js").KernelSample | null | undefined} kernel
  * @param {boolean} closed
  */
 export function showFacts(parts, kernel, closed) {
   show(parts.kernel, Boolean(kernel));
   if (!kernel) return;
   setText(parts.kernelAge, closed ? "taken just before it was closed" : "as of now");
+  const { length } = kernel.suspects;
+  show(parts.kernelSuspects, length > 0);
+  setText(parts.kernelSuspects, `${format.plural(length, "fact")} to look at`);
   for (const cell of /** @type {NodeListOf<HTMLElement>} */ (parts.kernel.querySelectorAll("[data-fact]"))) {
     const { fact = "", unit = "" } = cell.dataset;
     const known = fact in kernel.facts;
-    show(/** @type {HTMLElement} */ (cell.parentElement), known);
+    const row = /** @type {HTMLElement} */ (cell.parentElement);
+    show(row, known);
+    setAttr(row, "data-suspect", kernel.suspects.includes(fact) ? "true" : null);
     if (known) setText(cell, factText(kernel.facts[fact], unit));
   }
 }

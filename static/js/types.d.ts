@@ -53,10 +53,11 @@ export interface Verdict {
   evidence: string[];
 }
 
-/** What the kernel says: facts by the names of core/watch/kernel.py. */
+/** What the kernel says: facts by the names of core/watch/kernel.py, and which of them look suspicious (core/watch/suspicion.py). */
 export interface KernelSample {
   age_s: number;
   facts: Record<string, number | string | null>;
+  suspects: string[];
 }
 
 /** Bytes of queued reply above which reading stops, and at which it is taken up again. */

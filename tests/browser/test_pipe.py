@@ -103,3 +103,15 @@ def test_it_fits(server: Any, open_page: Any, connect: Any, width: int) -> None:
     page = open_page(server.url + "/connections/1", width=width)
     expect(vessel(page, "queue")).to_contain_text("full")
     assert page.locator(".pipe").evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
+def test_what_is_suspicious_among_the_facts_is_marked(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"hello")
+    page = open_page(server.url + "/connections/1")
+    window = page.locator("tr:has([data-fact=snd_wnd])")
+    expect(window).to_contain_text("the peer does not read")
+    expect(window).not_to_have_attribute("data-suspect", "true")
+    client.flood()
+    expect(window).to_have_attribute("data-suspect", "true")
+    expect(page.locator("[data-ref=kernelSuspects]")).to_contain_text("to look at")
