@@ -81,6 +81,6 @@ $(STAMPS)/node: $(STAMPS)/browser
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --ignore-scripts --silent --no-fund --no-audit
 	@touch $@
 
-$(STAMPS)/tests: $(STAMPS)/dev $(STAMPS)/node
+$(STAMPS)/tests: tests/browser/setup.sh $(STAMPS)/dev $(STAMPS)/node
 	@sh tests/browser/setup.sh
 	@touch $@

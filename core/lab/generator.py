@@ -1,8 +1,8 @@
 """The load generator of one measurement, a process of its own: `python -m core.lab.generator ORDER`.
 
 ORDER is JSON. Writes one JSON object a line: `{"state": …}` when it begins something else, and at last either
-`{"result": …}` or `{"cannot": why}`. It ends with its standard input. It measures by itself what the server took, so
-that no other process has to be quick.
+`{"result": …}` or `{"cannot": why, "held": …}` (whether its connections are still open). It ends with
+its standard input. It measures by itself what the server took, so that no other process has to be quick.
 """
 
 import json
@@ -60,7 +60,7 @@ def main(task: Task) -> None:
     try:
         _say(_measured(task, held))
     except LoadError as error:
-        _say({"cannot": str(error)})
+        _say({"cannot": str(error), "held": False})
     signal.pause()
 
 
@@ -77,7 +77,7 @@ def _measured(task: Task, held: list[socket.socket]) -> dict[str, Any]:
     _say({"state": "probing"})
     served = _probed(traffic, task.active, probe)
     if not served:
-        return {"cannot": _unserved(traffic, task)}
+        return {"cannot": _unserved(traffic, task), "held": True}
     _say({"state": "idling"})
     quiet = _quiet(probe)
     _say({"state": "measuring"})

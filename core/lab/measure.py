@@ -53,7 +53,7 @@ def measure(order: Order, point: Point, cancelled: Callable[[], bool], told: Cal
     """
     told("starting")
     with ExitStack() as stack:
-        server = stack.enter_context(_server(point))
+        server = stack.enter_context(serving(point))
         task = _task(order, point, server)
         command = [sys.executable, "-m", "core.lab.generator", task.to_json()]
         generator = stack.enter_context(_process(command, stdin=subprocess.PIPE))
@@ -61,7 +61,7 @@ def measure(order: Order, point: Point, cancelled: Callable[[], bool], told: Cal
 
 
 @dataclass(frozen=True)
-class _Server:
+class Server:
     """The processes of a server; `directory` and `tape` are None for a reference."""
 
     port: int
@@ -74,13 +74,13 @@ class _Server:
 class _Following:
     order: Order
     point: Point
-    server: _Server
+    server: Server
     generator: Process
     cancelled: Callable[[], bool]
     told: Callable[[str], None]
 
 
-def _task(order: Order, point: Point, server: _Server) -> Task:
+def _task(order: Order, point: Point, server: Server) -> Task:
     return Task(
         port=server.port,
         pids=server.pids,
@@ -122,11 +122,13 @@ def _followed(of: _Following) -> Json:
 def _finished(said: Json, of: _Following) -> Json:
     tape = of.server.tape
     if tape is None:
-        return said
+        return {name: value for name, value in said.items() if name != "held"}
     tape.catch_up()
     if tape.refused:
         return {"cannot": tape.refusal()}
     if "cannot" in said:
+        if not said["held"]:
+            return {"cannot": said["cannot"]}
         # The warming-up has had as many connections as are active, all of them accepted.
         total, accepted = of.order.active + of.point.idle, max(0, tape.opened - of.order.active)
         return {"cannot": f"{said['cannot']}; the server has accepted {accepted:,} of {total:,} connections"}
@@ -149,7 +151,8 @@ def _lines(process: Process) -> Iterator[bytes | None]:
 
 
 @contextmanager
-def _server(point: Point) -> Iterator[_Server]:
+def serving(point: Point) -> Iterator[Server]:
+    """The server of a point, ready for connections; it is killed at the end. Raises MeasureError and OSError."""
     if point.model in REFERENCES:
         with _reference(point.model) as server:
             yield server
@@ -163,14 +166,14 @@ def _allowed() -> str:
 
 
 @contextmanager
-def _reference(name: str) -> Iterator[_Server]:
+def _reference(name: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "core.lab.server", name, _allowed()]
     with _process(command, stdin=subprocess.PIPE) as process:
-        yield _Server(int(_first_line(process, name)), [process.pid], None, None)
+        yield Server(int(_first_line(process, name)), [process.pid], None, None)
 
 
 @contextmanager
-def _engine(point: Point) -> Iterator[_Server]:
+def _engine(point: Point) -> Iterator[Server]:
     """Worker processes of the engine, as `serve --workers` has them, each with a ring that a tape reads along."""
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="echoscope-lab-"))
@@ -188,7 +191,7 @@ def _engine(point: Point) -> Iterator[_Server]:
             stack.enter_context(_worker(_config(point, directory, number, port)))
             for number in range(1, point.workers + 1)
         ]
-        yield _Server(port, pids, directory, tape)
+        yield Server(port, pids, directory, tape)
 
 
 def _config(point: Point, directory: Path, number: int, port: int) -> WorkerConfig:

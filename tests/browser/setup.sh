@@ -1,19 +1,26 @@
 #!/bin/sh
-# Sees to it that there is a Chromium for the browser tests, or says in one line what is missing.
+# Sees to it that the tests have a Chromium and strace, or says in one line what is missing.
 set -eu
-if [ -n "${ECHOSCOPE_CHROMIUM:-}" ]; then
-  [ -x "$ECHOSCOPE_CHROMIUM" ] || { echo "ECHOSCOPE_CHROMIUM=$ECHOSCOPE_CHROMIUM is not a program" >&2; exit 1; }
-  exit 0
-fi
-command -v chromium >/dev/null && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+
+installed() { # a Debian package, when that is possible
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
   log=$(mktemp)
   if apt-get update -qq >"$log" 2>&1 \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >>"$log" 2>&1; then
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >>"$log" 2>&1; then
     rm "$log"
-    exit 0
+    return 0
   fi
   tail -n 3 "$log" >&2
+  return 1
+}
+
+if [ -n "${ECHOSCOPE_CHROMIUM:-}" ]; then
+  [ -x "$ECHOSCOPE_CHROMIUM" ] || { echo "ECHOSCOPE_CHROMIUM=$ECHOSCOPE_CHROMIUM is not a program" >&2; exit 1; }
+elif ! command -v chromium >/dev/null && ! installed chromium; then
+  echo "browser tests need Chromium: install Debian's package chromium, or set ECHOSCOPE_CHROMIUM to the program" >&2
+  exit 1
 fi
-echo "browser tests need Chromium: install Debian's package chromium, or set ECHOSCOPE_CHROMIUM to the program" >&2
-exit 1
+if ! command -v strace >/dev/null && ! installed strace; then
+  echo "the cross-check of counted system calls needs strace: install Debian's package strace" >&2
+  exit 1
+fi
