@@ -11,7 +11,10 @@ PATHS = ["/", "/connections", "/connections/1", "/events", "/loop", "/lab"]
 FOCUS = """() => {
   const node = document.activeElement;
   if (!node || node === document.body) return null;
-  const style = (one) => { const found = getComputedStyle(one); return [found.outlineStyle, found.outlineWidth, found.boxShadow] };
+  const style = (one) => {
+    const found = getComputedStyle(one);
+    return [found.outlineStyle, found.outlineWidth, found.boxShadow];
+  };
   const lit = (one) => { const [line, width, shadow] = style(one);
     return (line !== 'none' && parseFloat(width) > 0) || shadow !== 'none' };
   const box = node.getBoundingClientRect();
