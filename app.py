@@ -111,6 +111,7 @@ COUNT = click.IntRange(0, 10_000_000)
 @option(
     "--replay", type=click.Path(path_type=Path), default=None, help="Show the log of this directory, serve no echo."
 )
+@option("--gallery", is_flag=True, help="For developers: /gallery shows every component in every state.")
 def serve(**values: Any) -> None:
     """Serve the dashboard and the echo server until SIGTERM or Ctrl-C."""
     from web import serving
@@ -122,18 +123,19 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     from core.service import Service, ServiceError, Settings
     from web.serving import Deployment
 
+    web_options = {"allow_hosts": values["allow_host"], "with_gallery": values["gallery"]}
     if values["replay"] is not None:
         from core.replay import Replay
 
-        return Deployment(lambda: Replay(values["replay"]), ServiceError, _tools, values["allow_host"])
-    web_values = ("host", "port", "allow_host", "replay")
+        return Deployment(lambda: Replay(values["replay"]), ServiceError, _tools, **web_options)
+    web_values = ("host", "port", "allow_host", "replay", "gallery")
     engine_values = {name: value for name, value in values.items() if name not in web_values}
     try:
         settings = Settings(**engine_values)
     except ServiceError as error:
         raise click.UsageError(str(error)) from error
     return Deployment(
-        lambda: Service(settings), ServiceError, lambda made: _tools(made, settings.data_dir), values["allow_host"]
+        lambda: Service(settings), ServiceError, lambda made: _tools(made, settings.data_dir), **web_options
     )
 
 

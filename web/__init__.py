@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 
-from web import api, assets, lab, pages, problems, zoo
+from web import api, assets, gallery, lab, pages, problems, zoo
 from web.downloads import Downloads
 from web.live import Live
 from web.monitor import Monitor
@@ -31,10 +31,12 @@ def create_app(
     most_viewers: int = 48,
     most_downloads: int = 4,
     tools: Tools = NO_TOOLS,
+    with_gallery: bool = False,
 ) -> Flask:
     """The application that shows `monitor`, bound to `host` (None: unknown, a Unix socket for instance).
 
-    Bound to loopback it answers for the names `allow_hosts` too.
+    Bound to loopback it answers for the names `allow_hosts` too. `with_gallery`: also /gallery, for
+    whoever changes the pages.
 
     `app.extensions["echoscope"]` holds its `Live` and `Downloads`: start the one, stop both.
     """
@@ -55,6 +57,8 @@ def create_app(
         app.register_blueprint(zoo.blueprint(tools.zoo))
     app.after_request(assets.compress)
     app.after_request(_no_store)
+    if with_gallery:
+        app.register_blueprint(gallery.blueprint())
     same_origin = SameOrigin(allow_hosts)
     live = Live(app, monitor, most_viewers, same_origin, tools.lab)
     app.wsgi_app = Guard(app.wsgi_app, host, same_origin)  # type: ignore[method-assign]

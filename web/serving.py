@@ -74,11 +74,13 @@ class Deployment:
         failure: type[Exception],
         make_tools: Callable[[Engine], Tools] = lambda _engine: Tools(),
         allow_hosts: Iterable[str] = (),
+        with_gallery: bool = False,
     ) -> None:
         self._make_engine = make_engine
         self._failure = failure
         self._make_tools = make_tools
         self._allow_hosts = tuple(allow_hosts)
+        self._with_gallery = with_gallery
         self._engine: Engine | None = None
         self._stop_asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopper: threading.Thread | None = None
@@ -152,6 +154,7 @@ class Deployment:
             most_viewers=most_viewers,
             most_downloads=max(1, reserve // 4),
             tools=tools,
+            with_gallery=self._with_gallery,
         )
         app.extensions["echoscope"][0].start()
         worker.wsgi = app

@@ -6,7 +6,7 @@ import { mountDialogs, mountKeys } from "./keys.js";
 import { asOf, nowOf, watchParams } from "./moment.js";
 import { mountFilterBoxes } from "./parts/filter_box.js";
 import { momentOfAddress, mountScrubber, pathAt } from "./parts/scrubber.js";
-import { mountStatus } from "./status.js";
+import { mountLook, mountStatus, mountTab } from "./status.js";
 import { createStore } from "./store.js";
 import { mountTips } from "./tips.js";
 import { connect } from "./wire.js";
@@ -48,7 +48,7 @@ async function start() {
   mountDialogs();
   const help = /** @type {HTMLDialogElement} */ (document.getElementById("help"));
   mountKeys(help, /** @type {HTMLInputElement} */ (help.querySelector("[data-keys-switch]")));
-  store.subscribe(mountStatus(document));
+  for (const update of [mountLook(document.body), mountStatus(document), mountTab()]) store.subscribe(update);
   mountFilterBoxes(document, app);
   const jumped = () => {
     wire.again();

@@ -22,6 +22,9 @@ const UP_TO = /^events(\/histogram)?$/;
 /** Nothing on the page changes by itself. @param {Moment} moment */
 export const standsStill = (moment) => moment.at !== null && !moment.playing;
 
+/** @param {Moment} moment @returns {"live" | "playing" | "paused"} */
+export const modeOf = ({ at, playing }) => (at === null ? "live" : playing ? "playing" : "paused");
+
 /** The time that the page takes for now. @param {Moment} moment @param {number} clock milliseconds */
 export const nowOf = (moment, clock) => moment.at ?? clock;
 

@@ -1,36 +1,56 @@
 // @ts-check
-/** The head of every page: how the link stands, the few figures that matter everywhere, title and icon. */
+/** What every page says of the link and the server: in its head, in the tab (title and icon), in the look of all of it. */
 
 import { refs, setAttr, setText, show } from "./dom.js";
 import { count, num, plural, rate } from "./format.js";
 import { standing } from "./link.js";
-import { standsStill } from "./moment.js";
+import { modeOf, standsStill } from "./moment.js";
 
 const ICONS = { calm: "/static/img/icon.svg", full: "/static/img/icon-full.svg", off: "/static/img/icon-off.svg" };
 
-/** @param {ParentNode} root */
-export function mountStatus(root) {
-  const parts = refs(root);
+/** @typedef {import("./store.js").State} State */
+
+/** @param {State} state */
+const standingOf = (state) => standing(state.link, state.now, standsStill(state.moment));
+
+/** What the style sheets go by: how the link stands, which moment is shown. @param {HTMLElement} page */
+export function mountLook(page) {
+  return (/** @type {State} */ state) => {
+    setAttr(page, "data-link", standingOf(state).name);
+    setAttr(page, "data-refused", String(Boolean(state.refused.overview)));
+    setAttr(page, "data-mode", modeOf(state.moment));
+    setAttr(page, "data-replay", String(state.overview?.replay === true || state.span?.live === false));
+  };
+}
+
+/** The title and the icon of the tab. */
+export function mountTab() {
   const title = document.title;
   const icon = /** @type {HTMLLinkElement} */ (document.getElementById("icon"));
-  return (/** @type {import("./store.js").State} */ state) => {
-    const past = state.moment.at !== null;
-    const { name, label, alarm } = standing(state.link, state.now, standsStill(state.moment));
-    setAttr(parts.link, "data-link", name);
-    setText(parts.linkText, past && name === "live" ? "connected" : label);
-    setAttr(document.body, "data-link", name);
-    const ill = !past && state.overview?.healthy === false ? `The server is in trouble: ${state.overview.trouble}.` : "";
-    const refused = state.refused.overview ? `Nothing can be shown: ${state.refused.overview}.` : "";
-    setAttr(document.body, "data-refused", String(refused !== ""));
-    show(parts.banner, Boolean(alarm || refused || ill));
-    setText(parts.bannerText, alarm || refused || ill);
-    if (state.overview) figures(parts, state.overview);
+  return (/** @type {State} */ state) => {
+    const { name } = standingOf(state);
     const blocked = num(state.overview?.connections?.blocked) ?? 0;
     const trouble = name === "live" || name === "connecting" ? "" : `(${name}) `;
     const full = blocked > 0 ? `(${count(blocked)} blocked) ` : "";
-    const wanted = `${trouble || (past ? "(past) " : full)}${title}`;
+    const wanted = `${trouble || (state.moment.at !== null ? "(past) " : full)}${title}`;
     if (document.title !== wanted) document.title = wanted;
     setAttr(icon, "href", trouble ? ICONS.off : blocked > 0 ? ICONS.full : ICONS.calm);
+  };
+}
+
+/** The head and the banner. @param {ParentNode} root */
+export function mountStatus(root) {
+  const parts = refs(root);
+  return (/** @type {State} */ state) => {
+    const past = state.moment.at !== null;
+    const { name, label, alarm } = standingOf(state);
+    setAttr(parts.link, "data-link", name);
+    setText(parts.linkText, past && name === "live" ? "connected" : label);
+    const ill = !past && state.overview?.healthy === false ? `The server is in trouble: ${state.overview.trouble}.` : "";
+    const refused = state.refused.overview ? `Nothing can be shown: ${state.refused.overview}.` : "";
+    show(parts.banner, Boolean(alarm || refused || ill));
+    setText(parts.bannerText, alarm || refused || ill);
+    if (state.overview) figures(parts, state.overview);
   };
 }
 

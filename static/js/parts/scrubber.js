@@ -3,7 +3,7 @@
 
 import { debounce, refs, setAttr, setText, show } from "../dom.js";
 import { clock, duration, toMillis } from "../format.js";
-import { addressParams, atEnd, endOf, fromAddress, LIVE, moved, momentWords, nowOf, strideOf, toggled, written } from "../moment.js";
+import { addressParams, atEnd, endOf, fromAddress, LIVE, modeOf, moved, momentWords, nowOf, strideOf, toggled, written } from "../moment.js";
 import { addressBar, build } from "../url.js";
 
 /** @typedef {import("../store.js").State} State @typedef {import("../main.js").App} App @typedef {import("../moment.js").Moment} Moment */
@@ -76,9 +76,6 @@ export function mountScrubber(root, app, jumped) {
   };
 }
 
-/** @param {Moment} moment @returns {"live" | "playing" | "paused"} */
-const modeOf = ({ at, playing }) => (at === null ? "live" : playing ? "playing" : "paused");
-
 /** What the log holds, asked for now and then. @param {App} app */
 async function askSpan(app) {
   try {
@@ -129,13 +126,11 @@ function keepInLinks(store) {
 /** @param {ReturnType<typeof refs<typeof KINDS>>} parts */
 function shower(parts) {
   let addressed = 0;
-  return (/** @type {State} */ { moment, span, now, overviewTime, overview }) => {
+  return (/** @type {State} */ { moment, span, now, overviewTime }) => {
     const past = moment.at !== null;
     const end = span ? endOf(span, now) : 0;
     const at = moment.at ?? end;
     const mode = modeOf(moment);
-    setAttr(document.body, "data-mode", mode);
-    setAttr(document.body, "data-replay", String(overview?.replay === true || span?.live === false));
     parts.play.disabled = span === null;
     parts.copyMoment.disabled = span === null;
     showSlider(parts.slider, span, at, end, mode);
