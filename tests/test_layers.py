@@ -47,7 +47,8 @@ def code(name: str) -> str:
 
 def imports(name: str) -> list[str]:
     """What a module imports, as paths within static/js; `vendor/` for a library."""
-    found = re.findall(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""", code(name))
+    found = re.findall(r"""^(?:import|export)\b[^"';=]*\bfrom ["']([^"']+)["'];""", code(name), re.MULTILINE)
+    found += re.findall(r"""\bimport\(["']([^"']+)["']\)""", code(name))
     paths = [((SOURCE / name).parent / target).resolve() for target in found]
     return [str(path.relative_to(SOURCE)) if path.is_relative_to(SOURCE) else f"vendor/{path.name}" for path in paths]
 

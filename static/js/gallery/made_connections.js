@@ -1,7 +1,7 @@
 // @ts-check
 /** Made-up connections in full, and lists of them. Pure. */
 
-import { ago, blocked, chance, FINE, HELD_UP, item, many, rows } from "./made_up.js";
+import { ago, blocked, chance, FINE, HELD_UP, item, many, MARKS, rows } from "./made_up.js";
 
 /** @type {import("../types.js").KernelSample} */
 export const SAMPLE = {
@@ -18,7 +18,7 @@ export const SAMPLE = {
 /** @param {Partial<import("../types.js").ConnectionDetail>} [more] @returns {import("../types.js").ConnectionDetail} */
 export const detail = (more = {}) => ({
   ...item(), history: rows(120), events_in_memory: 48_213, kernel: { age_s: 0.2, facts: { ...SAMPLE.facts, unsent: 0, in_flight: 0, snd_wnd: 65_536 } },
-  verdict: FINE, ...more,
+  marks: MARKS, verdict: FINE, ...more,
 });
 
 export const stuck = () => detail({ ...blocked({ conn: 17, peer: "127.0.0.1:40017" }), kernel: SAMPLE, verdict: HELD_UP });

@@ -52,6 +52,9 @@ export const item = (more = {}) => ({
 export const blocked = (more = {}) =>
   item({ conn: 23, peer: "127.0.0.1:40023", state: "blocked", queue_bytes: 262_144, queue_chunks: 4, queue_peak_bytes: 311_296, fulls: 12, idle_s: 4.2, ...more });
 
+/** Above which of them reading pauses, below which it goes on. */
+export const MARKS = { high: 262_144, low: 65_536 };
+
 /** @type {import("../types.js").Verdict} */
 export const HELD_UP = {
   code: "peer_not_reading",
@@ -69,7 +72,7 @@ export const overview = (more = {}) => ({
   recorder: { events: 148_231_456, lost: 0, lag_ms: 212, log_bytes: 331_350_016, dropped: { segments: 0, events: 0, bytes: 0, until: null } },
   viewers: 2, accept_queue: { length: 0, limit: 4096 }, echoes_per_s: 48_213, bytes_in_per_s: 3_085_632, bytes_out_per_s: 4_387_383,
   loop_busy: 0.42, attention: [{ ...blocked(), verdict: HELD_UP }], notable: rows(8).map((one) => ({ ...one, kind: "full" })), time: ago(0),
-  healthy: true, trouble: "", ...more,
+  healthy: true, trouble: "", marks: MARKS, ...more,
 });
 
 /** A server that no one has talked to yet. */
