@@ -16,6 +16,7 @@ PAGE = {
     "dom.js",
     "kernel.js",
     "keys.js",
+    "labchart.js",
     "map.js",
     "map_card.js",
     "rows.js",
@@ -70,7 +71,7 @@ def test_only_the_wire_touches_the_socket() -> None:
 
 
 def test_only_charts_import_the_library_of_charts() -> None:
-    assert [name for name in FILES if "vendor/uPlot.esm.js" in imports(name)] == ["chart.js"]
+    assert [name for name in FILES if "vendor/uPlot.esm.js" in imports(name)] == ["chart.js", "labchart.js"]
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("gallery/")])
