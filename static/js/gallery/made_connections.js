@@ -5,7 +5,7 @@ import { ago, blocked, chance, FINE, HELD_UP, item, many, MARKS, rows } from "./
 
 /** @type {import("../types.js").KernelSample} */
 export const SAMPLE = {
-  age_s: 0.2,
+  age_s: 0.2, suspects: ["probes", "rwnd_limited"],
   facts: {
     unread: 0, unsent: 3_880_448, in_flight: 114_688, send_limit: 4_194_304, receive_limit: 131_072, error: 0, state: "ESTABLISHED",
     ca_state: "Open", retransmits: 0, probes: 4, backoff: 4, options: "timestamps, sack, wscale", rto: 204_000, snd_mss: 32_741, rcv_mss: 536,
@@ -17,7 +17,7 @@ export const SAMPLE = {
 
 /** @param {Partial<import("../types.js").ConnectionDetail>} [more] @returns {import("../types.js").ConnectionDetail} */
 export const detail = (more = {}) => ({
-  ...item(), history: rows(120), events_in_memory: 48_213, kernel: { age_s: 0.2, facts: { ...SAMPLE.facts, unsent: 0, in_flight: 0, snd_wnd: 65_536 } },
+  ...item(), history: rows(120), events_in_memory: 48_213, kernel: { ...SAMPLE, suspects: [], facts: { ...SAMPLE.facts, unsent: 0, in_flight: 0, snd_wnd: 65_536 } },
   marks: MARKS, verdict: FINE, ...more,
 });
 

@@ -20,7 +20,7 @@ export default {
   },
   states: {
     empty: { figures: { verdict: FINE, kernel: null }, note: "The kernel could not be asked: its table is not shown." },
-    few: { figures: { verdict: FINE, kernel: { age_s: 0.1, facts: { unread: 0, unsent: 0, rtt: 48 } } }, note: "An old kernel tells less." },
+    few: { figures: { verdict: FINE, kernel: { age_s: 0.1, suspects: [], facts: { unread: 0, unsent: 0, rtt: 48 } } }, note: "An old kernel tells less." },
     many: { figures: { verdict: HELD_UP, kernel: SAMPLE } },
     closed: { figures: { verdict: HELD_UP, kernel: SAMPLE, closed: true } },
   },
