@@ -84,9 +84,10 @@ export function changed(difference, more) {
   return { text, tone: percent > 0 === more ? "better" : "worse" };
 }
 
-/** Upper and lower ends of labels pushed apart, so that none covers another. @param {number[]} wanted ascending @param {number} height */
-export function apart(wanted, height) {
+/** Places of labels pushed apart, so that none covers another and none is below the bottom. @param {number[]} wanted ascending @param {number} height @param {number} bottom */
+export function apart(wanted, height, bottom) {
   const placed = [...wanted];
   for (let index = 1; index < placed.length; index += 1) placed[index] = Math.max(placed[index], placed[index - 1] + height);
+  for (let index = placed.length - 1, most = bottom; index >= 0; index -= 1, most -= height) placed[index] = Math.min(placed[index], most);
   return placed;
 }

@@ -77,7 +77,7 @@ const topOf = (lines, high) => Math.max(high, ...lines.flatMap((line) => line.va
 function logRange(lines, low, high) {
   const bottom = 10 ** Math.floor(Math.log10(Math.max(low, 1e-3)));
   const top = 10 ** Math.ceil(Math.log10(Math.max(topOf(lines, high), bottom * 1.01)));
-  return [bottom, top];
+  return [0.7 * bottom, top];
 }
 
 /** 1, 10, 100, …; where these are few, 2 and 5 of each as well. @param {number} low @param {number} high */
@@ -124,7 +124,7 @@ function names(u, lines) {
     const value = /** @type {number} */ (u.data[series][index]);
     return { line, x: u.valToPos(u.data[0][index], "x", true), y: u.valToPos(value, "y", true) };
   }).sort((a, b) => a.y - b.y);
-  const ys = apart(ends.map((end) => end.y), LABEL_PX * devicePixelRatio);
+  const ys = apart(ends.map((end) => end.y), LABEL_PX * devicePixelRatio, u.bbox.top + u.bbox.height - LABEL_PX);
   ctx.save();
   ctx.font = FONT.replace("11px", `${11 * devicePixelRatio}px`);
   ctx.textAlign = "left";

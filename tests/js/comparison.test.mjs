@@ -44,5 +44,6 @@ test("a change is only told when it is more than noise", () => {
 });
 
 test("labels are pushed apart", () => {
-  assert.deepEqual(apart([1, 2, 30], 10), [1, 11, 30]);
+  assert.deepEqual(apart([1, 2, 30], 10, 100), [1, 11, 30]);
+  assert.deepEqual(apart([28, 29, 30], 10, 30), [10, 20, 30]);
 });
