@@ -28,104 +28,144 @@ const SETTLE_MS = 150;
 const NEAR = 8;
 const HINT = "Drag to zoom in, click for the row; click first, then the wheel zooms. Keys: + − 0, arrows from event to event, Shift and arrows move";
 
+const PARTS = { lanes: HTMLCanvasElement, zoomIn: HTMLButtonElement, zoomOut: HTMLButtonElement, wholeLife: HTMLButtonElement };
+
+/**
+ * @typedef {{x: number, row: Row | null, at: number} | {row: Row, at: number} | null} Cursor what is read out: what is at a column, or one row, wherever it moves
+ * @typedef {{range: Range | null, bounds: Bounds | null, life: Life | null, cursor: Cursor, mark: [number, number] | null}} Scene
+ *   `range`: null shows what is shown where nothing was chosen
+ * @typedef {ReturnType<typeof refs<typeof PARTS>>} Parts
+ */
+
 /**
  * @param {HTMLElement} root with the parts of templates/timeline.html @param {import("../main.js").App} app
  * @param {(row: Row | null, at: number) => void} goTo shows a row, or what is nearest to a moment (milliseconds), in the table
  */
 export function mountTimeline(root, app, goTo) {
-  const parts = refs(root, { lanes: HTMLCanvasElement, zoomIn: HTMLButtonElement, zoomOut: HTMLButtonElement, wholeLife: HTMLButtonElement });
+  const parts = refs(root, PARTS);
   const address = addressBar(ADDRESS);
-  /** Null: what is shown where nothing was chosen. @type {Range | null} */
-  let range = fromAddress(address.read().since, address.read().until);
-  /** @type {Bounds | null} */
-  let bounds = null;
-  /** @type {Life | null} */
-  let life = null;
-  /** What is read out: what is at a column, or one row, wherever it moves. @type {{x: number, row: Row | null, at: number} | {row: Row, at: number} | null} */
-  let cursor = null;
-  /** @type {[number, number] | null} */
-  let mark = null;
-  const width = () => Math.max(1, Math.floor(parts.lanes.clientWidth - GUTTER));
-  const shown = (/** @type {Bounds} */ known) => range ?? wholeOf(known);
-  const draw = () => {
-    if (!bounds) return;
-    const edges = edgesOf(shown(bounds), bounds);
-    const lanes = life && layout(life, edges, width());
-    const x = cursor && ("x" in cursor ? cursor.x : ((cursor.at - edges.since) / (edges.until - edges.since)) * width());
-    paint(parts.lanes, lanes, edges, { cursor: x, mark });
-    setAttr(parts.timeline, "aria-valuenow", String(Math.min(100, Math.max(0, Math.round(((x ?? width()) / width()) * 100)))));
-    setText(parts.timelineWords, lanes && life ? summary(life, edges, lanes, width()) : "");
-    setText(parts.timelineMode, shown(bounds).until === null && bounds.live ? "live" : edgeWords(edges));
-    show(parts.wholeLife, range !== null);
-  };
-  const load = loader(parts, app, () => bounds && { edges: edgesOf(shown(bounds), bounds), width: width(), follows: shown(bounds).until === null && bounds.live }, (next) => {
-    life = next;
+  /** @type {Scene} */
+  const scene = { range: fromAddress(address.read().since, address.read().until), bounds: null, life: null, cursor: null, mark: null };
+  const draw = () => drawScene(parts, scene);
+  const load = loader(parts, app, () => wantedOf(parts, scene), (life) => {
+    scene.life = life;
     draw();
   });
-  const choose = (/** @type {Range | null} */ next) => {
-    range = next;
-    address.write(toAddress(next));
+  const read = (/** @type {Cursor} */ cursor) => {
+    scene.cursor = cursor;
+    readOut(parts, cursor);
+    draw();
+  };
+  const choose = (/** @type {Range | null} */ range) => {
+    scene.range = range;
+    address.write(toAddress(range));
     read(null);
     load(SETTLE_MS);
   };
-  const read = (/** @type {typeof cursor} */ next) => {
-    cursor = next;
-    const words = next ? (next.row ? rowWords(next.row) : clock(next.at / 1000)) : "";
-    setText(parts.timelineRow, words || HINT);
-    setAttr(parts.timelineRow, "data-hint", String(words === ""));
-    setAttr(parts.timeline, "aria-valuetext", words || null);
-    draw();
+  const change = (/** @type {(range: Range, bounds: Bounds) => Range | null} */ to) => {
+    if (scene.bounds) choose(to(shownOf(scene, scene.bounds), scene.bounds));
   };
-  /** The moment at a column, and the row there if one is. @param {number} x */
-  const under = (x) => {
-    if (!bounds || !life) return null;
-    const { since, until } = edgesOf(shown(bounds), bounds);
-    const perPixel = (until - since) / width();
-    const at = since + x * perPixel;
-    return { x, row: nearest(life, at, NEAR * perPixel), at };
-  };
-  /** From event to event, by the keyboard. @param {number} step */
-  const step = (step) => {
-    if (!bounds || !life) return;
-    const index = neighbour(life, edgesOf(shown(bounds), bounds), cursor, step);
-    if (index !== null) read({ row: life.rows[index], at: life.times[index] });
-  };
-  const change = (/** @type {(range: Range, bounds: Bounds) => Range | null} */ to) => void (bounds && choose(to(shown(bounds), bounds)));
   listen(parts.timeline, parts.lanes, {
-    step, width,
-    point: (x) => read(x === null ? null : under(x)),
-    mark: (next) => {
-      mark = next;
+    width: () => widthOf(parts),
+    step: (step) => read(beside(scene, step) ?? scene.cursor),
+    point: (x) => read(x === null ? null : under(parts, scene, x)),
+    mark: (mark) => {
+      scene.mark = mark;
       draw();
     },
-    zoom: (factor, anchor) => change((now, known) => zoomed(now, known, factor, anchor)),
-    pan: (share) => change((now, known) => panned(now, known, share)),
-    select: (from, to) => change((now, known) => chosen(now, known, from, to)),
+    zoom: (factor, anchor) => change((now, bounds) => zoomed(now, bounds, factor, anchor)),
+    pan: (share) => change((now, bounds) => panned(now, bounds, share)),
+    select: (from, to) => change((now, bounds) => chosen(now, bounds, from, to)),
     begin: () => change(atBeginning), end: () => change(atEnd), whole: () => choose(null),
     open: (x) => {
-      const found = x === undefined ? cursor : under(x);
+      const found = x === undefined ? scene.cursor : under(parts, scene, x);
       if (found) goTo(found.row, found.at);
     },
   });
-  parts.zoomIn.addEventListener("click", () => change((now, known) => zoomed(now, known, 0.5)));
-  parts.zoomOut.addEventListener("click", () => change((now, known) => zoomed(now, known, 2)));
+  parts.zoomIn.addEventListener("click", () => change((now, bounds) => zoomed(now, bounds, 0.5)));
+  parts.zoomOut.addEventListener("click", () => change((now, bounds) => zoomed(now, bounds, 2)));
   parts.wholeLife.addEventListener("click", () => choose(null));
   new ResizeObserver(draw).observe(parts.lanes);
   onTheme(draw);
   app.onAnew(() => load(0));
-  setText(parts.timelineRow, HINT);
-  let drawn = 0;
+  readOut(parts, null);
   return (/** @type {State} */ state) => {
-    const item = state.connection;
-    if (!item || item.state === null || state.connectionTime * 1000 === drawn) return;
-    drawn = state.connectionTime * 1000;
-    const known = bounds;
-    bounds = boundsOf(item, drawn);
-    const jumped = known === null || known.live !== bounds.live || drawn < known.end;
-    if (life && (range === null || range.until === null)) life = grown(life, state.tail.entries.flatMap((entry) => ("row" in entry ? [entry.row] : [])));
-    if (jumped) load(0);
+    const before = scene.bounds;
+    if (!follow(scene, state)) return;
+    const now = /** @type {Bounds} */ (scene.bounds);
+    if (before === null || before.live !== now.live || now.end < before.end) load(0);
     draw();
   };
+}
+
+/** Takes what a frame brings; whether there is something new. @param {Scene} scene @param {State} state */
+function follow(scene, { connection: item, connectionTime, tail }) {
+  if (!item || item.state === null) return false;
+  const bounds = boundsOf(item, connectionTime * 1000);
+  const { bounds: before, range, life } = scene;
+  if (before && before.end === bounds.end && before.live === bounds.live && life && life === growing(life, range, tail)) return false;
+  scene.bounds = bounds;
+  scene.life = life && growing(life, range, tail);
+  return true;
+}
+
+/** With the live rows, where the range reaches as far as they come. @param {Life} life @param {Range | null} range @param {State["tail"]} tail */
+function growing(life, range, tail) {
+  if (range !== null && range.until !== null) return life;
+  return grown(life, tail.entries.flatMap((entry) => ("row" in entry ? [entry.row] : [])));
+}
+
+/** Columns of the lanes. @param {Parts} parts */
+const widthOf = (parts) => Math.max(1, Math.floor(parts.lanes.clientWidth - GUTTER));
+
+/** @param {Scene} scene @param {Bounds} bounds */
+const shownOf = (scene, bounds) => scene.range ?? wholeOf(bounds);
+
+/** What is to be asked for. @param {Parts} parts @param {Scene} scene */
+function wantedOf(parts, scene) {
+  const { bounds } = scene;
+  if (!bounds) return null;
+  const range = shownOf(scene, bounds);
+  return { edges: edgesOf(range, bounds), width: widthOf(parts), follows: range.until === null && bounds.live };
+}
+
+/** @param {Parts} parts @param {Scene} scene */
+function drawScene(parts, scene) {
+  const { life, cursor, mark } = scene;
+  const wanted = wantedOf(parts, scene);
+  if (!wanted) return;
+  const { edges, width, follows } = wanted;
+  const lanes = life && layout(life, edges, width);
+  const x = cursor && ("x" in cursor ? cursor.x : ((cursor.at - edges.since) / (edges.until - edges.since)) * width);
+  paint(parts.lanes, lanes, edges, { cursor: x, mark });
+  setAttr(parts.timeline, "aria-valuenow", String(Math.min(100, Math.max(0, Math.round(((x ?? width) / width) * 100)))));
+  setText(parts.timelineWords, lanes && life ? summary(life, edges, lanes, width) : "");
+  setText(parts.timelineMode, follows ? "live" : edgeWords(edges));
+  show(parts.wholeLife, scene.range !== null);
+}
+
+/** @param {Parts} parts @param {Cursor} cursor */
+function readOut(parts, cursor) {
+  const words = cursor ? (cursor.row ? rowWords(cursor.row) : clock(cursor.at / 1000)) : "";
+  setText(parts.timelineRow, words || HINT);
+  setAttr(parts.timelineRow, "data-hint", String(words === ""));
+  setAttr(parts.timeline, "aria-valuetext", words || null);
+}
+
+/** The moment at a column, and the row there if one is. @param {Parts} parts @param {Scene} scene @param {number} x */
+function under(parts, { range, bounds, life }, x) {
+  if (!bounds || !life) return null;
+  const { since, until } = edgesOf(range ?? wholeOf(bounds), bounds);
+  const perPixel = (until - since) / widthOf(parts);
+  const at = since + x * perPixel;
+  return { x, row: nearest(life, at, NEAR * perPixel), at };
+}
+
+/** From event to event, by the keyboard. @param {Scene} scene @param {number} step @returns {Cursor} */
+function beside({ range, bounds, life, cursor }, step) {
+  if (!bounds || !life) return null;
+  const index = neighbour(life, edgesOf(range ?? wholeOf(bounds), bounds), cursor, step);
+  return index === null ? null : { row: life.rows[index], at: life.times[index] };
 }
 
 /** @param {import("../range.js").Edges} edges */
