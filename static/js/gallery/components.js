@@ -20,4 +20,5 @@ export const COMPONENTS = {
   connection: "Connection",
   events: "Events",
   loop: "Loop",
+  lab: "Lab",
 };
