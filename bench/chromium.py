@@ -1,8 +1,10 @@
 """A browser that looks at the dashboard, and what its debugger tells of it."""
 
 import os
+import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -14,6 +16,7 @@ from bench.processes import BenchError
 FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 WIDTH, HEIGHT = 1440, 900
 PATIENCE_MS: Final = 30_000
+_VIEW: Final = re.compile(r'\d+\["frame",\{"view":"(\w+)"')
 _WHEN: Final = """(patience) => new Promise((done, fail) => {
   const end = performance.now() + patience;
   const look = () => {
@@ -49,6 +52,11 @@ class Tab:
     def __init__(self, page: Page) -> None:
         self.page = page
         self._debugger: CDPSession = page.context.new_cdp_session(page)
+        self.frames: Counter[str] = Counter()
+        """Frames of each view that have come."""
+        self.on("Network.webSocketFrameReceived", self._count)
+        # Before the page has a socket: of one that is open already nothing is told.
+        self.ask("Network.enable")
 
     def ask(self, method: str, **parameters: Any) -> Any:
         """What the debugger answers (chromedevtools.github.io/devtools-protocol)."""
@@ -57,6 +65,11 @@ class Tab:
     def on(self, event: str, task: Any) -> None:
         """Call `task` with each such event of the debugger."""
         self._debugger.on(event, task)
+
+    def _count(self, event: dict[str, Any]) -> None:
+        view = _VIEW.match(event["response"]["payloadData"])
+        if view:
+            self.frames[view[1]] += 1
 
     def heap(self) -> int:
         """Bytes of JavaScript objects that are in use, after everything else was collected."""

@@ -80,5 +80,4 @@ def _sizes(opened: Tab) -> list[int]:
         sizes.append(int(event["encodedDataLength"]))
 
     opened.on("Network.loadingFinished", finished)
-    opened.ask("Network.enable")
     return sizes

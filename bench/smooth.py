@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from bench.chromium import Tab
+from bench.processes import BenchError
 
 LONG_MS: Final = 50
 MAP_FILES: Final = ("map.js", "map_cells.js", "map_card.js")
@@ -60,18 +61,17 @@ def _metrics(watched: Tab) -> dict[str, float]:
 
 def map_ms(watched: Tab, seconds: float) -> float:
     """Milliseconds of the main thread for each frame of the map: all that runs in its files or is called from there."""
-    frames: list[Any] = []
-    watched.on("Network.webSocketFrameReceived", lambda event: frames.append(event["response"]["payloadData"][:60]))
-    watched.ask("Network.enable")
+    before = watched.frames["map"]
     watched.ask("Profiler.enable")
     watched.ask("Profiler.setSamplingInterval", interval=_SAMPLING_US)
     watched.ask("Profiler.start")
     # Waits as Playwright waits, so that its events are taken in.
     watched.page.wait_for_timeout(seconds * 1000)
     profile = watched.ask("Profiler.stop")["profile"]
-    watched.ask("Network.disable")
-    count = sum('"view":"map"' in text for text in frames)
-    return _inclusive_us(profile) / 1000 / max(1, count)
+    count = watched.frames["map"] - before
+    if not count:
+        raise BenchError("no frame of the map came while it was measured")
+    return _inclusive_us(profile) / 1000 / count
 
 
 def _inclusive_us(profile: dict[str, Any]) -> int:

@@ -140,6 +140,14 @@ def test_every_answer_carries_the_headers(browser: Any, path: str) -> None:
     assert "Access-Control-Allow-Origin" not in headers
 
 
+@pytest.mark.parametrize("path", ["/static/js/main.js", "/static/css/base.css"])
+def test_parts_of_a_page_carry_what_concerns_them(browser: Any, path: str) -> None:
+    with browser.get(path) as answer:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "Content-Security-Policy" not in answer.headers
+
+
 def test_live_updates_refuse_another_origin(site: Site) -> None:
     import requests
 

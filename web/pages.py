@@ -1,19 +1,23 @@
 """The pages of the dashboard."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from flask import Blueprint, render_template, request
 
 from core.watch.kernel import FACTS
 from core.watch.suspicion import SUSPICIONS
+from web.modules import modules_of
 from web.monitor import Monitor
 from web.parameters import MAX_CONN
+
+_SCRIPTS: Final = Path(__file__).resolve().parent.parent / "static" / "js"
 
 
 def blueprint(monitor: Monitor) -> Blueprint:
     """The routes of the pages; what they show comes by the API and the live updates."""
     pages = Blueprint("pages", __name__)
-    pages.context_processor(lambda: _about(monitor))
+    pages.context_processor(lambda: _about(monitor) | {"modules": lambda view: modules_of(_SCRIPTS, view.strip())})
 
     @pages.get("/")
     def overview() -> str:

@@ -30,6 +30,13 @@ HEADERS: Final = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )
+PART_HEADERS: Final = tuple(
+    header
+    for header in HEADERS
+    if header[0] in ("X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Resource-Policy")
+)
+"""Of a script or a style sheet: the others say what a document may do, and would be a quarter of what a page weighs."""
+_PARTS: Final = ("text/javascript", "text/css")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 Environ = dict[str, Any]
@@ -115,8 +122,9 @@ class Guard:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            present = {name.lower() for name, _ in headers}
-            return start_response(status, headers + [h for h in HEADERS if h[0].lower() not in present], *rest)
+            present = {name.lower(): value for name, value in headers}
+            wanted = PART_HEADERS if present.get("content-type", "").startswith(_PARTS) else HEADERS
+            return start_response(status, headers + [h for h in wanted if h[0].lower() not in present], *rest)
 
         refusal = self._host_refusal(environ) or self._origin_refusal(environ)
         if refusal is None:

@@ -24,8 +24,12 @@ export function layout(count, width, height) {
 /** The cells of a frame. @param {string} text base64 of deflated bytes @returns {Promise<Uint8Array<ArrayBuffer>>} */
 export async function unpack(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const { readable, writable } = new DecompressionStream("deflate");
+  const writer = writable.getWriter();
+  const written = writer.write(packed).then(() => writer.close());
+  const cells = new Uint8Array(await new Response(readable).arrayBuffer());
+  await written;
+  return cells;
 }
 
 /** Where a key leads from a cell; undefined: it is not for us. @param {string} key @param {number | null} from @param {number} count @param {number} columns */
