@@ -11,6 +11,7 @@ FILES = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.js"))
 PAGE = {
     "api.js",
     "chart.js",
+    "clipboard.js",
     "colours.js",
     "columns.js",
     "dom.js",

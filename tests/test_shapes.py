@@ -127,8 +127,10 @@ ANSWERS = {
     "UnknownConnection": lambda monitor: monitor.unknown(99, monitor.latest()),
     "MapFrame": lambda monitor: monitor.map("conn"),
     "EventsFrame": lambda monitor: monitor.events_until("", None, monitor.latest(), 10),
+    "EventsFrame with marks": lambda monitor: monitor.events_until("", None, monitor.latest(), 10, "kind:open"),
     "LoopFrame": lambda monitor: monitor.loop(),
     "EventsPage": lambda monitor: monitor.events("", None, None, 10, None),
+    "EventsPage with marks": lambda monitor: monitor.events("", None, None, 10, None, mark="kind:open"),
     "HistogramPage": lambda monitor: monitor.histogram("", None, None, 10, None),
     "Estimate": lambda monitor: monitor.estimate("csv", "", None, None),
     "SeriesAnswer": lambda monitor: monitor.series(60),
@@ -140,7 +142,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_is_what_its_type_says(service: Service, name: str) -> None:
-    assert complaints(ANSWERS[name](service.monitor), name, name) == []
+    assert complaints(ANSWERS[name](service.monitor), name.split()[0], name) == []
 
 
 @pytest.mark.parametrize("name", ["Status", "Overview", "Connections", "ConnectionDetail", "MapFrame", "SeriesAnswer"])

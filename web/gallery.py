@@ -5,6 +5,7 @@ from typing import Final
 from flask import Blueprint, render_template
 from markupsafe import Markup
 
+from core.record.events import FIELDS
 from core.watch.kernel import FACTS
 
 PAGES: Final = ("overview", "connections", "connection", "events", "loop", "lab")
@@ -25,4 +26,4 @@ def blueprint() -> Blueprint:
 
 def _markup(page: str) -> Markup:
     """What a page has between its head and its foot, as it is served."""
-    return Markup(render_template(f"{page}.html", layout="bare.html", conn=17, facts=FACTS, workers=2))  # noqa: S704
+    return Markup(render_template(f"{page}.html", layout="bare.html", conn=17, facts=FACTS, fields=FIELDS, workers=2))  # noqa: S704

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from flask import Blueprint, render_template, request
 
+from core.record.events import FIELDS
 from core.watch.kernel import FACTS
 from core.watch.suspicion import SUSPICIONS
 from web.modules import modules_of
@@ -34,7 +35,7 @@ def blueprint(monitor: Monitor) -> Blueprint:
 
     @pages.get("/events")
     def events() -> str:
-        return render_template("events.html")
+        return render_template("events.html", fields=FIELDS)
 
     @pages.get("/loop")
     def loop() -> str:

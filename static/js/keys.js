@@ -10,6 +10,12 @@ import { moveRow, openRow } from "./table.js";
 
 /** @typedef {{keys: string[], does: string}} Line of the map @typedef {{key: string, does: string, needs: string, act: () => void}} Key */
 
+/** Keys of the view that is shown, before the general ones. @type {Key[]} */
+const ofView = [];
+
+/** @param {Key[]} keys */
+export const viewKeys = (keys) => void ofView.push(...keys);
+
 const STORED = "echoscope-keys";
 const ROWS = "table[data-rows]";
 
@@ -52,14 +58,14 @@ export function mountKeys(help, toggle) {
 function actionOf(key) {
   const element = marked().find(({ dataset }) => dataset.hotkey === key);
   if (element) return () => (typing(element) ? element.focus() : element.click());
-  return EVERYWHERE.find((one) => one.key === key)?.act;
+  return [...ofView, ...EVERYWHERE].find((one) => one.key === key)?.act;
 }
 
 /** The map of this page, made when it is opened. @param {HTMLElement} help */
 function fillMap(help) {
   const here = (/** @type {{needs: string}} */ { needs }) => document.querySelector(needs) !== null;
   const keys = marked().map(({ dataset }) => ({ keys: [dataset.hotkey ?? ""], does: dataset.does ?? "" }));
-  const lines = [...keys, ...EVERYWHERE.filter(here).map(({ key, does }) => ({ keys: [key], does })), ...AT_THE_FOCUS.filter(here)];
+  const lines = [...keys, ...[...ofView, ...EVERYWHERE].filter(here).map(({ key, does }) => ({ keys: [key], does })), ...AT_THE_FOCUS.filter(here)];
   help.querySelector("[data-keys-list]")?.replaceChildren(...lines.map(({ keys: names, does }) =>
     entry(names.flatMap((name) => [el("kbd", {}, name), " "]), does)));
   const widgets = /** @type {HTMLElement[]} */ (Array.from(document.querySelectorAll("[data-keys-of]")));

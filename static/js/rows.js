@@ -12,7 +12,7 @@ const some = (value) => (Number(value) > 0 ? bytes(value) : "");
 
 /** A link to a connection's page, made once a cell. @param {HTMLElement} cell @param {unknown} conn */
 export function connectionLink(cell, conn) {
-  if (!cell.firstElementChild) cell.append(el("a"));
+  if (!cell.firstElementChild) cell.replaceChildren(el("a"));
   const link = /** @type {HTMLAnchorElement} */ (cell.firstElementChild);
   setAttr(link, "href", `/connections/${conn}`);
   setText(link, String(conn));
@@ -56,6 +56,17 @@ function gapText(entry) {
   if (entry.gap === 0) return "The link was down here: rows may be missing from this list. They are in the log and in the download.";
   return `${plural(entry.gap, "row")} not shown here: more came than a person can read. They are in the log and in the download.`;
 }
+
+/** What is missing from a list, and why. @param {import("./rowblock.js").Gap} gap */
+export function gapWords({ gap, why, marks }) {
+  if (why === "torn" && gap === 0) return "The link was down here: rows may be missing from this list. They are in the log";
+  const matches = marks > 0 ? `, ${count(marks)} of them highlighted` : "";
+  const reason = why === "unkept" ? "the list was held for so long that it could keep no more" : "more came than a person can read";
+  return `${plural(gap, "row")} not shown here${matches}: ${reason}. They are in the log`;
+}
+
+/** What fills a long list of events. @type {import("./parts/rowpool.js").Filling} */
+export const EVENT_LIST = { cells: CELLS, gap: gapWords, mark: ({ row }) => eventWords(row)[0] };
 
 /** Options of a table of event entries. @type {import("./table.js").Options<Entry>} */
 export const EVENT_TABLE = {

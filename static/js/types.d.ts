@@ -195,10 +195,12 @@ export interface MapFrame {
   at?: Time;
 }
 
-/** New rows of the live tail, newest last; `skipped` of them were left out. */
+/** New rows of the live tail, newest last; `skipped` of them were left out. `marks`: places of the items that match the mark. */
 export interface EventsFrame {
   items: EventRow[];
   skipped: number;
+  marks?: number[];
+  skipped_marks?: number;
   at?: Time;
   end?: boolean;
 }
@@ -293,6 +295,7 @@ export interface EventsPage {
   items: EventRow[];
   next: string | null;
   progress: PageProgress;
+  marks?: number[];
 }
 
 export interface HistogramPage {

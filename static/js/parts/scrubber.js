@@ -117,7 +117,8 @@ async function copy(parts, app) {
 function keepInLinks(store) {
   const complete = (/** @type {Event} */ event) => {
     const link = event.target instanceof Element ? event.target.closest("a") : null;
-    if (!link || link.origin !== location.origin || !PAGES.test(link.pathname)) return;
+    // A link that names a moment itself leads to that one.
+    if (!link || link.dataset.moment !== undefined || link.origin !== location.origin || !PAGES.test(link.pathname)) return;
     link.search = build(addressParams(store.get().moment), DEFAULTS, link.search);
   };
   for (const name of ["click", "auxclick", "contextmenu"]) document.addEventListener(name, complete, { capture: true });

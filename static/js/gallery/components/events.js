@@ -18,6 +18,7 @@ export default {
     empty: { answers: { "events/histogram": histogramPage(0) }, actions: [frame("events", { items: [], skipped: 0 })] },
     few: { answers, actions: [some] },
     many: { answers, actions: [some, flood] },
+    highlighted: { answers, actions: [frame("events", { items: rows(30), skipped: 0, marks: [3, 4, 17], skipped_marks: 0 })] },
     held: { answers, actions: [some, { type: "hold", held: true }, flood] },
     error: { refusals: { events: 'unknown field "foo" in "foo:1"' } },
     past: { answers, actions: [{ type: "moment", moment: { at: NOW, playing: false, speed: 1 } }, some] },

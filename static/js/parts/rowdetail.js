@@ -1,0 +1,82 @@
+// @ts-check
+/** All that one row says: each field with its unit and meaning, and where to go on from there. */
+
+import { refs, setAttr, setText, show } from "../dom.js";
+import { bytes, clock, count, stamp, toMillis } from "../format.js";
+import { gapWords } from "../rows.js";
+import { justAfter } from "../time.js";
+import { build } from "../url.js";
+import { chip, eventWords, reasonSentence } from "../words.js";
+
+/** @typedef {import("../rowblock.js").Row} Row @typedef {import("../rowblock.js").Entry} Entry @typedef {{before: string, after: string}} Around */
+/** @typedef {ReturnType<typeof refs<typeof KINDS>>} Parts */
+
+const AROUND_MS = 1000;
+const SIZES = new Set(["bytes_in", "bytes_out", "queue_bytes"]);
+const RANGE = { q: "", mode: "", since: "", until: "", at: "", speed: "" };
+
+const KINDS = { detailAround: HTMLAnchorElement };
+
+/** @param {ParentNode} root with what the template rowlist.html has */
+export function mountDetail(root) {
+  const parts = refs(root, KINDS);
+  const values = /** @type {HTMLElement[]} */ (Array.from(parts.detail.querySelectorAll("[data-field]")));
+  return {
+    isOpen: () => !parts.detail.hidden,
+    close: () => show(parts.detail, false),
+    /** @param {Entry} entry @param {Around} around @param {boolean} focus whether the reader goes there */
+    show: (entry, around, focus) => {
+      const row = "row" in entry ? entry.row : null;
+      show(parts.detail, true);
+      show(parts.detailFields, row !== null);
+      show(parts.detailConn, row !== null && row.conn > 0);
+      show(parts.detailMoment, row !== null);
+      show(parts.detailCopy, row !== null);
+      if ("gap" in entry) showGap(parts, entry, around);
+      else showRow(parts, values, entry.row);
+      if (focus) parts.detailTitle.focus();
+    },
+  };
+}
+
+/** @param {Parts} parts @param {HTMLElement[]} values @param {Row} row */
+function showRow(parts, values, row) {
+  chip(parts.detailKind, row.kind, eventWords(row));
+  setText(parts.detailTime, clock(row.time));
+  const [, meaning] = eventWords(row);
+  const reason = reasonSentence(row.reason);
+  setText(parts.detailText, `${meaning[0].toUpperCase()}${meaning.slice(1)}. ${reason}`.trim());
+  for (const value of values) setText(value, fieldText(row, /** @type {keyof Row} */ (value.dataset.field)));
+  const at = toMillis(row.time) ?? 0;
+  const written = (/** @type {number} */ ms) => new Date(ms).toISOString();
+  setAttr(parts.detailConn, "href", `/connections/${row.conn}`);
+  setText(parts.detailConn, `Connection ${row.conn}`);
+  setText(parts.detailAround, "All events ±1 s");
+  range(parts.detailAround, written(at - AROUND_MS), written(at + AROUND_MS));
+  setAttr(parts.detailMoment, "href", location.pathname + build({ at: row.time }, { at: "", speed: "" }, location.search));
+}
+
+/** What is missing there, and the way to it. @param {Parts} parts @param {import("../rowblock.js").Gap} gap @param {Around} around */
+function showGap(parts, gap, { before, after }) {
+  chip(parts.detailKind, gap.gap > 0 ? "not shown" : "a break", ["life", ""]);
+  setText(parts.detailTime, gap.gap > 0 ? count(gap.gap) : "");
+  setText(parts.detailText, `${gapWords(gap)}.`);
+  setText(parts.detailAround, "Read them from the log");
+  range(parts.detailAround, before && justAfter(before), after);
+}
+
+/** @param {HTMLAnchorElement} link @param {string} since @param {string} until */
+function range(link, since, until) {
+  setAttr(link, "href", location.pathname + build({ since, until }, RANGE, location.search));
+}
+
+/** The exact value, and beside it the one that is read more easily. @param {Row} row @param {keyof Row} name */
+function fieldText(row, name) {
+  const value = row[name];
+  if (name === "time") return `${value} (${stamp(value)} local time)`;
+  if (name === "emptied") return value ? "yes" : "no";
+  if (typeof value === "string") return value || "none";
+  const exact = String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+  if (SIZES.has(name)) return Number(value) >= 1000 ? `${exact} bytes (${bytes(value)})` : `${exact} bytes`;
+  return name === "conn" && value === 0 ? "0 (the server itself)" : exact;
+}
