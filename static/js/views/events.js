@@ -148,7 +148,7 @@ function showCounts(parts, { moment }, log, set) {
 function showNothing(parts, { moment }, log, set) {
   const empty = log.loaded && log.end === log.first;
   show(parts.nothing, empty);
-  show(parts.frame, !empty);
+  show(parts.scroller, !empty);
   const filtered = set.q || set.since || set.until;
   const over = set.until !== "" || moment.at !== null;
   const none = filtered ? "Nothing matches yet. New rows that do will show here." : "No events yet. They come as soon as a client connects.";

@@ -9,7 +9,7 @@ const some = frame("events", { items: rows(5), skipped: 0 });
 
 /** @type {import("../stage.js").Component} */
 export default {
-  page: "events",
+  page: "connection",
   pick: ".scroller, .more",
   mount: (root, app, { figures }) => {
     const older = mountOlder(root, app, SET, "That is all: the log has no older rows of this set.");

@@ -22,7 +22,7 @@ const everyKind = Object.keys(KINDS).map((kind, index) =>
 
 /** @type {import("../stage.js").Component} */
 export default {
-  page: "events",
+  page: "connection",
   pick: ".scroller",
   mount: (root, _app, { figures }) => {
     createTable(refs(root, { table: HTMLTableElement }).table, EVENT_TABLE).update(figures);
