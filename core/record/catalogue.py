@@ -25,6 +25,7 @@ _CONNECTION_MEANING: Final = {
     "state": "how it is doing",
     "opened": "when it was accepted",
     "idle_s": "time since the last read or write",
+    "waiting_s": "for how long something has been queued",
     "bytes_in": "read from the client since it was opened",
     "bytes_out": "taken by the kernel for the client",
     "echoes": "reads that were answered",

@@ -28,9 +28,10 @@ export function mountTab() {
   const title = document.title;
   const icon = /** @type {HTMLLinkElement} */ (document.getElementById("icon"));
   return (/** @type {State} */ state) => {
-    const { name } = standingOf(state);
+    const { name, alarm } = standingOf(state);
     const blocked = num(state.overview?.connections?.blocked) ?? 0;
-    const trouble = name === "live" || name === "connecting" ? "" : `(${name}) `;
+    // The first moment of a page is no trouble.
+    const trouble = name === "live" || (name === "connecting" && !alarm) ? "" : `(${name}) `;
     const full = blocked > 0 ? `(${count(blocked)} blocked) ` : "";
     const wanted = `${trouble || (state.moment.at !== null ? "(past) " : full)}${title}`;
     if (document.title !== wanted) document.title = wanted;

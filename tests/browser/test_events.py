@@ -103,6 +103,7 @@ def test_a_filter_holds_for_the_tail_and_the_address(server: Any, open_page: Any
     expect(rows(page)).to_have_count(1)
     expect(page).to_have_url(server.url + "/events?q=kind:echo+bytes_in%3E50")
     page.locator("#q").fill("kind:nonsense")
+    expect(page.locator("#filter-error")).to_contain_text("Filter not applied: ")
     expect(page.locator("#filter-error")).to_contain_text("nonsense")
     client.echo(b"x" * 101)
     expect(rows(page)).to_have_count(2)

@@ -4,6 +4,7 @@
 import { debounce, refs, setAttr, setText, show } from "../dom.js";
 import { getTerm, setTerm } from "../filter.js";
 import { isMoment } from "../time.js";
+import { showFault } from "./filter_box.js";
 
 /** @typedef {{q: string, mode: string, since: string, until: string}} Params as they stand in the address bar */
 /** @typedef {ReturnType<typeof refs<typeof KINDS>>} Parts */
@@ -31,10 +32,11 @@ export const setParts = (root) => refs(root, KINDS);
 
 /** @param {Parts} parts @param {Params} params @param {string} error */
 export function showError(parts, params, error) {
-  setText(parts.filterError, error);
-  show(parts.filterError, error !== "");
-  const times = timeError(params) !== "";
-  setAttr(parts.q, "aria-invalid", error && !times ? "true" : null);
+  if (timeError(params)) {
+    setText(parts.filterError, error);
+    show(parts.filterError, error !== "");
+    setAttr(parts.q, "aria-invalid", null);
+  } else showFault(parts.q, parts.filterError, error);
   for (const name of /** @type {const} */ (["since", "until"])) {
     setAttr(parts[name], "aria-invalid", parts[name].value && !isMoment(parts[name].value) ? "true" : null);
   }
