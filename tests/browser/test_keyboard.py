@@ -110,6 +110,7 @@ def test_find_a_connection_and_open_it(busy: Any, open_page: Any) -> None:
     page = live(open_page(busy.url + "/connections"))
     press(page, "/")
     page.keyboard.type("state")
+    expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
     press(page, "ArrowDown", "Enter")
     expect(page.locator("#q")).to_have_value("state:")
     page.keyboard.type("clo")
