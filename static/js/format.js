@@ -14,13 +14,15 @@ const grouped = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 export function num(value) {
   if (value === null || value === undefined || value === "") return null;
   const number = Number(value);
-  return Number.isFinite(number) ? number : null;
+  // No minus before a zero.
+  return Number.isFinite(number) ? number + 0 : null;
 }
 
 /** Three significant digits, without trailing noise. @param {number} value */
 function significant(value) {
-  if (value >= 99.95 || value === 0) return value.toFixed(0);
-  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+  const size = Math.abs(value);
+  if (size >= 99.95 || size === 0) return value.toFixed(0);
+  return size >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /**
@@ -117,9 +119,8 @@ export function millis(value) {
  * @returns {number | null}
  */
 export function toMillis(time) {
-  if (typeof time === "number") return time * 1000;
-  if (typeof time !== "string" || time === "") return null;
-  const value = Date.parse(time.replace(/(\.\d{3})\d+/, "$1"));
+  if (typeof time !== "string" && typeof time !== "number") return null;
+  const value = new Date(typeof time === "number" ? time * 1000 : time.replace(/(\.\d{3})\d+/, "$1")).getTime();
   return Number.isNaN(value) ? null : value;
 }
 

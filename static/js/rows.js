@@ -53,13 +53,13 @@ const CELLS = {
 /** @param {Entry} entry */
 function gapText(entry) {
   if (!("gap" in entry)) return "";
-  if (entry.gap === 0) return "The link was down here: rows may be missing from this list. They are in the log and in the download.";
+  if (entry.gap === 0) return "The link failed here: rows may be missing from this list. They are in the log and in the download.";
   return `${plural(entry.gap, "row")} not shown here: more came than a person can read. They are in the log and in the download.`;
 }
 
 /** What is missing from a list, and why. @param {import("./rowblock.js").Gap} gap */
 export function gapWords({ gap, why, marks }) {
-  if (why === "torn" && gap === 0) return "The link was down here: rows may be missing from this list. They are in the log";
+  if (why === "torn" && gap === 0) return "The link failed here: rows may be missing from this list. They are in the log";
   const matches = marks > 0 ? `, ${count(marks)} of them highlighted` : "";
   const reason = why === "unkept" ? "the list was held for so long that it could keep no more" : "more came than a person can read";
   return `${plural(gap, "row")} not shown here${matches}: ${reason}. They are in the log`;

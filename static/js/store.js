@@ -27,7 +27,7 @@ import * as rowlog from "./rowlog.js";
  * @typedef {{[V in keyof Frames]: {type: "frame", view: V, data: Frames[V] | Trouble, time?: string | number, now: number}}[keyof Frames]} FrameAction
  * @typedef {{type: "tick", now: number} | {type: "link", phase: Link["phase"], why?: string, now: number} | FrameAction
  *   | {type: "recent", answer: import("./series.js").Answer} | {type: "history", answer?: import("./series.js").Answer, error?: string} | {type: "zoomed", answer: import("./series.js").Answer | null}
- *   | {type: "restart", view: string} | {type: "clear"} | {type: "hold", held: boolean} | {type: "openLog"} | {type: "freeze", frozen: boolean} | {type: "older", page: import("./types.js").EventsPage}
+ *   | {type: "restart", view: string} | {type: "missed", view: string} | {type: "clear"} | {type: "hold", held: boolean} | {type: "openLog"} | {type: "freeze", frozen: boolean} | {type: "older", page: import("./types.js").EventsPage}
  *   | {type: "moment", moment: Moment} | {type: "span", span: Span | null} | {type: "refused", view: string, error: string}
  *   | {type: "histogram", change: Partial<Histogram>} | {type: "transfers", change: (transfers: Transfer[]) => Transfer[]}} Action
  * @typedef {import("./transfers.js").Transfer} Transfer
@@ -67,6 +67,8 @@ const REDUCERS = {
   }),
   zoomed: (state, { answer }) => ({ ...state, zoomed: answer && fromAnswer(answer), historyError: "" }),
   restart: (state, { view }) => (view === "events" ? events(state, replaced, replaced) : state),
+  // Every view's frame is whole but those of the events, which are the rows since the one before.
+  missed: (state, { view }) => (view === "events" ? events(state, rejoin, rowlog.rejoin) : state),
   clear: (state) => events(state, (tail) => ({ ...emptyTail(), held: tail.held }), rowlog.another),
   hold: (state, { held }) => events(state, (tail) => hold(tail, held), (log) => rowlog.hold(log, held)),
   older: (state, { page }) => events(state, (tail) => older(tail, page), (log) => rowlog.older(log, page)),

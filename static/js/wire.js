@@ -20,7 +20,9 @@ const OPTIONS = {
  * @typedef {import("./link.js").Link["phase"]} Phase
  * @typedef {import("socket.io-client").Socket} Socket
  * @typedef {{wanted: object, sent: object | null, good: object | null, deaf: boolean, changing: boolean,
- *   told: (error: string) => void}} Watch
+ *   answered: boolean, over: boolean, broken: boolean, n: number, told: (error: string) => void}} Watch
+ *   `n`: the number of the last frame; `answered`: the server has said that it watches; `over`: no one wants it any more;
+ *   `broken`: its last frame could not be read
  * @typedef {{watch: (view: string, params?: object) => Promise<string>, unwatch: (view: string) => void, again: () => void,
  *   onReconnect: (task: () => void) => void}} Wire `watch` resolves to the server's error, "" for none
  */
@@ -48,10 +50,10 @@ export function connect(store, common) {
       bring(view, watch);
     }
   });
-  socket.on("frame", (/** @type {Frame} */ frame, /** @type {(() => void) | undefined} */ acknowledge) => {
-    const watch = watches.get(frame.view);
-    if (!watch || watch.deaf || watch.wanted !== watch.sent) acknowledge?.();
-    else store.dispatch({ type: "frame", ...frame, now: Date.now() }, () => acknowledge?.());
+  socket.on("frame", (/** @type {Frame | null | undefined} */ frame, acknowledge = () => undefined) => {
+    const watch = watches.get(frame?.view ?? "");
+    if (!frame || !watch || watch.deaf || watch.wanted !== watch.sent) acknowledge();
+    else take(store, watch, frame, acknowledge);
   });
   listenForTrouble(socket, link);
   return {
@@ -65,7 +67,11 @@ export function connect(store, common) {
       });
     },
     unwatch: (view) => {
-      if (watches.delete(view) && socket.connected) socket.emit("unwatch", { view });
+      const watch = watches.get(view);
+      if (!watch) return;
+      watch.over = true;
+      watches.delete(view);
+      if (socket.connected) socket.emit("unwatch", { view });
     },
     again: () => {
       for (const [view, watch] of watches) {
@@ -78,7 +84,34 @@ export function connect(store, common) {
 }
 
 /** @param {object} wanted @returns {Watch} */
-const newWatch = (wanted) => ({ wanted, sent: null, good: null, deaf: false, changing: false, told: () => undefined });
+const newWatch = (wanted) => ({
+  wanted, sent: null, good: null, deaf: false, changing: false, answered: false, over: false, broken: false, n: 0, told: () => undefined,
+});
+
+/**
+ * Hands a frame on. One of an older watch of this view, or one that was here already, is dropped; when numbers are
+ * missing before it, that is said first; one that cannot be read leaves the page as it was, and says so.
+ * @param {Store} store @param {Watch} watch @param {Frame} frame @param {() => void} acknowledge
+ */
+function take(store, watch, frame, acknowledge) {
+  const { view, n, data } = frame;
+  const refused = (/** @type {string} */ error) => store.dispatch({ type: "refused", view, error });
+  try {
+    if (!Number.isInteger(n) || n < 1) throw new TypeError(`a frame's number is ${n}`);
+    if (n <= watch.n || (n > 1 && watch.n === 0 && !watch.answered)) return acknowledge();
+    if (data === null || typeof data !== "object" || Array.isArray(data)) throw new TypeError("a frame has no figures");
+    if (n > watch.n + 1) store.dispatch({ type: "missed", view });
+    watch.n = n;
+    store.dispatch({ type: "frame", ...frame, now: Date.now() }, acknowledge);
+    if (watch.broken && !("error" in data)) refused("");
+    watch.broken = false;
+  } catch (error) {
+    console.error(`${view}:`, error);
+    acknowledge();
+    watch.broken = true;
+    refused("the server sent something that this page cannot read; loading it again may help");
+  }
+}
 
 /**
  * Brings the server's watch to what is wanted. What it is told to replace is ended first, so that a frame still under
@@ -91,16 +124,17 @@ async function change({ socket, store, common }, view, watch) {
   watch.changing = true;
   const ask = (/** @type {string} */ event, params = {}) => socket.timeout(ANSWER_MS).emitWithAck(event, { view, ...params });
   try {
-    while (watch.wanted !== watch.sent) {
+    while (!watch.over && watch.wanted !== watch.sent) {
       const { wanted, told } = watch;
       if (watch.sent) {
         watch.deaf = true;
         await ask("unwatch");
+        if (watch.over) return;
         store.dispatch({ type: "restart", view });
       }
-      watch.deaf = false;
-      watch.sent = wanted;
+      Object.assign(watch, { deaf: false, sent: wanted, answered: false, n: 0 });
       const answer = await ask("watch", { ...wanted, ...common(view) });
+      watch.answered = true;
       const error = answer.ok ? "" : answer.error || "not accepted";
       store.dispatch({ type: "refused", view, error });
       told(error);
@@ -108,12 +142,14 @@ async function change({ socket, store, common }, view, watch) {
       else if (watch.good && watch.wanted === wanted) watch.wanted = watch.good;
     }
   } catch (error) {
-    // No answer: the link is gone, and connecting again asks anew.
+    // No answer: the link is gone, and connecting again asks anew; or the server stands still, and is asked anew from here.
     console.info(`${view} is not watched yet: ${/** @type {Error} */ (error).message}`);
+    if (socket.connected) watch.wanted = { ...watch.wanted };
   } finally {
     watch.deaf = false;
     watch.changing = false;
   }
+  if (!watch.over && watch.wanted !== watch.sent) void change({ socket, store, common }, view, watch);
 }
 
 /** @param {Socket} socket @param {(phase: Phase, why?: string) => void} link */

@@ -41,3 +41,68 @@ test("plural", () => {
   assert.equal(format.plural(1, "row"), "1 row");
   assert.equal(format.plural(1200, "row"), "1,200 rows");
 });
+
+const NOTHING = [null, undefined, "", NaN, Infinity, -Infinity, "twelve", {}];
+for (const name of ["bytes", "byteRate", "count", "rate", "percent", "percentFigure", "duration", "micros", "millis"]) {
+  test(`${name} of what is no number is unknown, never NaN or 0`, () => {
+    for (const value of NOTHING) assert.equal(format[name](value), format.UNKNOWN, `${name} of ${String(value)}`);
+  });
+  test(`${name} of any number is a figure`, () => {
+    for (let exponent = -9; exponent <= 18; exponent += 0.25) {
+      for (const sign of [1, -1]) assert.match(format[name](sign * 10 ** exponent), /^-?\d[\d,.]*( |$)/, `${name} of ${sign * 10 ** exponent}`);
+    }
+    assert.match(format[name](1e300), /^\d/);
+    assert.doesNotMatch(format[name](-0), /-/);
+  });
+}
+
+test("num: 64-bit counts come as text; what is no finite number is null", () => {
+  assert.deepEqual(["0", "-7", "18446744073709551615", 0, 2.5].map(format.num), [0, -7, 2 ** 64, 0, 2.5]);
+  for (const value of NOTHING) assert.equal(format.num(value), null, String(value));
+});
+
+test("no figure jumps to a fourth digit where its unit changes", () => {
+  for (const unit of [1, 2 ** 10, 2 ** 20, 2 ** 30, 2 ** 40]) {
+    assert.match(format.bytes(999.4 * unit), /^999 /);
+    assert.match(format.bytes(999.6 * unit), /^0\.98 /);
+  }
+  assert.equal(format.count(9_999_999), "9,999,999");
+  assert.equal(format.count(1e7), "10.0 M");
+  assert.equal(format.count(1e10), "10.0 G");
+  assert.equal(format.micros(999.4), "999 µs");
+  assert.equal(format.micros(999.6), "1.0 ms");
+});
+
+test("negative figures keep their sign and their precision", () => {
+  assert.equal(format.count(-48_213), "-48,213");
+  assert.equal(format.bytes(-1536), "-1.50 KiB");
+  assert.equal(format.bytes(-200 * 2 ** 20), "-200 MiB");
+  assert.equal(format.count(-12_345_678), "-12.3 M");
+});
+
+test("times on the wire: any zone, any number of decimals, the first second", () => {
+  assert.equal(format.toMillis("1970-01-01T00:00:00.000000001Z"), 0);
+  assert.equal(format.toMillis("2026-11-23T15:22:05.1+01:00"), Date.UTC(2026, 10, 23, 14, 22, 5, 100));
+  assert.equal(format.toMillis("1969-12-31T23:59:59Z"), -1000);
+  assert.equal(format.toMillis(0), 0);
+  assert.equal(format.toMillis(-1), -1000);
+});
+
+test("times that are none are unknown", () => {
+  for (const value of [null, undefined, "", "yesterday", NaN, Infinity, 1e300, {}, true]) {
+    assert.equal(format.toMillis(value), null, String(value));
+    assert.equal(format.clock(value), format.UNKNOWN);
+    assert.equal(format.stamp(value), format.UNKNOWN);
+  }
+});
+
+test("the stamp of the same day of another year names its day", () => {
+  const time = new Date(2025, 10, 23, 4, 2, 5);
+  assert.match(format.stamp(time.toISOString(), new Date(2026, 10, 23)), /^23 Nov/);
+});
+
+test("plural: none are many, and so are huge numbers", () => {
+  assert.equal(format.plural(0, "row"), "0 rows");
+  assert.equal(format.plural(2, "entry", "entries"), "2 entries");
+  assert.equal(format.plural(48_213_000, "row"), "48.2 M rows");
+});

@@ -89,3 +89,67 @@ test("a sparkline breaks where nothing is known", () => {
   assert.equal(linePath([0, 10, null, 10], 10), "M0.0 26.0L33.3 2.0M100.0 2.0");
   assert.equal(linePath([], 1), "");
 });
+
+test("reduce changes no state that it was given", () => {
+  const freeze = (value) => {
+    if (value && typeof value === "object" && !Object.isFrozen(value)) Object.values(Object.freeze(value)).forEach(freeze);
+    return value;
+  };
+  const actions = [
+    { type: "tick", now: 1 }, { type: "link", phase: "live", now: 2 }, frame("overview", overview(3), T0), { type: "recent", answer: { range: 60, step: 1, time: [T0], open: [1] } },
+    frame("overview", overview(4), T0 + 1), frame("events", { items: [], skipped: 0 }), { type: "missed", view: "events" }, { type: "restart", view: "events" },
+    { type: "hold", held: true }, { type: "hold", held: false }, { type: "clear" }, { type: "older", page: { items: [], next: null } },
+    { type: "histogram", change: { stale: false } }, { type: "transfers", change: () => [] }, { type: "span", span: null }, { type: "zoomed", answer: null },
+  ];
+  let state = freeze(initialState(0));
+  for (const action of actions) state = freeze(reduce(state, freeze(action)));
+  assert.equal(state.overview.connections.open, 4);
+});
+
+test("figures may be nothing, zero, huge or text, and are never NaN on a chart", () => {
+  const figures = { connections: { open: null, blocked: 0, accepted: "18446744073709551615", closed: -1 }, queue: { bytes: "9007199254740993" }, loop_busy: NaN };
+  const state = run([{ type: "history", answer: { range: 60, step: 1, time: [T0], open: [3] } }, frame("overview", figures, T0 + 1)]);
+  const values = Object.values(state.history).filter(Array.isArray).map((column) => column.at(-1));
+  assert.ok(values.every((value) => value === null || Number.isFinite(value)), JSON.stringify(values));
+  assert.equal(state.history.open.at(-1), null);
+  assert.equal(state.history.blocked.at(-1), 0);
+});
+
+test("a view that can no longer be told says why, and keeps what it showed", () => {
+  const state = run([frame("loop", { busy: 1 }), frame("loop", { error: "the log ends here", end: true })]);
+  assert.equal(state.refused.loop, "the log ends here");
+  assert.deepEqual(state.loop, { busy: 1 });
+  assert.equal(run([{ type: "refused", view: "loop", error: "" }], state).refused.loop, "");
+});
+
+test("missed frames tear the list of events, and no view whose frames are whole", () => {
+  const event = (seq) => ({ worker: 0, seq, time: `2026-11-23T14:00:00.00000000${seq}Z` });
+  const shown = (view) => run([frame("events", { items: [event(1)], skipped: 0 }), { type: "missed", view }, frame("events", { items: [event(4)], skipped: 0 })])
+    .tail.entries.map((entry) => ("gap" in entry ? "gap" : entry.row.seq));
+  assert.deepEqual(shown("events"), [4, "gap", 1]);
+  assert.deepEqual(shown("overview"), [4, 1]);
+});
+
+test("the time of a frame of the past is that of which it tells", () => {
+  const state = run([frame("overview", { ...overview(1), at: "2026-11-23T14:00:00Z" }, "2026-11-23T15:00:00Z")]);
+  assert.equal(state.overviewTime, Date.UTC(2026, 10, 23, 14) / 1000);
+});
+
+test("a viewer that fails keeps no frame from being acknowledged", () => {
+  const tasks = [];
+  let shown = 0;
+  const store = createStore((task) => tasks.push(task));
+  store.subscribe(() => {
+    throw new Error("cannot draw");
+  });
+  store.dispatch(frame("connections", {}), () => (shown += 1));
+  assert.throws(() => tasks[0](), /cannot draw/);
+  assert.equal(shown, 1);
+  store.dispatch({ type: "tick", now: 5 });
+  assert.equal(tasks.length, 2, "the next change is shown again");
+});
+
+test("a phase of the link lasts from when it began, however often it is said", () => {
+  const state = run([{ type: "link", phase: "lost", now: 1000 }, { type: "link", phase: "lost", why: "again", now: 4000 }]);
+  assert.deepEqual([state.link.since, state.link.why], [1000, "again"]);
+});

@@ -13,7 +13,8 @@ function wired(answers = []) {
   const listeners = {};
   const asked = [];
   const socket = {
-    connected: false, active: true,
+    connected: false, active: true, attempts: 0,
+    connect: () => void (socket.attempts += 1),
     on: (name, task) => void (listeners[name] = task),
     emit: (name, message) => void asked.push([name, message]),
     timeout: () => ({
@@ -27,14 +28,20 @@ function wired(answers = []) {
   };
   globalThis.socket = socket;
   const actions = [];
-  const store = { dispatch: (action, shown) => void actions.push({ ...action, shown }) };
+  const dispatched = { refuse: false };
+  const store = {
+    dispatch: (action, shown) => {
+      if (dispatched.refuse && action.type === "frame") throw new TypeError("its figures are not what they should be");
+      actions.push({ ...action, shown });
+    },
+  };
   const wire = connect(store, () => ({}));
   const happen = (name, ...values) => {
     if (name === "connect") socket.connected = true;
     if (name === "disconnect") socket.connected = false;
     listeners[name](...values);
   };
-  return { wire, asked, actions, happen, frames: () => actions.filter((action) => action.type === "frame") };
+  return { wire, asked, actions, happen, socket, dispatched, frames: () => actions.filter((action) => action.type === "frame") };
 }
 
 test("a watch waits for the link, and is asked anew after each break", async () => {
@@ -76,4 +83,162 @@ test("another question ends the old one first; one that is refused leaves the la
   assert.equal(await wire.watch("events", { q: "foo:1" }), "unknown field");
   await new Promise(setImmediate);
   assert.deepEqual(asked.map(([name, { q }]) => [name, q]), [["watch", "a"], ["unwatch", undefined], ["watch", "foo:1"], ["unwatch", undefined], ["watch", "a"]]);
+});
+
+const settled = () => new Promise(setImmediate);
+
+/** A watch that is running, and how frames come to it. */
+async function watching(view, answers = []) {
+  const line = wired(answers);
+  line.happen("connect");
+  await line.wire.watch(view);
+  const came = { acknowledged: 0 };
+  const send = (n, data = {}, more = {}) => line.happen("frame", { view, n, time: "", data, ...more }, () => (came.acknowledged += 1));
+  const types = () => line.actions.map(({ type }) => type).filter((type) => type !== "link" && type !== "refused");
+  const said = () => line.actions.filter(({ type }) => type === "refused").map(({ error }) => error);
+  return { ...line, came, send, types, said };
+}
+
+test("numbers that are missing are said before the frame that comes after them", async () => {
+  const { send, types } = await watching("events");
+  for (const n of [1, 2, 5, 6]) send(n);
+  assert.deepEqual(types(), ["frame", "frame", "missed", "frame", "frame"]);
+});
+
+test("a first frame that was lost is missed too", async () => {
+  const { send, types } = await watching("events");
+  send(2);
+  assert.deepEqual(types(), ["missed", "frame"]);
+});
+
+test("a frame that was here already is acknowledged and dropped", async () => {
+  const { send, frames, came } = await watching("overview");
+  for (const n of [1, 2, 2, 1]) send(n);
+  assert.deepEqual(frames().map(({ n }) => n), [1, 2]);
+  assert.equal(came.acknowledged, 2);
+});
+
+test("after a reconnect the snapshot has the number 1 again, and is taken", async () => {
+  const { send, happen, types, actions } = await watching("overview");
+  for (const n of [1, 2, 3]) send(n);
+  happen("disconnect", "transport close");
+  happen("connect");
+  await settled();
+  send(1);
+  assert.deepEqual(types(), ["frame", "frame", "frame", "frame"]);
+  assert.deepEqual(actions.filter(({ type }) => type === "link").map(({ phase }) => phase), ["live", "lost", "live"]);
+});
+
+const UNREADABLE = [["no number", undefined, {}], ["a number as text", "1", {}], ["a part of a number", 1.5, {}], ["zero", 0, {}],
+  ["no figures", 1, null], ["text for figures", 1, "7"], ["a list for figures", 1, []]];
+
+for (const [name, n, data] of UNREADABLE) {
+  test(`a frame that cannot be read is said, acknowledged and forgiven: ${name}`, async (context) => {
+    const told = context.mock.method(console, "error", () => undefined);
+    const { send, frames, said, came } = await watching("overview");
+    send(n, data);
+    assert.deepEqual([frames().length, came.acknowledged, told.mock.callCount()], [0, 1, 1]);
+    assert.match(said().at(-1), /cannot read/);
+    send(1);
+    assert.equal(frames().length, 1);
+    assert.equal(said().at(-1), "");
+  });
+}
+
+test("a frame that the store cannot fold in is said and acknowledged, not thrown", async (context) => {
+  context.mock.method(console, "error", () => undefined);
+  const { send, said, came, dispatched } = await watching("overview");
+  dispatched.refuse = true;
+  send(1);
+  dispatched.refuse = false;
+  assert.match(said().at(-1), /cannot read/);
+  assert.equal(came.acknowledged, 1);
+});
+
+test("frames that are none at all are acknowledged and change nothing", async () => {
+  const { happen, types, came } = await watching("overview");
+  for (const frame of [null, undefined, 7, "frame", {}, { view: 3 }, { view: "constructor", n: 1, data: {} }]) happen("frame", frame, () => (came.acknowledged += 1));
+  assert.deepEqual([types(), came.acknowledged], [[], 7]);
+});
+
+test("a frame without an acknowledgement is taken all the same", async () => {
+  const { happen, frames } = await watching("overview");
+  happen("frame", { view: "overview", n: 1, time: "", data: {} });
+  frames()[0].shown();
+  happen("frame", null);
+  assert.equal(frames().length, 1);
+});
+
+test("a view that can no longer be told keeps what the server said of it", async () => {
+  const { send, said, frames } = await watching("overview");
+  send(1, { error: "the log no longer reaches back so far" });
+  assert.equal(frames().length, 1);
+  assert.deepEqual(said(), [""], "from the watch itself only");
+});
+
+test("a view that is no longer watched is ended, and its frames are dropped", async () => {
+  const { wire, asked, send, frames, came } = await watching("events");
+  wire.unwatch("events");
+  wire.unwatch("events");
+  send(1);
+  assert.deepEqual(asked.map(([name]) => name), ["watch", "unwatch"]);
+  assert.deepEqual([frames().length, came.acknowledged], [0, 1]);
+});
+
+test("a view that is left while its question changes is not asked for again", async () => {
+  const { wire, asked } = await watching("events");
+  wire.watch("events", { q: "other" });
+  wire.unwatch("events");
+  await settled();
+  assert.deepEqual(asked.map(([name]) => name), ["watch", "unwatch", "unwatch"]);
+});
+
+test("a frame of an older watch is not taken for an answer to a new one", async () => {
+  const { wire, send, frames, came } = await watching("events");
+  send(1);
+  wire.unwatch("events");
+  const answered = wire.watch("events", { q: "other" });
+  send(2);
+  send(1);
+  await answered;
+  send(2);
+  assert.deepEqual(frames().map(({ n }) => n), [1, 1, 2]);
+  assert.equal(came.acknowledged, 1);
+});
+
+test("a question that is never answered while the link holds is asked again, the old one ended first", async (context) => {
+  context.mock.method(console, "info", () => undefined);
+  const { wire, asked, happen } = wired([new Error("operation has timed out")]);
+  happen("connect");
+  assert.equal(await wire.watch("loop"), "");
+  assert.deepEqual(asked.map(([name]) => name), ["watch", "unwatch", "watch"]);
+});
+
+test("a server that ends the link is said so, with a reason, and tried again", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { happen, actions, socket } = wired();
+  happen("connect");
+  happen("disconnect", "io server disconnect");
+  assert.deepEqual([actions.at(-1).phase, actions.at(-1).why], ["stopped", "it is stopping, or this page had fallen too far behind"]);
+  assert.equal(socket.attempts, 0);
+  context.mock.timers.tick(2000);
+  assert.equal(socket.attempts, 1);
+});
+
+test("a link that the server refuses names why; one that the client retries itself says nothing yet", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { happen, actions, socket } = wired();
+  happen("connect_error", new Error("xhr poll error"));
+  assert.deepEqual(actions, []);
+  socket.active = false;
+  happen("connect_error", new Error("too many viewers"));
+  assert.deepEqual([actions.at(-1).phase, actions.at(-1).why], ["stopped", "too many viewers"]);
+});
+
+test("who wants to know of a reconnect is told of every one but the first connection", () => {
+  const { wire, happen } = wired();
+  let told = 0;
+  wire.onReconnect(() => (told += 1));
+  for (const name of ["connect", "disconnect", "connect", "disconnect", "connect"]) happen(name, "transport close");
+  assert.equal(told, 2);
 });
