@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-browser test-rest check format bench screenshots lock clean
+.PHONY: help run setup test test-browser test-pages test-rest check format bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -19,12 +19,17 @@ test: setup $(STAMPS)/tests ## every test, those in a real browser included: mak
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	@$(MAKE) --no-print-directory --jobs=2 test-browser test-rest
+	@$(MAKE) --no-print-directory --jobs=3 test-browser test-pages test-rest
 endif
 
-# Side by side: those in the browser mostly wait.
+# Side by side: those in the browser mostly wait. What goes through all pages takes as long as all else there.
+PAGES := tests/browser/test_gallery.py tests/browser/test_every_page.py tests/browser/test_keyboard.py
+
 test-browser:
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser $(PAGES:%=--ignore=%)
+
+test-pages:
+	$(BIN)/python -m pytest $(PAGES)
 
 test-rest:
 	$(BIN)/python -m pytest --ignore=tests/browser

@@ -62,9 +62,8 @@ def test_a_zoom_stands_still_while_the_server_goes_on(page: Page) -> None:
 
 
 def test_a_zoom_survives_a_reload_and_leads_to_its_events(page: Page) -> None:
-    # What happened must be older than the end of what is marked.
-    expect(page.locator("[data-ref=uptime]")).to_have_text(re.compile(r"^([4-9]\.|[1-9]\d)"))
-    drag(page, 0.5, 0.98)
+    page.wait_for_timeout(3000)  # what happened must be older than the end of what is marked
+    drag(page, 0.02, 0.98)
     expect(page).to_have_url(ZOOMED)
     said, address = axis_span(page), page.url
     page.reload()
