@@ -22,8 +22,9 @@ else
 	@$(MAKE) --no-print-directory --jobs=3 test-browser test-pages test-rest
 endif
 
-# Side by side: those in the browser mostly wait. What goes through all pages takes as long as all else there.
+# Three sets that take about as long, side by side: most of them mostly wait.
 PAGES := tests/browser/test_gallery.py tests/browser/test_every_page.py tests/browser/test_keyboard.py
+PAGES += $(wildcard tests/test_zoo*.py tests/test_lab*.py)
 
 test-browser:
 	$(BIN)/python -m pytest tests/browser $(PAGES:%=--ignore=%)
@@ -32,7 +33,7 @@ test-pages:
 	$(BIN)/python -m pytest $(PAGES)
 
 test-rest:
-	$(BIN)/python -m pytest --ignore=tests/browser
+	$(BIN)/python -m pytest --ignore=tests/browser $(PAGES:%=--ignore=%)
 	PATH="$$PATH:$(CURDIR)/$(BIN)" node --test tests/js/*.test.mjs
 
 check: setup $(STAMPS)/dev $(STAMPS)/node ## formatter, linter, types of Python and of the pages, import rules

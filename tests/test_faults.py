@@ -236,8 +236,9 @@ def test_a_worker_killed_at_load_ten_times(tmp_path: Path, monkeypatch: pytest.M
     rows = logged(tmp_path)
     check_whole(rows)
     check_talk(rows, *everyone)
-    crashed = reasons(rows, "close").count("crash")
-    assert crashed == sum(talk.broken for talkers in everyone for talk in talkers.talks) > 0
+    # A client that was ended before it noticed is not broken.
+    broken = sum(talk.broken for talkers in everyone for talk in talkers.talks)
+    assert 0 < broken <= reasons(rows, "close").count("crash") <= sum(len(talkers.talks) for talkers in everyone)
     assert reasons(rows, "lost") == []
 
 
