@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 import requests
 from fake_monitor import FakeMonitor
+from warm import Nursery
 from werkzeug.serving import make_server
 
 from web import create_app
@@ -43,15 +44,11 @@ def wait_until(condition: Callable[[], Any], what: str, deadline_s: float = DEAD
 class Server:
     """A server in a process of its own. `arguments` is the command line after the interpreter."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env={**clean_environment(), **(environment or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str] | None = None, nursery: Nursery | None = None
+    ) -> None:
+        whole = {**clean_environment(), **(environment or {})}
+        self.process = nursery.start(arguments, whole) if nursery else _program(arguments, whole)
         self.url = ""
         self.echo: tuple[str, int] = ("", 0)
 
@@ -121,6 +118,13 @@ class Server:
             stream.close()
 
 
+def _program(arguments: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True
+    )
+
+
 def clean_environment() -> dict[str, str]:
     """This environment without what would change a server's options."""
     return {k: v for k, v in os.environ.items() if not k.startswith("ECHOSCOPE_") and k != "WEB_CONCURRENCY"}
@@ -130,13 +134,19 @@ StartServer = Callable[..., Server]
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
+def nursery() -> Nursery | None:
+    """Where servers are forked from; None: each is a program of its own."""
+    return None
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, nursery: Nursery | None) -> Iterator[StartServer]:
     """Start `app.py serve` on free ports and a fresh data directory, with more options if given."""
     started: list[Server] = []
 
     def start(*options: str, ready: bool = True, environment: dict[str, str] | None = None) -> Server:
         fixed = ["app.py", "serve", "--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path / "data")]
-        server = Server([*fixed, *options], environment)
+        server = Server([*fixed, *options], environment, nursery)
         started.append(server)
         return server.wait_ready() if ready else server
 

@@ -53,3 +53,17 @@ def test_every_link_leads_somewhere(page: str) -> None:
 def test_every_named_file_exists(page: str) -> None:
     for name in re.findall(r"`((?:core|web|static|templates|tests|bench|docs)/[\w./-]+)`", (ROOT / page).read_text()):
         assert (ROOT / name).exists() or (ROOT / f"{name}.py").exists(), f"{page} names {name}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_table_says_a_thing_twice(page: str) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", (ROOT / page).read_text(), re.MULTILINE):
+        first = [line.split(" | ")[0] for line in table.splitlines()]
+        assert sorted(set(first)) == sorted(first), f"{page}: a row that begins as another of its table"
+
+
+@pytest.mark.parametrize("room", ["", *(f"{path.parent.name}/" for path in (ROOT / "core").glob("*/__init__.py"))])
+def test_the_map_names_every_module_of_a_room(room: str) -> None:
+    (row,) = re.findall(rf"^\| `core/{room}` \|.*$", (ROOT / "docs/design.md").read_text(), re.MULTILINE)
+    modules = {path.name for path in (ROOT / "core" / room).glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", row)) == modules

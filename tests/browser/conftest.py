@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from warm import Nursery
 
 FLAGS = [
     "--no-sandbox",
@@ -23,6 +24,14 @@ DEADLINE_MS = 15_000
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """All servers are forks of one process: most of a start is loading libraries."""
+    running = Nursery()
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

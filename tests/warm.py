@@ -1,0 +1,145 @@
+"""Servers that load nothing: forks of one process that has loaded the whole program.
+
+Loading Python's libraries is most of what starting a server costs, so the browser tests start theirs here. Tests of the
+start itself start real programs.
+"""
+
+import contextlib
+import json
+import math
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).resolve().parent.parent
+LOADED = ("app", "web.serving", "core.service", "core.replay", "core.lab.desk", "core.zoo.keeper", "web.tools")
+
+
+class WarmProcess:
+    """What subprocess.Popen offers of one of the forks, as far as tests ask for it."""
+
+    def __init__(self, stdout: IO[str], stderr: IO[str], status: IO[str]) -> None:
+        self.stdout, self.stderr, self._status = stdout, stderr, status
+        self.returncode: int | None = None
+        self.pid = int(status.readline())
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        if self.returncode is None and select.select([self._status], [], [], 0)[0]:
+            self.returncode = int(self._status.readline())
+            self._status.close()
+        return self.returncode
+
+    def wait(self, timeout: float = math.inf) -> int:
+        """Wait for its end; TimeoutExpired after `timeout` seconds."""
+        end = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired("app.py", timeout)
+            select.select([self._status], [], [], 0.1)
+        assert self.returncode is not None
+        return self.returncode
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Wait for its end: the rest of what it wrote, less than a pipe holds."""
+        self.wait(timeout)
+        return self.stdout.read(), self.stderr.read()
+
+    def send_signal(self, number: int) -> None:
+        """Signal it, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Stop it."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Nursery:
+    """The process that has loaded everything, as seen from the tests."""
+
+    def __init__(self) -> None:
+        self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())], cwd=ROOT, pass_fds=[theirs.fileno()]
+            )
+
+    def start(self, arguments: list[str], environment: dict[str, str]) -> WarmProcess:
+        """Run a program of the repository, `arguments` after the interpreter, with that environment."""
+        pipes = [os.pipe() for _ in range(3)]
+        order = json.dumps([arguments, environment]).encode()
+        socket.send_fds(self._orders, [order], [end for _, end in pipes])
+        for _, end in pipes:
+            os.close(end)
+        out, err, status = (os.fdopen(end) for end, _ in pipes)
+        return WarmProcess(out, err, status)
+
+    def close(self) -> None:
+        """End it; what it started goes on."""
+        self._orders.close()
+        self._process.wait()
+
+
+def _forked() -> bool:
+    """Fork; whether this is the child."""
+    return os.fork() == 0
+
+
+def _nurse(status: int) -> None:
+    """Fork once more and return in the child only; here, tell its number and, once it has ended, its status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = os.fork()
+    if child == 0:
+        return
+    for end in (0, 1, 2):
+        os.close(end)
+    os.write(status, f"{child}\n".encode())
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with contextlib.suppress(BrokenPipeError):  # the test has forgotten it
+        os.write(status, f"{code}\n".encode())
+    os._exit(0)
+
+
+def main() -> None:
+    """Take orders until there is nobody to give any; return in each program that is to run, never here."""
+    orders = socket.socket(fileno=int(sys.argv[1]))
+    sys.path[0] = str(ROOT)
+    for name in LOADED:
+        __import__(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        order, ends, _, _ = socket.recv_fds(orders, 1 << 20, 3)
+        if not order:
+            sys.exit()
+        if _forked():
+            break
+        for end in ends:
+            os.close(end)
+    orders.close()
+    out, err, status = ends
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    _nurse(status)
+    os.close(status)
+    sys.argv, environment = json.loads(order)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+if __name__ == "__main__":
+    main()
+    runpy.run_path(sys.argv[0], run_name="__main__")
