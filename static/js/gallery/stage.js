@@ -19,14 +19,14 @@ import { pretend } from "./pretend.js";
 /** Attributes that name the id of another element. */
 const NAMING = ["for", "aria-labelledby", "aria-describedby", "aria-controls", "list", "data-opens"];
 
-/** @param {Component} component @param {string} name of the state @param {Example} example @returns {HTMLElement} */
-export function stage(component, name, example) {
+/** @param {Component} component @param {string} name of the state, its own on this page @param {string} title @param {Example} example @returns {HTMLElement} */
+export function stage(component, name, title, example) {
+  const id = name.replaceAll(" ", "-");
   const box = el("div", { class: "stage page", "data-state": name });
   box.append(...markup(component));
-  distinguish(box, `-${name.replaceAll(" ", "-")}`);
-  const id = name.replaceAll(" ", "-");
-  const section = el("section", { class: "shown-state", id }, el("h2", {}, el("a", { href: `#${id}` }, name)));
-  if (example.note) section.append(el("p", { class: "soft" }, example.note));
+  distinguish(box, `-${id}`);
+  const section = el("section", { class: "shown-state", id }, el("h2", {}, el("a", { href: `#${id}` }, title)));
+  if (example.note) section.append(el("p", { class: "stage-note soft" }, example.note));
   section.append(box);
   // Sizes are taken when something is mounted: it must be on the page by then.
   requestAnimationFrame(() => bring(component, box, example));

@@ -40,7 +40,7 @@ export function mountAttention(root, app) {
     try {
       how = fate(await app.get(`connections/${conn}`));
     } catch (error) {
-      how = /** @type {Error} */ (error).message;
+      how = `what became of it is not known: ${/** @type {Error} */ (error).message}`;
     }
     if (over) entries = settled(entries, conn, how);
     if (shown) draw(shown);

@@ -65,8 +65,8 @@ export function mountHistory(root, app) {
   };
 }
 
-/** @param {Record<string, HTMLElement>} parts @param {Zoom | null} zoom */
-function showZoom(parts, zoom) {
+/** The bar of a zoom. @param {Record<string, HTMLElement>} parts @param {Zoom | null} zoom null: there is none */
+export function showZoom(parts, zoom) {
   show(parts.zoomBar, zoom !== null);
   if (!zoom) return;
   setText(parts.zoomWords, words(zoom));

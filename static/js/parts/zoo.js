@@ -34,6 +34,7 @@ export function mountZoo(root, app) {
       if (zoo?.running) wait = ASK_MS.out;
       if (zoo) complain(parts, zoo.refusal && `Nothing can be let out: ${zoo.refusal}.`);
     } catch (error) {
+      show(parts.zooEmpty, false);
       complain(parts, `The zoo can't be asked: ${/** @type {Error} */ (error).message}.`);
     }
     clearTimeout(timer);
@@ -95,9 +96,11 @@ function numberField(label, value, least, most, step) {
 /** A sentence, with what stands between backticks as code. @param {string} text */
 const sentence = (text) => pieces(text).map((piece) => (piece.isCode ? el("code", {}, piece.text) : piece.text));
 
+let made = 0;
+
 /** @param {ZooAnimal} animal */
 function makeCard(animal) {
-  const title = el("h3", { id: `zoo-${animal.name}` }, animal.title);
+  const title = el("h3", { id: `zoo-${(made += 1)}` }, animal.title);
   const count = numberField("connections", animal.count, 1, animal.most, "1");
   const seconds = numberField("seconds", animal.seconds, 2, 120, "any");
   const go = el("button", { class: "button", "aria-describedby": title.id }, "Let out");

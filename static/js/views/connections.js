@@ -6,6 +6,7 @@ import { debounce, refs, setAttr, setText, show } from "../dom.js";
 import { getGroup, setGroup } from "../filter.js";
 import * as format from "../format.js";
 import { showFault } from "../parts/filter_box.js";
+import { mountGroups } from "../parts/groups.js";
 import { chipIn, connectionLink } from "../rows.js";
 import { createTable } from "../table.js";
 import { addressBar } from "../url.js";
@@ -67,15 +68,21 @@ export function mount(root, app) {
   const change = (/** @type {Partial<typeof DEFAULTS>} */ next) => {
     Object.assign(params, { page: 1 }, next);
     showControls(parts, params);
+    groups.press(getGroup(params.q));
     offer("closed", asksForClosed(params.q));
     ask();
   };
+  const groups = mountGroups(parts.groups, (group) => {
+    parts.q.value = setGroup(parts.q.value, group);
+    change({ q: parts.q.value, sort: orderFor(parts.q.value, params.sort) });
+  });
   const offer = mountColumns(root, STORED_COLUMNS, table.release);
   mountFilter(root, parts, params, change);
   mountOrder(parts, params, change);
   const page = mountPager(root, parts, params, change);
   parts.hint.addEventListener("click", table.release);
   showControls(parts, params);
+  groups.press(getGroup(params.q));
   offer("closed", asksForClosed(params.q));
   parts.q.value = params.q;
   ask();
@@ -89,7 +96,7 @@ export function mount(root, app) {
     fresh = false;
     table.update(data.items);
     page(data);
-    showCounts(parts, data.counts);
+    groups.count(data.counts);
     showNothing(parts, data, params);
   };
 }
@@ -99,9 +106,8 @@ function showError(parts, error) {
   showFault(/** @type {HTMLInputElement} */ (parts.q), parts.filterError, error, "(The rows are those of the last filter that worked.)");
 }
 
-/** What chips, heads and pager say of the parameters; the filter field itself is the typist's. @param {any} parts @param {typeof DEFAULTS} params */
+/** What heads and pager say of the parameters; the filter field itself is the typist's. @param {any} parts @param {typeof DEFAULTS} params */
 function showControls(parts, params) {
-  for (const button of parts.groups.children) setAttr(button, "aria-pressed", String(button.dataset.group === getGroup(params.q)));
   const down = params.sort.startsWith("-");
   for (const head of parts.table.tHead.rows[0].cells) {
     const sorted = head.dataset.col === params.sort.replace("-", "");
@@ -120,13 +126,6 @@ function orderFor(q, sort) {
   return sort === "-closed" ? DEFAULTS.sort : sort;
 }
 
-/** How many there are of each group, whatever the filter. @param {any} parts @param {import("../types.js").StateCounts} counts */
-function showCounts(parts, counts) {
-  const { open, blocked, paused, closing } = counts;
-  const all = /** @type {Record<string, number>} */ ({ ...counts, "": open + blocked + paused + closing });
-  for (const button of parts.groups.children) setText(button.lastElementChild, format.count(all[button.dataset.group]));
-}
-
 /** @param {HTMLElement} root @param {any} parts @param {typeof DEFAULTS} params @param {(next: any) => void} change */
 function mountFilter(root, parts, params, change) {
   const put = (/** @type {string} */ q) => {
@@ -135,12 +134,6 @@ function mountFilter(root, parts, params, change) {
   };
   const typed = debounce(() => parts.q.value.trim() !== params.q && change({ q: parts.q.value.trim() }), TYPING_MS);
   parts.q.addEventListener("input", typed);
-  parts.groups.addEventListener("click", (/** @type {Event} */ event) => {
-    const button = /** @type {HTMLElement} */ (event.target).closest("button");
-    if (!button) return;
-    parts.q.value = setGroup(parts.q.value, button.dataset.group ?? "");
-    change({ q: parts.q.value, sort: orderFor(parts.q.value, params.sort) });
-  });
   parts.clear.addEventListener("click", () => put(""));
   for (const example of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-example]"))) {
     example.addEventListener("click", () => {
