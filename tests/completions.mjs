@@ -1,14 +1,16 @@
 // Walks through all that completion offers: standard input holds {fields, live, starts}, standard output gets the texts of
 // whole terms, and those from which no whole term could be reached.
 import { readFileSync } from "node:fs";
+import process from "node:process";
 
 import { accept, optionsFor, partAt } from "../static/js/terms.js";
 
 const { fields, live, starts } = JSON.parse(readFileSync(0, "utf8"));
 const whole = new Set();
+/** @type {string[]} */
 const dead = [];
 
-/** Whether a whole term can be reached from a text. @param {string} text @param {number} caret @param {number} depth */
+/** Whether a whole term can be reached from a text. @param {string} text @param {number} caret @param {number} depth @returns {boolean} */
 function walk(text, caret, depth) {
   const part = partAt(text, caret);
   const options = optionsFor(part, fields, live[part.name] ?? []);

@@ -1,8 +1,11 @@
 // Follows a view with the Socket.IO client that browsers use; prints one JSON line when it has seen enough.
+import process from "node:process";
+
 import { io } from "socket.io-client";
 
 const [url, view, wanted] = process.argv.slice(2);
 const socket = io(url, { transports: ["websocket"], reconnection: false });
+/** @type {object[]} */
 const frames = [];
 
 socket.on("connect", async () => {

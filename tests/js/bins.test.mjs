@@ -4,6 +4,7 @@ import { addPage, barAt, barsOf, barWords, fromPage, GROUPS, grouped, highest, p
 import { follow, progressOf, progressWords } from "../../static/js/scan.js";
 import { KINDS } from "../../static/js/words.js";
 
+/** @param {Record<string, number[]>} kinds @param {Partial<import("../../static/js/types.js").HistogramPage>} [more] @returns {import("../../static/js/types.js").HistogramPage} */
 const page = (kinds, more = {}) => ({
   since: "2026-11-23T14:00:00Z", until: "2026-11-23T14:00:30Z", step_s: 10, kinds, total: Object.values(kinds).flat().reduce((a, b) => a + b, 0),
   progress: { scanned: 30, total: 90 }, next: null, ...more,
@@ -73,9 +74,11 @@ test("labels of the time axis are few, round, and within the range", () => {
 });
 
 test("a long read goes on until enough is there, or nothing is left", async () => {
+  /** @type {Record<string, {n: number, next: string | null}>} */
   const pages = { "": { n: 1, next: "a" }, a: { n: 2, next: "b" }, b: { n: 3, next: null } };
+  /** @type {number[]} */
   const seen = [];
-  const take = (limit) => (got) => seen.push(got.n) >= limit;
+  const take = (/** @type {number} */ limit) => (/** @type {{n: number, next: string | null}} */ got) => seen.push(got.n) >= limit;
   await follow(async (cursor) => pages[cursor], take(2));
   assert.deepEqual(seen, [1, 2]);
   await follow(async (cursor) => pages[cursor], take(9), "b");

@@ -3,8 +3,11 @@ import { test } from "node:test";
 
 import { apart, changed, idleOf, linesOf, listed, nameOf, numbers, places, range, shown } from "../../static/js/comparison.js";
 
-const spread = (median) => ({ median, low: median - 1, high: median + 1 });
-const point = (model, idle, rate, workers = 1) => ({ model, workers, idle, figures: rate === null ? {} : { rate: spread(rate) } });
+const spread = (/** @type {number} */ median) => ({ median, low: median - 1, high: median + 1 });
+/** @param {string} model @param {number} idle @param {number | null} rate @returns {import("../../static/js/types.js").LabPoint} */
+const point = (model, idle, rate, workers = 1) => ({
+  model, workers, idle, repeats: 1, served: 1, errors: 0, cannot: "", failed: "", figures: rate === null ? {} : { rate: spread(rate) },
+});
 
 test("nothing has a place a decade below the smallest number", () => {
   assert.deepEqual(places([0, 100, 1000, 10_000]), [1, 2, 3, 4]);
@@ -34,7 +37,7 @@ test("figures and their spreads", () => {
 });
 
 test("a change is only told when it is more than noise", () => {
-  const difference = (change, noise = false) => ({ before: spread(1), after: spread(2), change, noise });
+  const difference = (/** @type {number | null} */ change, noise = false) => ({ before: spread(1), after: spread(2), change, noise });
   assert.deepEqual(changed(difference(0.5, true), true), { text: "within noise", tone: null });
   assert.deepEqual(changed(difference(0.5), true), { text: "+50 %", tone: "better" });
   assert.deepEqual(changed(difference(-0.05), true), { text: "−5.0 %", tone: "worse" });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as format from "../../static/js/format.js";
 
+/** @param {string} name @param {(value: unknown) => string} write @param {[unknown, string][]} pairs */
 const cases = (name, write, pairs) =>
   test(name, () => {
     for (const [value, text] of pairs) assert.equal(write(value), text, `${name} of ${JSON.stringify(value)}`);
@@ -43,7 +44,7 @@ test("plural", () => {
 });
 
 const NOTHING = [null, undefined, "", NaN, Infinity, -Infinity, "twelve", {}];
-for (const name of ["bytes", "byteRate", "count", "rate", "percent", "percentFigure", "duration", "micros", "millis"]) {
+for (const name of /** @type {const} */ (["bytes", "byteRate", "count", "rate", "percent", "percentFigure", "duration", "micros", "millis"])) {
   test(`${name} of what is no number is unknown, never NaN or 0`, () => {
     for (const value of NOTHING) assert.equal(format[name](value), format.UNKNOWN, `${name} of ${String(value)}`);
   });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
@@ -31,7 +32,7 @@ test("keys lead from cell to cell and stay inside", () => {
   assert.equal(step("x", 1, 10, 4), undefined);
 });
 
-/** Always the same numbers, from 0 to 1. */
+/** Always the same numbers, from 0 to 1. @param {number} seed */
 function dice(seed) {
   let state = seed;
   return () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { list } from "../../static/js/gallery/made_connections.js";
+import { overview } from "../../static/js/gallery/made_up.js";
 import { standing } from "../../static/js/link.js";
 import { asOf, fromAddress, LIVE, moved, played, strideOf, toggled, watchParams } from "../../static/js/moment.js";
 import { initialState, reduce } from "../../static/js/store.js";
@@ -9,8 +11,9 @@ const T = Date.UTC(2026, 10, 23, 14);
 const SPAN = { since: T, until: T + 60_000, live: true, heard: 1000 };
 const END = "2026-11-23T14:01:00.000456789Z";
 const ENDED = { ...SPAN, live: false, end: END };
+/** @param {number} seconds @param {Partial<import("../../static/js/moment.js").Moment>} [more] */
 const at = (seconds, more = {}) => ({ ...LIVE, at: T + seconds * 1000, ...more });
-const iso = (seconds) => new Date(T + seconds * 1000).toISOString();
+const iso = (/** @type {number} */ seconds) => new Date(T + seconds * 1000).toISOString();
 
 test("an address names a moment, a time ago, or none", () => {
   assert.deepEqual(fromAddress("2026-11-23T14:00:05.300Z", "", T), at(5.3));
@@ -34,7 +37,7 @@ test("requests are as of the moment, and no range reaches beyond it", () => {
     assert.deepEqual(asOf(path, { q: "a" }, at(5)), { q: "a", at: iso(5) });
   }
   for (const path of ["span", "events/estimate", "downloads/0a"]) assert.deepEqual(asOf(path, {}, at(5)), {});
-  const range = (since, until) => {
+  const range = (/** @type {string} */ since, /** @type {string} */ until) => {
     const asked = asOf("events/histogram", { since, until }, at(30));
     return [asked.since, asked.until];
   };
@@ -77,16 +80,17 @@ test("playing goes where the frames are, and ends by itself", () => {
   assert.equal(played(at(1, playing), T + 61_000, true, SPAN), LIVE);
   assert.deepEqual(played(at(1, playing), T + 60_000, true, ENDED), at(60, { text: END }));
   const state = { ...initialState(0), moment: at(1, playing), span: SPAN };
-  const frame = (data) => reduce(state, { type: "frame", view: "overview", time: iso(900), now: 0, data: { connections: {}, ...data } });
+  const frame = (/** @type {{at: string, end: boolean}} */ data) => reduce(state, { type: "frame", view: "overview", time: iso(900), now: 0, data: overview(data) });
   assert.deepEqual(frame({ at: iso(4), end: false }).moment, at(4, playing));
   assert.equal(frame({ at: iso(4), end: false }).overviewTime, T / 1000 + 4);
   assert.equal(frame({ at: iso(60), end: true }).moment, LIVE);
 });
 
 test("a view that is refused while it plays says why, and keeps what it had", () => {
-  const state = reduce(initialState(0), { type: "frame", view: "connections", data: { items: [1] }, now: 0 });
+  const some = list(3);
+  const state = reduce(initialState(0), { type: "frame", view: "connections", data: some, now: 0 });
   const refused = reduce(state, { type: "frame", view: "connections", data: { error: "dropped", end: true }, now: 1 });
-  assert.deepEqual([refused.refused.connections, refused.connections], ["dropped", { items: [1] }]);
+  assert.deepEqual([refused.refused.connections, refused.connections], ["dropped", some]);
 });
 
 test("keys: a second, ten with Shift, a minute; others are not the scrubber's", () => {

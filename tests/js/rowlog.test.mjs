@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frame } from "../../static/js/gallery/made_up.js";
 import { atEnd, inSight, pageOf, reveal } from "../../static/js/glass.js";
 import { entriesOf, pack, splitTime } from "../../static/js/rowblock.js";
 import * as rowlog from "../../static/js/rowlog.js";
@@ -7,16 +8,29 @@ import { initialState, reduce } from "../../static/js/store.js";
 
 const { emptyLog, entryAt, freeze, hold, KEPT, marksHeld, newSince, nextMark, older, receive, rejoin, rowsHeld, shownEnd, untilOldest, WAITING } = rowlog;
 
-const time = (seq) => `2026-11-23T14:00:${String(Math.floor(seq / 1e6)).padStart(2, "0")}.${String(seq % 1e6).padStart(9, "0")}Z`;
+/** @typedef {import("../../static/js/types.js").EventRow} Row @typedef {import("../../static/js/rowlog.js").RowLog} RowLog */
+
+const time = (/** @type {number} */ seq) => `2026-11-23T14:00:${String(Math.floor(seq / 1e6)).padStart(2, "0")}.${String(seq % 1e6).padStart(9, "0")}Z`;
+/** @param {number} seq @param {Partial<Row>} [more] @returns {Row} */
 const row = (seq, more = {}) => ({
   seq, time: time(seq), worker: 0, conn: 2 ** 40 + seq, peer: `127.0.0.1:${seq % 7}`, kind: seq % 5 ? "echo" : "full",
   bytes_in: seq, bytes_out: 4294967295, queue_bytes: 0, queue_chunks: 1, emptied: seq % 2 === 0, reason: "", ...more,
 });
-const rows = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => row(from + index));
-const entries = (log) => Array.from({ length: log.end - log.first }, (_, at) => entryAt(log, log.first + at));
-const seqs = (log) => entries(log).map((entry) => ("gap" in entry ? `${entry.why} ${entry.gap}` : entry.row.seq));
+const rows = (/** @type {number} */ from, /** @type {number} */ to) => Array.from({ length: to - from + 1 }, (_, index) => row(from + index));
+/** @param {RowLog} log @param {number} at */
+const there = (log, at) => {
+  const entry = entryAt(log, at);
+  assert.ok(entry, `nothing at ${at}`);
+  return entry;
+};
+const seqOf = (/** @type {import("../../static/js/rowblock.js").Entry} */ entry) => ("gap" in entry ? `${entry.why} ${entry.gap}` : entry.row.seq);
+/** A page of the log. @param {Row[]} items @param {string | null} next @param {number[]} [marks] */
+const page = (items, next, marks) => ({ items, next, marks, progress: { scanned: items.length, total: items.length } });
+const entries = (/** @type {RowLog} */ log) => Array.from({ length: log.end - log.first }, (_, at) => there(log, log.first + at));
+const seqs = (/** @type {RowLog | null} */ log) => (log ? entries(log).map(seqOf) : []);
 
 test("a block gives back what went in, gaps and marks included", () => {
+  /** @type {import("../../static/js/rowblock.js").Entry[]} */
   const given = [
     ...rows(1, 9).map((one, at) => ({ row: one, marked: at === 3 })),
     { gap: 12345678901, why: "torn", marks: 3 },
@@ -32,7 +46,7 @@ test("rows come oldest first, whatever order they were sent in, and only once", 
   let log = receive(emptyLog(), { items: [row(1), row(3), row(2)], skipped: 0 }, 0);
   log = receive(log, { items: [row(3), row(4)], skipped: 0 }, 500);
   assert.deepEqual(seqs(log), [1, 2, 3, 4]);
-  assert.deepEqual(entryAt(log, 3).row, row(4));
+  assert.deepEqual(entryAt(log, 3), { row: row(4), marked: false });
   assert.equal(entryAt(log, 4), null);
 });
 
@@ -53,7 +67,7 @@ test("what was left out is said where it was, and how many a second", () => {
 test("positions stay while others come and go", () => {
   let log = receive(emptyLog(), { items: rows(5001, 5100), skipped: 0 }, 0);
   const before = entryAt(log, 50);
-  log = older(log, { items: rows(4901, 5000).reverse(), next: "abc" });
+  log = older(log, page(rows(4901, 5000).reverse(), "abc"));
   log = receive(log, { items: rows(5101, 5200), skipped: 0 }, 1);
   assert.deepEqual([log.first, log.end, log.cursor], [-100, 200, "abc"]);
   assert.deepEqual(entryAt(log, 50), before);
@@ -65,18 +79,18 @@ test("a running list is bounded, and says that it was cut", () => {
   for (let at = 0; at < KEPT + 2000; at += 500) log = receive(log, { items: rows(at + 1, at + 500), skipped: 0 }, at);
   assert.ok(log.end - log.first >= KEPT && log.end - log.first < KEPT + 1000);
   assert.ok(log.cut && log.first > 0);
-  assert.equal(entryAt(log, log.first).row.seq, log.first + 1);
+  assert.equal(seqOf(there(log, log.first)), log.first + 1);
   assert.equal(untilOldest(log), row(log.first + 2).time);
-  const back = older(log, { items: rows(log.first - 9, log.first + 1).reverse(), next: null });
+  const back = older(log, page(rows(log.first - 9, log.first + 1).reverse(), null));
   assert.deepEqual([back.first, back.ended, back.cut], [log.first - 10, true, false]);
-  assert.equal(entryAt(back, back.first).row.seq, log.first - 9);
+  assert.equal(seqOf(there(back, back.first)), log.first - 9);
 });
 
 test("while someone reads nothing is dropped; what there is no room for is one gap that counts it", () => {
   let log = hold(receive(emptyLog(), { items: rows(1, 100), skipped: 0 }, 0), true);
   let seq = 101;
   for (; seq + 499 <= 100 + WAITING; seq += 500) log = receive(log, { items: rows(seq, seq + 499), skipped: 0 }, seq);
-  assert.equal(log.end - log.held.end, WAITING);
+  assert.equal(log.end - (log.held?.end ?? 0), WAITING);
   log = receive(log, { items: rows(seq, seq + 4), skipped: 0, marks: [0] }, seq);
   log = receive(log, { items: rows(seq + 8, seq + 9), skipped: 3 }, seq + 10);
   assert.equal(log.first, 0);
@@ -99,10 +113,10 @@ test("a frozen list is shown up to where it was, and loses nothing", () => {
 test("gaps at the beginning are filled by older pages, and rows of the same instant come once", () => {
   let log = receive(receive(emptyLog(), { items: [], skipped: 0 }, 0), { items: rows(50, 51), skipped: 40 }, 1);
   assert.deepEqual(seqs(log), ["sampled 40", 50, 51]);
-  log = older(log, { items: [row(50), ...rows(40, 49).reverse()], next: "c", marks: [10] });
+  log = older(log, page([row(50), ...rows(40, 49).reverse()], "c", [10]));
   assert.deepEqual(seqs(log), rows(40, 51).map(({ seq }) => seq));
   assert.equal(nextMark(log, log.first, 1), log.first);
-  assert.ok(older(emptyLog(), { items: [], next: null }).ended);
+  assert.ok(older(emptyLog(), page([], null)).ended);
 });
 
 test("after a break of the link, rows that may be missing are said unless the lists overlap", () => {
@@ -125,13 +139,15 @@ test("marked rows are found in both directions, over blocks and no further than 
 });
 
 test("the store keeps a log where a page has opened one, and another filter begins another list", () => {
-  const frame = (items) => ({ type: "frame", view: "events", data: { items, skipped: 0 }, now: 0 });
-  const state = [{ type: "openLog" }, frame([row(1)]), { type: "restart", view: "events" }].reduce(reduce, initialState(0));
+  const came = (/** @type {Row} */ one) => frame("events", { items: [one], skipped: 0 });
+  /** @type {import("../../static/js/store.js").Action[]} */
+  const actions = [{ type: "openLog" }, came(row(1)), { type: "restart", view: "events" }];
+  const state = actions.reduce(reduce, initialState(0));
   assert.deepEqual(seqs(state.log), [1]);
   assert.equal(state.tail.entries.length, 0);
-  const next = reduce(state, frame([row(7)]));
+  const next = reduce(state, came(row(7)));
   assert.deepEqual(seqs(next.log), [7]);
-  assert.notEqual(next.log.list, state.log.list);
+  assert.notEqual(next.log?.list, state.log?.list);
 });
 
 test("what is in sight, with a margin, and how far to scroll for a row", () => {

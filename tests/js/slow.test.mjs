@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { blocked, HELD_UP } from "../../static/js/gallery/made_up.js";
 import { KEPT_MS, LIMITS, calmWords, fate, isSlow, limitsText, next, readLimits, settled } from "../../static/js/slow.js";
 
-const item = (conn, waiting_s, queue_bytes = 10) => ({ conn, waiting_s, queue_bytes, peer: `p${conn}`, state: "blocked" });
-const conns = (entries) => entries.map((entry) => entry.item.conn);
+const item = (/** @type {number} */ conn, /** @type {number} */ waiting_s, queue_bytes = 10) => ({ ...blocked({ conn, waiting_s, queue_bytes }), verdict: HELD_UP });
+const conns = (/** @type {import("../../static/js/slow.js").Entry[]} */ entries) => entries.map((entry) => entry.item.conn);
 
 test("slow is who waits too long or holds too much", () => {
   assert.ok(isSlow(item(1, 2), LIMITS));
@@ -18,8 +19,8 @@ test("who got well or closed is listed for a while, as over, and then no more", 
   entries = next(entries, [item(1, 10), item(2, 0.2)], LIMITS, 2000);
   assert.deepEqual(conns(entries), [1, 2]);
   assert.equal(entries[0].over, null);
-  assert.equal(entries[1].over.at, 2000);
-  assert.match(entries[1].over.how, /waits less/);
+  assert.equal(entries[1].over?.at, 2000);
+  assert.match(entries[1].over?.how ?? "", /waits less/);
   assert.deepEqual(conns(next(entries, [item(1, 11)], LIMITS, 1999 + KEPT_MS)), [1, 2]);
   assert.deepEqual(conns(next(entries, [item(1, 11)], LIMITS, 2000 + KEPT_MS)), [1]);
 });
@@ -27,7 +28,7 @@ test("who got well or closed is listed for a while, as over, and then no more", 
 test("who is no longer named is asked for, and what became of it is kept", () => {
   let entries = next([], [item(1, 9)], LIMITS, 1000);
   entries = next(entries, [], LIMITS, 2000);
-  assert.equal(entries[0].over.how, "");
+  assert.equal(entries[0].over?.how, "");
   entries = settled(entries, 1, "closed: reset");
   entries = next(entries, [], LIMITS, 3000);
   assert.deepEqual(entries[0].over, { at: 2000, how: "closed: reset" });

@@ -1,29 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { overview as made, row } from "../../static/js/gallery/made_up.js";
 import { standing } from "../../static/js/link.js";
 import { empty, extend, fromAnswer, pointOf } from "../../static/js/series.js";
 import { createStore, initialState, reduce } from "../../static/js/store.js";
 import { linePath } from "../../static/js/sparkline.js";
 
 const T0 = 1_800_000_000;
-const overview = (open, accepted = 0) => ({ connections: { open, blocked: 0, accepted, closed: 0 }, queue: { bytes: 7 }, loop_busy: 0.5 });
-const frame = (view, data, time, now = 1000) => ({ type: "frame", view, data, time, now });
-const run = (actions, state = initialState(0)) => actions.reduce(reduce, state);
+/** @typedef {import("../../static/js/store.js").Action} Action @typedef {import("../../static/js/store.js").Frames} Frames */
+
+const overview = (/** @type {number} */ open, accepted = 0) => made({ connections: { open, blocked: 0, accepted, closed: 0, refused: 0 } });
+/** What came of a view, which may be anything. @param {keyof Frames} view @param {unknown} data @param {string | number} [time] @param {number} [now] */
+const frame = (view, data, time, now = 1000) => /** @type {Action} */ ({ type: "frame", view, data, time, now });
+const run = (/** @type {Action[]} */ actions, state = initialState(0)) => actions.reduce(reduce, state);
 
 test("overview frames extend the history that was loaded", () => {
   const answer = { range: 60, step: 1, time: [T0], open: [3] };
   const state = run([{ type: "history", answer }, frame("overview", overview(5), T0 + 1), frame("overview", overview(9), T0 + 2)]);
-  assert.deepEqual(state.history.time, [T0, T0 + 1, T0 + 2]);
-  assert.deepEqual(state.history.open, [3, 5, 9]);
-  assert.deepEqual(state.history.blocked, [null, 0, 0]);
-  assert.equal(state.overview.connections.open, 9);
+  assert.deepEqual(state.history?.time, [T0, T0 + 1, T0 + 2]);
+  assert.deepEqual(state.history?.open, [3, 5, 9]);
+  assert.deepEqual(state.history?.blocked, [null, 0, 0]);
+  assert.equal(state.overview?.connections.open, 9);
 });
 
 test("a failed history keeps the one that is there", () => {
   const answer = { range: 60, step: 1, time: [T0], open: [3] };
   const state = run([{ type: "history", answer }, { type: "history", error: "down" }]);
   assert.equal(state.historyError, "down");
-  assert.deepEqual(state.history.open, [3]);
+  assert.deepEqual(state.history?.open, [3]);
 });
 
 test("points of one step become their mean, old steps fall out, silence is a gap", () => {
@@ -51,7 +55,7 @@ test("rates of coming and going are differences", () => {
 test("views keep their newest frame, and an unknown view or action is not swallowed", () => {
   assert.deepEqual(run([frame("connections", { items: [1] }), frame("connections", { items: [2] })]).connections, { items: [2] });
   assert.equal(run([frame("map", {})]).link.lastFrame, 1000);
-  assert.throws(() => run([{ type: "nonsense" }]), /nonsense/);
+  assert.throws(() => run([/** @type {any} */ ({ type: "nonsense" })]), /nonsense/);
 });
 
 test("the link: a short reconnect raises no alarm, a long one does", () => {
@@ -74,12 +78,14 @@ test("the link: connecting, stale and stopped are said", () => {
 });
 
 test("viewers are told once for many changes, and frames are acknowledged after that", () => {
+  /** @type {(() => void)[]} */
   const tasks = [];
+  /** @type {unknown[]} */
   const log = [];
   const store = createStore((task) => tasks.push(task));
-  store.subscribe((state) => log.push(state.connections.n));
-  store.dispatch(frame("connections", { n: 1 }), () => log.push("first shown"));
-  store.dispatch(frame("connections", { n: 2 }), () => log.push("second shown"));
+  store.subscribe((state) => log.push(state.connections?.matched));
+  store.dispatch(frame("connections", { matched: 1 }), () => log.push("first shown"));
+  store.dispatch(frame("connections", { matched: 2 }), () => log.push("second shown"));
   assert.equal(tasks.length, 1);
   tasks[0]();
   assert.deepEqual(log, [2, "first shown", "second shown"]);
@@ -91,24 +97,27 @@ test("a sparkline breaks where nothing is known", () => {
 });
 
 test("reduce changes no state that it was given", () => {
+  /** @template T @param {T} value @returns {T} */
   const freeze = (value) => {
     if (value && typeof value === "object" && !Object.isFrozen(value)) Object.values(Object.freeze(value)).forEach(freeze);
     return value;
   };
+  /** @type {Action[]} */
   const actions = [
     { type: "tick", now: 1 }, { type: "link", phase: "live", now: 2 }, frame("overview", overview(3), T0), { type: "recent", answer: { range: 60, step: 1, time: [T0], open: [1] } },
     frame("overview", overview(4), T0 + 1), frame("events", { items: [], skipped: 0 }), { type: "missed", view: "events" }, { type: "restart", view: "events" },
-    { type: "hold", held: true }, { type: "hold", held: false }, { type: "clear" }, { type: "older", page: { items: [], next: null } },
+    { type: "hold", held: true }, { type: "hold", held: false }, { type: "clear" }, { type: "older", page: { items: [], next: null, progress: { scanned: 0, total: 0 } } },
     { type: "histogram", change: { stale: false } }, { type: "transfers", change: () => [] }, { type: "span", span: null }, { type: "zoomed", answer: null },
   ];
   let state = freeze(initialState(0));
   for (const action of actions) state = freeze(reduce(state, freeze(action)));
-  assert.equal(state.overview.connections.open, 4);
+  assert.equal(state.overview?.connections.open, 4);
 });
 
 test("figures may be nothing, zero, huge or text, and are never NaN on a chart", () => {
   const figures = { connections: { open: null, blocked: 0, accepted: "18446744073709551615", closed: -1 }, queue: { bytes: "9007199254740993" }, loop_busy: NaN };
   const state = run([{ type: "history", answer: { range: 60, step: 1, time: [T0], open: [3] } }, frame("overview", figures, T0 + 1)]);
+  assert.ok(state.history);
   const values = Object.values(state.history).filter(Array.isArray).map((column) => column.at(-1));
   assert.ok(values.every((value) => value === null || Number.isFinite(value)), JSON.stringify(values));
   assert.equal(state.history.open.at(-1), null);
@@ -123,8 +132,8 @@ test("a view that can no longer be told says why, and keeps what it showed", () 
 });
 
 test("missed frames tear the list of events, and no view whose frames are whole", () => {
-  const event = (seq) => ({ worker: 0, seq, time: `2026-11-23T14:00:00.00000000${seq}Z` });
-  const shown = (view) => run([frame("events", { items: [event(1)], skipped: 0 }), { type: "missed", view }, frame("events", { items: [event(4)], skipped: 0 })])
+  const event = (/** @type {number} */ seq) => row({ seq, time: `2026-11-23T14:00:00.00000000${seq}Z` });
+  const shown = (/** @type {string} */ view) => run([frame("events", { items: [event(1)], skipped: 0 }), { type: "missed", view }, frame("events", { items: [event(4)], skipped: 0 })])
     .tail.entries.map((entry) => ("gap" in entry ? "gap" : entry.row.seq));
   assert.deepEqual(shown("events"), [4, "gap", 1]);
   assert.deepEqual(shown("overview"), [4, 1]);
@@ -136,6 +145,7 @@ test("the time of a frame of the past is that of which it tells", () => {
 });
 
 test("a viewer that fails keeps no frame from being acknowledged", () => {
+  /** @type {(() => void)[]} */
   const tasks = [];
   let shown = 0;
   const store = createStore((task) => tasks.push(task));

@@ -1,21 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frame, row as made } from "../../static/js/gallery/made_up.js";
 import { beat, emptyPulse, fromLog, fromRows } from "../../static/js/pulse.js";
 import { initialState, reduce } from "../../static/js/store.js";
 import { READABLE, emptyTail, hold, older, receive, rejoin, rowsIn, SHOWN, untilOldest, WAITING } from "../../static/js/tail.js";
 
-const row = (seq, more = {}) => ({ seq, worker: 0, time: `2026-11-23T14:00:00.${String(seq).padStart(9, "0")}Z`, kind: "echo", ...more });
-const rows = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => row(from + index));
-const seqs = (entries) => entries.map((entry) => ("gap" in entry ? `gap ${entry.gap}` : entry.row.seq));
+/** @typedef {import("../../static/js/types.js").EventRow} Row @typedef {import("../../static/js/tail.js").Entry} Entry */
+
+/** @param {number} seq @param {Partial<Row>} [more] */
+const row = (seq, more = {}) => made({ seq, time: `2026-11-23T14:00:00.${String(seq).padStart(9, "0")}Z`, bytes_in: 0, bytes_out: 0, ...more });
+const rows = (/** @type {number} */ from, /** @type {number} */ to) => Array.from({ length: to - from + 1 }, (_, index) => row(from + index));
+const seqs = (/** @type {Entry[]} */ entries) => entries.map((entry) => ("gap" in entry ? `gap ${entry.gap}` : entry.row.seq));
 
 test("rows come newest first, whatever order they were sent in, and only once", () => {
-  let tail = receive(emptyTail(), { items: [row(1), row(3), row(2)] }, 0);
-  tail = receive(tail, { items: [row(3), row(4)] }, 500);
+  let tail = receive(emptyTail(), { items: [row(1), row(3), row(2)], skipped: 0 }, 0);
+  tail = receive(tail, { items: [row(3), row(4)], skipped: 0 }, 500);
   assert.deepEqual(seqs(tail.entries), [4, 3, 2, 1]);
 });
 
 test("what was skipped is said where it was, and how many a second", () => {
-  let tail = receive(emptyTail(), { items: [row(1)] }, 0);
+  let tail = receive(emptyTail(), { items: [row(1)], skipped: 0 }, 0);
   tail = receive(tail, { items: rows(10, 11), skipped: 8 }, 500);
   assert.deepEqual(seqs(tail.entries), [11, 10, "gap 8", 1]);
   assert.equal(tail.skippedPerS, 16);
@@ -23,8 +27,8 @@ test("what was skipped is said where it was, and how many a second", () => {
 });
 
 test("a held list stands still and loses nothing", () => {
-  let tail = hold(receive(emptyTail(), { items: [row(1)] }, 0), true);
-  tail = receive(tail, { items: rows(2, 3) }, 1);
+  let tail = hold(receive(emptyTail(), { items: [row(1)], skipped: 0 }, 0), true);
+  tail = receive(tail, { items: rows(2, 3), skipped: 0 }, 1);
   tail = receive(tail, { items: [row(5)], skipped: 1 }, 2);
   assert.deepEqual(seqs(tail.entries), [1]);
   assert.equal(rowsIn(tail.waiting), 4);
@@ -34,49 +38,49 @@ test("a held list stands still and loses nothing", () => {
 });
 
 test("the first rows are shown even while held", () => {
-  const tail = receive(hold(emptyTail(), true), { items: [row(1)] }, 0);
+  const tail = receive(hold(emptyTail(), true), { items: [row(1)], skipped: 0 }, 0);
   assert.deepEqual(seqs(tail.entries), [1]);
 });
 
 test("what waits is bounded, and what does not fit is counted", () => {
-  let tail = hold(receive(emptyTail(), { items: [row(1)] }, 0), true);
-  tail = receive(tail, { items: rows(2, WAITING + 101) }, 1);
+  let tail = hold(receive(emptyTail(), { items: [row(1)], skipped: 0 }, 0), true);
+  tail = receive(tail, { items: rows(2, WAITING + 101), skipped: 0 }, 1);
   assert.equal(tail.waiting.length, WAITING);
   assert.equal(rowsIn(tail.waiting), WAITING + 100);
 });
 
 test("a running list keeps its newest rows; older ones are asked for from its end", () => {
-  let tail = receive(emptyTail(), { items: rows(1, SHOWN + 50) }, 0);
+  let tail = receive(emptyTail(), { items: rows(1, SHOWN + 50), skipped: 0 }, 0);
   assert.equal(tail.entries.length, SHOWN);
   assert.equal(untilOldest(tail), row(52).time);
   tail = older(tail, { items: [row(51), row(50), row(49)], next: "abc" });
   assert.deepEqual(seqs(tail.entries.slice(-3)), [51, 50, 49]);
   assert.equal(tail.cursor, "abc");
-  tail = receive(tail, { items: [row(SHOWN + 51)] }, 1);
+  tail = receive(tail, { items: [row(SHOWN + 51)], skipped: 0 }, 1);
   assert.deepEqual(seqs(tail.entries.slice(-2)), [51, 50], "rows that were asked for stay while new ones come");
   assert.ok(older(tail, { items: [], next: null }).ended);
 });
 
 test("after a break of the link, rows that may be missing are said unless the lists overlap", () => {
-  const tail = rejoin(receive(emptyTail(), { items: rows(1, 3) }, 0));
-  assert.deepEqual(seqs(receive(tail, { items: rows(3, 4) }, 9).entries), [4, 3, 2, 1]);
-  assert.deepEqual(seqs(receive(tail, { items: rows(8, 9) }, 9).entries), [9, 8, "gap 0", 3, 2, 1]);
+  const tail = rejoin(receive(emptyTail(), { items: rows(1, 3), skipped: 0 }, 0));
+  assert.deepEqual(seqs(receive(tail, { items: rows(3, 4), skipped: 0 }, 9).entries), [4, 3, 2, 1]);
+  assert.deepEqual(seqs(receive(tail, { items: rows(8, 9), skipped: 0 }, 9).entries), [9, 8, "gap 0", 3, 2, 1]);
 });
 
 test("another filter begins another list with its first frame", () => {
-  const frame = (items) => ({ type: "frame", view: "events", data: { items }, now: 0 });
-  const state = [frame([row(1)]), { type: "restart", view: "events" }].reduce(reduce, initialState(0));
+  const came = (/** @type {Row} */ one) => frame("events", { items: [one], skipped: 0 });
+  const state = reduce(reduce(initialState(0), came(row(1))), { type: "restart", view: "events" });
   assert.deepEqual(seqs(state.tail.entries), [1]);
-  assert.deepEqual(seqs(reduce(state, frame([row(7)])).tail.entries), [7]);
+  assert.deepEqual(seqs(reduce(state, came(row(7))).tail.entries), [7]);
 });
 
 test("charts of a connection: rows first, then live frames", () => {
-  const at = (second) => new Date(Date.UTC(2026, 10, 23, 14, 0, second)).toISOString();
+  const at = (/** @type {number} */ second) => new Date(Date.UTC(2026, 10, 23, 14, 0, second)).toISOString();
   const start = Date.UTC(2026, 10, 23, 14) / 1000;
   const history = [
-    { time: at(0), queue_bytes: 0, bytes_in: 10, bytes_out: 10 },
-    { time: at(0), queue_bytes: 5, bytes_in: 10, bytes_out: 5 },
-    { time: at(4), queue_bytes: 0, bytes_in: 0, bytes_out: 5 },
+    row(1, { time: at(0), queue_bytes: 0, bytes_in: 10, bytes_out: 10 }),
+    row(2, { time: at(0), queue_bytes: 5, bytes_in: 10, bytes_out: 5 }),
+    row(3, { time: at(4), queue_bytes: 0, bytes_in: 0, bytes_out: 5 }),
   ];
   let pulse = fromRows(history);
   assert.deepEqual(pulse.flow.time.map((time) => time - start), [0, 1, 3, 4]);
@@ -104,14 +108,10 @@ test("a connection that only the log remembers", () => {
 });
 
 test("of a flood a running list takes a screenful and counts the rest, a held one keeps all", () => {
-  const rows = (/** @type {number} */ from) =>
-    Array.from({ length: 100 }, (_, index) => ({ worker: 0, seq: from + index, time: `2026-11-23T14:00:00.${String(from + index).padStart(9, "0")}Z` }));
-  const first = receive(emptyTail(), { items: rows(1) }, 0);
-  const flooded = receive(first, { items: rows(1001), skipped: 900 }, 250);
-  const gap = flooded.entries[READABLE];
-  assert.equal(flooded.entries[0].row.seq, 1100);
-  assert.equal(gap.gap, 960);
+  const first = receive(emptyTail(), { items: rows(1, 100), skipped: 0 }, 0);
+  const flooded = receive(first, { items: rows(1001, 1100), skipped: 900 }, 250);
+  assert.deepEqual(seqs([flooded.entries[0], flooded.entries[READABLE]]), [1100, "gap 960"]);
   assert.equal(flooded.skippedPerS, 3840);
-  const held = receive(hold(first, true), { items: rows(1001), skipped: 900 }, 250);
+  const held = receive(hold(first, true), { items: rows(1001, 1100), skipped: 900 }, 250);
   assert.equal(held.waiting.length, 101);
 });

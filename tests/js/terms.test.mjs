@@ -10,7 +10,7 @@ const field = (name, more = {}) => ({
 const STATE = field("state", { type: "choice", operators: [":", "!="], values: [{ value: "open", meaning: "well" }, { value: "closed", meaning: "gone" }] });
 const QUEUE = field("queue_bytes", { unit: "bytes", units: ["B", "KiB"], examples: ["0", "1KiB"] });
 const FIELDS = [STATE, field("queue_chunks"), QUEUE, field("conn")];
-const labels = (/** @type {string} */ text, caret = text.length, live = []) => optionsFor(partAt(text, caret), FIELDS, live).map(({ label }) => label);
+const labels = (/** @type {string} */ text, caret = text.length, /** @type {import("../../static/js/types.js").FieldValue[]} */ live = []) => optionsFor(partAt(text, caret), FIELDS, live).map(({ label }) => label);
 
 test("terms are split as the server splits them", () => {
   assert.deepEqual(termsOf(' a:1  -b:"x y",z "open').map(({ text }) => text), ["a:1", '-b:"x y",z', '"open']);

@@ -4,10 +4,13 @@ import {
   begun, downloadUrl, estimateWords, heard, isActive, PATIENCE, rateOf, readTransfers, shareOf, transferWords, unheard, writeTransfers,
 } from "../../static/js/transfers.js";
 
+/** @typedef {import("../../static/js/types.js").TransferAnswer} Answer */
+
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const start = () => begun(TOKEN, "a.csv", "csv", 0);
+/** @param {Partial<Answer>} [more] @returns {Answer} */
 const answer = (more = {}) => ({
-  token: TOKEN, state: "running", rows: 500, bytes: 1_000_000, estimate: { rows: 2000, bytes: 4_000_000, exact: false }, elapsed_s: 1, name: "log.csv", ...more,
+  token: TOKEN, state: "running", reason: "", rows: 500, bytes: 1_000_000, estimate: { rows: 2000, bytes: 4_000_000, exact: false }, elapsed_s: 1, name: "log.csv", ...more,
 });
 
 test("a download under way: share, rate and what is left", () => {
@@ -30,11 +33,11 @@ test("the rate is that of late, and an estimate is never taken for the end", () 
 });
 
 test("ends: done, cancelled, broken off", () => {
-  const end = (state) => heard(start(), answer({ state }), 1000);
+  const end = (/** @type {Answer["state"]} */ state) => heard(start(), answer({ state }), 1000);
   assert.equal(transferWords(end("done")), "Done: 500 rows · 977 KiB in 1.0 s");
   assert.match(transferWords(end("cancelled")), /^Cancelled after 500 rows/);
   assert.match(transferWords(end("failed")), /not whole/);
-  assert.deepEqual(["done", "cancelled", "failed", "running"].map((state) => isActive(end(state))), [false, false, false, true]);
+  assert.deepEqual(/** @type {const} */ (["done", "cancelled", "failed", "running"]).map((state) => isActive(end(state))), [false, false, false, true]);
 });
 
 test("what the server has not heard of may still come, but not for ever", () => {

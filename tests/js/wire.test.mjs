@@ -1,24 +1,29 @@
 import assert from "node:assert/strict";
 import { register } from "node:module";
 import { test } from "node:test";
+import { setImmediate } from "node:timers";
 
 const library = 'export const io = () => globalThis.socket;';
 const hook = `export const resolve = (name, context, next) => name.endsWith("/vendor/socket.io.esm.min.js")
   ? { url: "data:text/javascript," + encodeURIComponent(${JSON.stringify(library)}), shortCircuit: true } : next(name, context);`;
 register(`data:text/javascript,${encodeURIComponent(hook)}`);
+/** @typedef {{type: string, phase?: string, why?: string, error?: string, n?: number, shown: () => void}} Told what the store was told */
+
 const { connect } = await import("../../static/js/wire.js");
 
-/** A socket whose other end is the test: `asked` is what was sent, `answers` what is said to it. */
+/** A socket whose other end is the test: `asked` is what was sent, `answers` what is said to it. @param {({ok: boolean, error?: string} | Error)[]} [answers] */
 function wired(answers = []) {
+  /** @type {Record<string, (...values: unknown[]) => void>} */
   const listeners = {};
+  /** @type {[string, {view: string, q?: string}][]} */
   const asked = [];
   const socket = {
     connected: false, active: true, attempts: 0,
     connect: () => void (socket.attempts += 1),
-    on: (name, task) => void (listeners[name] = task),
-    emit: (name, message) => void asked.push([name, message]),
+    on: (/** @type {string} */ name, /** @type {() => void} */ task) => void (listeners[name] = task),
+    emit: (/** @type {string} */ name, /** @type {{view: string}} */ message) => void asked.push([name, message]),
     timeout: () => ({
-      emitWithAck: async (name, message) => {
+      emitWithAck: async (/** @type {string} */ name, /** @type {{view: string}} */ message) => {
         asked.push([name, message]);
         const answer = answers.shift() ?? { ok: true };
         if (answer instanceof Error) throw answer;
@@ -26,16 +31,18 @@ function wired(answers = []) {
       },
     }),
   };
-  globalThis.socket = socket;
+  Object.assign(globalThis, { socket });
+  /** @type {Told[]} */
   const actions = [];
   const dispatched = { refuse: false };
   const store = {
-    dispatch: (action, shown) => {
+    dispatch: (/** @type {import("../../static/js/store.js").Action} */ action, /** @type {() => void} */ shown = () => undefined) => {
       if (dispatched.refuse && action.type === "frame") throw new TypeError("its figures are not what they should be");
       actions.push({ ...action, shown });
     },
   };
   const wire = connect(store, () => ({}));
+  /** @param {string} name @param {...unknown} values */
   const happen = (name, ...values) => {
     if (name === "connect") socket.connected = true;
     if (name === "disconnect") socket.connected = false;
@@ -87,13 +94,14 @@ test("another question ends the old one first; one that is refused leaves the la
 
 const settled = () => new Promise(setImmediate);
 
-/** A watch that is running, and how frames come to it. */
+/** A watch that is running, and how frames come to it. @param {string} view @param {{ok: boolean}[]} [answers] */
 async function watching(view, answers = []) {
   const line = wired(answers);
   line.happen("connect");
   await line.wire.watch(view);
   const came = { acknowledged: 0 };
-  const send = (n, data = {}, more = {}) => line.happen("frame", { view, n, time: "", data, ...more }, () => (came.acknowledged += 1));
+  /** @param {unknown} n @param {unknown} [data] */
+  const send = (n, data = {}) => line.happen("frame", { view, n, time: "", data }, () => (came.acknowledged += 1));
   const types = () => line.actions.map(({ type }) => type).filter((type) => type !== "link" && type !== "refused");
   const said = () => line.actions.filter(({ type }) => type === "refused").map(({ error }) => error);
   return { ...line, came, send, types, said };
@@ -129,6 +137,7 @@ test("after a reconnect the snapshot has the number 1 again, and is taken", asyn
   assert.deepEqual(actions.filter(({ type }) => type === "link").map(({ phase }) => phase), ["live", "lost", "live"]);
 });
 
+/** @type {[string, unknown, unknown][]} */
 const UNREADABLE = [["no number", undefined, {}], ["a number as text", "1", {}], ["a part of a number", 1.5, {}], ["zero", 0, {}],
   ["no figures", 1, null], ["text for figures", 1, "7"], ["a list for figures", 1, []]];
 
@@ -138,7 +147,7 @@ for (const [name, n, data] of UNREADABLE) {
     const { send, frames, said, came } = await watching("overview");
     send(n, data);
     assert.deepEqual([frames().length, came.acknowledged, told.mock.callCount()], [0, 1, 1]);
-    assert.match(said().at(-1), /cannot read/);
+    assert.match(said().at(-1) ?? "", /cannot read/);
     send(1);
     assert.equal(frames().length, 1);
     assert.equal(said().at(-1), "");
@@ -151,7 +160,7 @@ test("a frame that the store cannot fold in is said and acknowledged, not thrown
   dispatched.refuse = true;
   send(1);
   dispatched.refuse = false;
-  assert.match(said().at(-1), /cannot read/);
+  assert.match(said().at(-1) ?? "", /cannot read/);
   assert.equal(came.acknowledged, 1);
 });
 
@@ -219,7 +228,7 @@ test("a server that ends the link is said so, with a reason, and tried again", (
   const { happen, actions, socket } = wired();
   happen("connect");
   happen("disconnect", "io server disconnect");
-  assert.deepEqual([actions.at(-1).phase, actions.at(-1).why], ["stopped", "it is stopping, or this page had fallen too far behind"]);
+  assert.deepEqual([actions.at(-1)?.phase, actions.at(-1)?.why], ["stopped", "it is stopping, or this page had fallen too far behind"]);
   assert.equal(socket.attempts, 0);
   context.mock.timers.tick(2000);
   assert.equal(socket.attempts, 1);
@@ -232,7 +241,7 @@ test("a link that the server refuses names why; one that the client retries itse
   assert.deepEqual(actions, []);
   socket.active = false;
   happen("connect_error", new Error("too many viewers"));
-  assert.deepEqual([actions.at(-1).phase, actions.at(-1).why], ["stopped", "too many viewers"]);
+  assert.deepEqual([actions.at(-1)?.phase, actions.at(-1)?.why], ["stopped", "too many viewers"]);
 });
 
 test("who wants to know of a reconnect is told of every one but the first connection", () => {

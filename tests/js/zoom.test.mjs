@@ -28,6 +28,7 @@ test("what is marked is in order, in whole seconds and not too short", () => {
 test("closer and back again; at last all of it", () => {
   const closer = scaled(HOUR, T0 + 1800, 0.5, 3600);
   assert.deepEqual(closer, { from: T0 + 900, to: T0 + 2700 });
+  assert.ok(closer);
   assert.equal(scaled(closer, T0 + 1800, 2, 3600), null);
   const edge = scaled(HOUR, T0, 0.5, 3600);
   assert.deepEqual(edge, { from: T0, to: T0 + 1800 });
