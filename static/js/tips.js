@@ -4,6 +4,8 @@
 import { setText } from "./dom.js";
 
 const MARGIN = 8;
+/** What belongs together: pointing at the figure explains it as its label does. */
+const EXPLAINED = ".tile, .strip > div, .facts > div, figcaption, .table.plain tbody tr";
 
 /** @param {HTMLElement} tip the one element that all explanations use */
 export function mountTips(tip) {
@@ -17,7 +19,7 @@ export function mountTips(tip) {
   const open = (/** @type {Event} */ event) => {
     const target = event.target instanceof Element ? event.target : null;
     if (target && tip.contains(target)) return;
-    const found = /** @type {HTMLElement | null} */ (target?.closest("[data-tip]") ?? null);
+    const found = /** @type {HTMLElement | null} */ (target?.closest("[data-tip]") ?? target?.closest(EXPLAINED)?.querySelector("[data-tip]") ?? null);
     if (found === owner) return;
     close();
     if (!found) return;
@@ -25,7 +27,7 @@ export function mountTips(tip) {
     owner.setAttribute("aria-describedby", tip.id);
     setText(tip, found.dataset.tip ?? "");
     tip.hidden = false;
-    place(tip, found.getBoundingClientRect());
+    place(tip, (found.closest(EXPLAINED) ?? found).getBoundingClientRect());
   };
   document.addEventListener("pointerover", open);
   document.addEventListener("focusin", open);
@@ -34,7 +36,7 @@ export function mountTips(tip) {
   document.addEventListener("keydown", (event) => event.key === "Escape" && close());
 }
 
-/** Below the element, or above it where there is no room; never outside the window. @param {HTMLElement} tip @param {DOMRect} box */
+/** Below what is explained, or above it where there is no room; never outside the window. @param {HTMLElement} tip @param {DOMRect} box */
 function place(tip, box) {
   const { width, height } = tip.getBoundingClientRect();
   const left = Math.min(Math.max(MARGIN, box.left), document.documentElement.clientWidth - width - MARGIN);

@@ -131,7 +131,7 @@ def test_single_key_shortcuts_can_be_switched_off(server: Any, open_page: Any) -
     expect(page.locator("#q")).not_to_be_focused()
 
 
-def test_every_figure_explains_itself_on_focus(server: Any, open_page: Any) -> None:
+def test_a_figure_explains_itself_on_focus_and_on_hover(server: Any, open_page: Any) -> None:
     page = open_page(server.url)
     expect(page.locator("[data-ref=linkText]")).to_have_text("live")
     term = page.locator(".tile .term").first
@@ -140,6 +140,8 @@ def test_every_figure_explains_itself_on_focus(server: Any, open_page: Any) -> N
     assert term.get_attribute("aria-describedby") == "tip"
     page.keyboard.press("Escape")
     expect(page.get_by_role("tooltip")).to_be_hidden()
+    page.locator("[data-ref=echoes]").hover()
+    expect(page.get_by_role("tooltip")).to_have_text("Reads that were answered, a second")
 
 
 def test_a_page_is_under_200_kb_compressed(server: Any, open_page: Any) -> None:

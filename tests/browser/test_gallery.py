@@ -14,6 +14,7 @@ WHOLE = sorted(path.stem for path in (ROOT / "static/js/views").glob("*.js"))
 """Components that are whole pages."""
 # The pages themselves are tested for what goes beyond WCAG: here they are parts of a page of many headings.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+UNEXPLAINED = (ROOT / "tests/browser/unexplained.js").read_text()
 ROWS = 5
 """Of every table so many rows are looked at by axe: the others are like them."""
 
@@ -49,12 +50,13 @@ def remove(page: Page, selector: str) -> None:
 
 
 def test_every_state_of_every_component(gallery: str, open_page: Any) -> None:
-    """One page with all of them: nothing on the console, nothing empty, nothing too wide, nothing for axe."""
+    """One page with all of them: nothing on the console, nothing empty, unexplained or too wide, nothing for axe."""
     page = open_page(f"{gallery}/all")
     open_states(page)
     # What shows nothing says why.
     untold = page.locator(".shown-state:not(:has(.stage-note))")
     assert untold.evaluate_all("(all) => all.filter((one) => one.lastChild.clientHeight < 8).map(({ id }) => id)") == []
+    assert page.locator("#gallery-states").evaluate(UNEXPLAINED) == []
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.set_viewport_size({"width": 1440, "height": 900})

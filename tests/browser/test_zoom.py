@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from conftest import wait_until
 from playwright.sync_api import Page, expect
 
 PLOT = "[data-chart=echoes] .u-over"
@@ -61,8 +62,9 @@ def test_a_zoom_stands_still_while_the_server_goes_on(page: Page) -> None:
     assert plot.evaluate(picture) == first
 
 
-def test_a_zoom_survives_a_reload_and_leads_to_its_events(page: Page) -> None:
-    page.wait_for_timeout(3000)  # what happened must be older than the end of what is marked
+def test_a_zoom_survives_a_reload_and_leads_to_its_events(server: Any, page: Page) -> None:
+    # What happened must be older than the end of what is marked.
+    wait_until(lambda: server.get("/api/v1/connections/1").json()["idle_s"] > 3, "events of a while ago")
     drag(page, 0.02, 0.98)
     expect(page).to_have_url(ZOOMED)
     said, address = axis_span(page), page.url

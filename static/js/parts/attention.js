@@ -76,7 +76,9 @@ function list(parts, entries) {
     else chip(node.chip, item.state, stateWords(item.state));
     linkTo(node, item.conn);
     setText(node.figure, over ? item.peer : `${duration(item.waiting_s)} · ${bytes(item.queue_bytes)}`);
-    setAttr(node.figure, "title", over ? null : `${item.peer}: how long something has been queued, and how much is`);
+    setAttr(node.figure, "data-tip", over ? null : `${item.peer}: how long something has been queued, and how much is`);
+    setAttr(node.figure, "tabindex", over ? null : "0");
+    node.figure.classList.toggle("term", !over);
     setText(node.detail, over ? `${over.how} (waited ${duration(item.waiting_s)}, at most ${bytes(peak)})` : item.verdict?.sentence ?? complaint(item));
   });
 }

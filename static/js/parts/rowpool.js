@@ -32,6 +32,8 @@ export function createPool(table, filling) {
       const text = filling.cells[heads[index].dataset.col ?? ""](entry, cell);
       if (text !== null) setText(cell, text);
     });
+    // The colour of a row that matches, for those who do not see it.
+    if (entry.marked) cells[0].prepend(el("span", { class: "sr-only" }, "matches, "));
   };
   return {
     /** @param {number} first @param {number} last positions @param {(position: number) => Entry | null} entryAt @param {number} list */

@@ -113,7 +113,7 @@ function drawProgress(parts, { running }) {
   parts.cancel.dataset.id = running.id;
   show(parts.first, false);
   parts.bar.value = done / total;
-  setText(parts.done, `${done} of ${total}`);
+  setText(parts.done, `${done} of ${total} measurements`);
   setText(parts.doing, `${model}${workers > 1 ? ` × ${workers}` : ""} with ${idle.toLocaleString("en-GB")} idle, repeat ${repeat}: ${doing}`);
   setText(parts.left, `· about ${format.duration(Math.max(1, Math.round(left)))} left`);
   if (!was) setText(parts.said, `Measuring: ${total} measurements.`);
