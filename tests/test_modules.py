@@ -1,7 +1,9 @@
-"""The modules that a page names beforehand: all that it imports, and nothing else."""
+"""The modules that a page names beforehand: all that it imports, and nothing else; and what a page weighs."""
 
+import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -34,3 +36,35 @@ def test_every_named_module_of_our_pages_is_there(view: str) -> None:
     for name in modules_of(SCRIPTS, view):
         assert name.startswith("/vendor/") or (SCRIPTS / name.removeprefix("/static/js/")).is_file()
     assert not re.search(r"types", " ".join(modules_of(SCRIPTS, view)))
+
+
+LIMIT = 192_000
+"""Bytes of a page and all that it names or fetches later; figures and live updates come on top, about 8 kB."""
+HEAD = 120
+"""Bytes that the server itself adds to each answer: its name, the date, the connection."""
+
+
+def with_later_ones(names: list[str]) -> list[str]:
+    """Files of a page, and those that its modules fetch once it is there."""
+    found = list(names)
+    for name in found:
+        if name.startswith("/static/js/"):
+            text = re.sub(r"/\*[\s\S]*?\*/", "", (SCRIPTS / name.removeprefix("/static/js/")).read_text())
+            paths = re.findall(r'(?:from |import\()"(\.[^"]+)"', text)
+            fetched = [posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) for path in paths]
+            found += [each for each in dict.fromkeys(fetched) if each not in found]
+    return found
+
+
+@pytest.mark.parametrize("path", ["/", "/connections", "/connections/1", "/events", "/loop", "/lab"])
+def test_a_page_with_all_its_parts_is_under_200_kb(browser: Any, path: str) -> None:
+    def weight(name: str) -> int:
+        with browser.get(name, headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.status_code == 200, name
+            return len(answer.data) + sum(len(key) + len(value) + 4 for key, value in answer.headers) + HEAD
+
+    named = re.findall(r'(?:href|src)="(/(?:static|vendor)/[^"]+)"', browser.get(path).text)
+    names = with_later_ones(list(dict.fromkeys(named)))
+    assert {"/static/js/main.js", "/vendor/socket.io.esm.min.js", "/static/css/tokens.css"} <= set(names)
+    total = weight(path) + sum(map(weight, names))
+    assert total < LIMIT, total

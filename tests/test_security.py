@@ -177,7 +177,7 @@ def test_libraries(browser: Any, name: str) -> None:
 def test_missing_library_says_what_to_do(monitor: FakeMonitor, monkeypatch: pytest.MonkeyPatch) -> None:
     from web import assets
 
-    monkeypatch.setitem(assets.VENDOR, "uPlot.esm.js", "uplot/dist/none.js")
+    monkeypatch.setitem(assets.VENDOR, "uPlot.esm.js", assets.Library("uplot/dist/none.js"))
     response = create_app(monitor).test_client().get("/vendor/uPlot.esm.js")
     assert response.status_code == 503
     assert b"make setup" in response.data

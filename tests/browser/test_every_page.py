@@ -144,13 +144,6 @@ def test_a_figure_explains_itself_on_focus_and_on_hover(server: Any, open_page: 
     expect(page.get_by_role("tooltip")).to_have_text("Reads that were answered, a second")
 
 
-def test_a_page_is_under_200_kb_compressed(server: Any, open_page: Any) -> None:
-    page = open_page(server.url)
-    expect(page.locator("[data-ref=linkText]")).to_have_text("live")
-    sizes = page.evaluate("performance.getEntriesByType('resource').map((r) => [r.name, r.encodedBodySize])")
-    assert sum(size for _, size in sizes) < 200_000, sizes
-
-
 def test_a_server_that_goes_and_comes_back_is_said(start_server: Any, open_page: Any, complaints: Any) -> None:
     complaints.expected = ("ERR_CONNECTION_REFUSED", "WebSocket", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
     server = start_server()
