@@ -3,7 +3,7 @@
 import os
 import socket
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,6 +163,9 @@ class FakeMonitor:
     def sign(self) -> int:
         return 0
 
+    def on_news(self, tell: Callable[[], None]) -> None:
+        self.tell = tell
+
     def loop(self) -> dict[str, Any]:
         self.calls.append(("loop",))
         return {"model": "epoll", "workers": []}
@@ -193,7 +196,9 @@ class FakeMonitor:
     def connection(self, conn: int, at: int | None = None) -> dict[str, Any] | None:
         if conn > 3:
             return None
-        return {**connection_item(conn, "closed" if conn == 3 else "open"), "history": {"time": []}, **dated(at)}
+        verdict = {"code": "fine", "sentence": "All is well.", "evidence": []}
+        more = {"history": [], "events_in_memory": 0, "marks": None, "kernel": None, "verdict": verdict}
+        return {**connection_item(conn, "closed" if conn == 3 else "open"), **more, **dated(at)}
 
     def events(
         self,

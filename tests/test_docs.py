@@ -67,3 +67,19 @@ def test_the_map_names_every_module_of_a_room(room: str) -> None:
     (row,) = re.findall(rf"^\| `core/{room}` \|.*$", (ROOT / "docs/design.md").read_text(), re.MULTILINE)
     modules = {path.name for path in (ROOT / "core" / room).glob("*.py")} - {"__init__.py"}
     assert set(re.findall(r"`(\w+\.py)`", row)) == modules
+
+
+def test_every_parameter_of_a_page_is_in_the_reference() -> None:
+    section = REFERENCE.split("## Addresses of the pages")[1].split("\n## ")[0]
+    written = set(re.findall(r"`(\w+)=", section))
+    used = set()
+    for script in (ROOT / "static/js").rglob("*.js"):
+        text = script.read_text()
+        for given in re.findall(r"addressBar\(([^)]+)\)", text):
+            named = re.search(rf"const {given} = (\{{.*?\}});", text) if given.isupper() else None
+            keys = re.findall(r"(\w+):", named[1] if named else given)
+            used |= set(keys) or {given}
+    # The Events page's come from a module of their own; the rest of `url.js` is the definition.
+    used -= {"DEFAULTS", "defaults"}
+    assert {"map", "zoom", "worker", "run"} <= used
+    assert used | {"q", "mode", "since", "until"} == written

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from web.frames import LARGE, LOOK_S, MOST_FRAMES_S, QUICK_S, SILENCE_S, TICK_S, Frame, Hub, Outlets, Sources
+from web.frames import LARGE, LONGEST_PAUSE_S, MOST_FRAMES_S, QUICK_S, SILENCE_S, TICK_S, Frame, Hub, Outlets, Sources
 from web.parameters import Watch, WatchConnection, WatchConnections, WatchEvents, WatchOverview
 
 OVERVIEW = WatchOverview(view="overview")
@@ -24,8 +24,9 @@ class World:
         self.cut: list[str] = []
         self.state: Any = "state"
         self.sign = 0
+        self.woken = 0
         sources = Sources(self._compute, lambda asked: self.sign if asked.view == "overview" else None)
-        self.hub = Hub(sources, Outlets(self._send, self.cut.append), lambda: self.now, lambda: self.cpu)
+        self.hub = Hub(sources, Outlets(self._send, self.cut.append, self._wake), lambda: self.now, lambda: self.cpu)
 
     def _compute(self, asked: Watch) -> Any:
         self.computed.append(asked)
@@ -36,6 +37,14 @@ class World:
 
     def _send(self, sid: str, frame: Frame, arrived: Callable[[], None]) -> None:
         self.sent.append((sid, frame, arrived))
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def happen(self) -> None:
+        """Something that the Overview shows, and no other view."""
+        self.sign += 1
+        self.hub.news()
 
     def viewer(self, sid: str, *views: Watch) -> None:
         assert self.hub.add(sid, 100)
@@ -214,39 +223,99 @@ def test_failing_monitor_leaves_the_others_alone(world: World, caplog: pytest.Lo
 def test_dear_frames_come_less_often(world: World) -> None:
     world.cost = 0.1
     world.viewer("a", TABLE)
-    world.tick()
-    world.acknowledge()
-    world.tick(TICK_S)
-    world.acknowledge()
+    for _ in range(2):
+        assert len(world.tick(TICK_S)) == 1
+        world.acknowledge()
     assert world.tick(TICK_S) == []
     assert len(world.tick(10.0)) == 1
 
 
-def test_pause_until_the_next_tick(world: World) -> None:
+def test_nothing_is_looked_at_until_something_is_due(world: World) -> None:
     assert world.hub.tick() is None
     world.viewer("a", OVERVIEW)
     world.now = 1000.01
-    assert world.hub.tick() == pytest.approx(LOOK_S - 0.01)
+    assert world.hub.tick() == pytest.approx(OVERVIEW.period - 0.01)
+    world.acknowledge()
+    assert world.woken == 0
+
+
+def test_who_is_silent_is_looked_at_all_the_same(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.now += 5
+    assert world.hub.tick() == LONGEST_PAUSE_S
+
+
+def test_a_late_acknowledgement_asks_for_the_frame_that_is_due(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.now += OVERVIEW.period
+    world.acknowledge()
+    assert world.woken == 1
+    assert world.hub.tick() == pytest.approx(OVERVIEW.period)
 
 
 def test_what_happened_is_told_before_the_time(world: World) -> None:
     world.viewer("a", OVERVIEW, TABLE)
     world.tick()
     world.acknowledge()
-    world.sign += 1
-    assert world.tick(QUICK_S - LOOK_S) == []
-    (text,) = world.tick(LOOK_S)
+    world.happen()
+    assert world.woken == 1
+    assert world.hub.tick() == pytest.approx(QUICK_S)
+    (text,) = world.tick(QUICK_S)
     assert '"view":"overview","n":2' in text
     world.acknowledge()
     assert world.tick(QUICK_S) == []
 
 
+def test_news_that_no_one_shows_wake_no_one(world: World) -> None:
+    world.hub.news()
+    world.viewer("a", OVERVIEW, TABLE)
+    world.tick()
+    world.acknowledge()
+    world.hub.news()
+    assert world.woken == 0
+
+
+def test_much_news_is_one_wake_up(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    for _ in range(10):
+        world.happen()
+    assert world.woken == 1
+
+
+def test_a_source_that_has_nothing_is_asked_again_with_the_next_news(world: World) -> None:
+    answers = [None, None, "[1]"]
+    world.viewer("a")
+    world.hub.watch("a", WatchEvents(view="events"), lambda _tick: answers.pop(0))
+    assert world.hub.tick() == pytest.approx(WatchEvents.period)
+    world.hub.news()
+    assert world.tick() == []
+    world.hub.news()
+    assert len(world.tick()) == 1
+
+
+def test_a_source_that_is_ready_while_it_is_asked_is_asked_again_at_once(world: World) -> None:
+    answers = [None, "[1]"]
+
+    def take(_tick: float) -> str | None:
+        world.hub.news()
+        return answers.pop(0)
+
+    world.viewer("a")
+    world.hub.watch("a", WatchEvents(view="events"), take)
+    assert world.hub.tick() == 0.0
+    assert len(world.tick()) == 1
+
+
 def test_what_happened_before_the_acknowledgement_is_told_after_it(world: World) -> None:
     world.viewer("a", OVERVIEW)
     world.tick()
-    world.sign += 1
+    world.happen()
     assert world.tick(QUICK_S) == []
     world.acknowledge()
+    assert world.woken == 2
     assert len(world.tick()) == 1
 
 
@@ -255,7 +324,7 @@ def test_what_is_large_is_followed_at_the_steady_pace(world: World) -> None:
     world.state = "x" * LARGE
     world.tick()
     world.acknowledge()
-    world.sign += 1
+    world.happen()
     assert world.tick(QUICK_S) == []
     assert len(world.tick(OVERVIEW.period)) == 1
 
@@ -270,10 +339,10 @@ def test_many_viewers_are_not_all_told_at_once_of_everything(world: World) -> No
     for number in range(60):
         world.viewer(f"viewer {number}", OVERVIEW)
     sent = len(world.tick())
-    for _ in range(round(20 / LOOK_S)):
+    for _ in range(400):
         world.acknowledge()
-        world.sign += 1
-        sent += len(world.tick(LOOK_S))
+        world.happen()
+        sent += len(world.tick(0.05))
     assert sent / 21 <= MOST_FRAMES_S
 
 

@@ -116,7 +116,7 @@ def test_ipv6() -> None:
 @pytest.mark.parametrize("at", [0, 2, 26, 27, 60, -1])
 def test_a_flipped_bit_of_a_stamped_reply_is_an_error(at: int, chunk: int) -> None:
     with serving(corrupting(stamped, at, chunk)) as server:
-        result = load(server)
+        result = load(server, seconds=30)
         assert result["errors"] == 5
         assert "connection from 127.0.0.1:" in result["error_samples"][0]
         assert (result["bytes_out"], result["bytes_in"]) == (server.received, server.sent)
@@ -125,14 +125,14 @@ def test_a_flipped_bit_of_a_stamped_reply_is_an_error(at: int, chunk: int) -> No
 @pytest.mark.parametrize("size", [64, 40_000])
 def test_a_flipped_bit_of_an_echo_is_an_error(size: int) -> None:
     with serving(corrupting(bytes, -1, 3)) as server:
-        assert load(server, reply="echo", size=size)["errors"] == 5
+        assert load(server, reply="echo", size=size, seconds=30)["errors"] == 5
 
 
 def test_an_echo_where_a_stamp_is_expected_is_an_error_and_the_reverse() -> None:
     with serving(echo) as server:
-        assert load(server)["errors"] == 5
+        assert load(server, seconds=30)["errors"] == 5
     with serving(stamp) as server:
-        assert load(server, reply="echo")["errors"] == 5
+        assert load(server, reply="echo", seconds=30)["errors"] == 5
 
 
 def test_a_doubled_reply_is_an_error() -> None:
@@ -141,7 +141,7 @@ def test_a_doubled_reply_is_an_error() -> None:
             client.write(2 * stamped(data))
 
     with serving(twice) as server:
-        assert load(server)["errors"] == 5
+        assert load(server, seconds=30)["errors"] == 5
 
 
 def test_a_reset_is_an_error() -> None:

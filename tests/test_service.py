@@ -611,8 +611,8 @@ def test_a_model_without_a_loop_has_no_turns(start: Start) -> None:
 
 def test_many_who_look_cost_one_sample(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    ask = service.monitor._sampler._ask
-    monkeypatch.setattr(service.monitor._sampler, "_ask", lambda *order: asked.append(order) or ask(*order))
+    ask = service.monitor._onlooker.sampler._ask
+    monkeypatch.setattr(service.monitor._onlooker.sampler, "_ask", lambda *order: asked.append(order) or ask(*order))
     with connect(service) as client:
         say(service, b"hello", client.dup())
         wait_for(lambda: service.monitor.connection(1), "the connection")
@@ -623,5 +623,5 @@ def test_many_who_look_cost_one_sample(service: Service, monkeypatch: pytest.Mon
 
 
 def test_samples_that_are_kept_are_bounded(service: Service) -> None:
-    service.monitor._sampler.look(dict.fromkeys(range(1000, 2000), 0))
-    assert len(service.monitor._sampler._series) == 256
+    service.monitor._onlooker.sampler.look(dict.fromkeys(range(1000, 2000), 0))
+    assert len(service.monitor._onlooker.sampler._series) == 256

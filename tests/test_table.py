@@ -268,3 +268,30 @@ def test_a_fold_of_arrays_equals_a_fold_of_rows(events: list[tuple[Kind, int, in
         row_number = table.find(conn)
         assert row_number is not None
         assert int(table["waiting"][row_number]) == since[conn]
+
+
+ANY = st.one_of(KINDS, st.sampled_from([Kind.EOF, Kind.CLOSE]))
+
+
+@given(st.lists(st.tuples(ANY, st.integers(1, 5), st.sampled_from([0, 0, 0, 1])), max_size=40), st.integers(1, 5))
+def test_who_waits_is_known_after_every_fold(events: list[tuple[Kind, int, int]], size: int) -> None:
+    table = Table(closed_kept=2)
+    table.restore({4: "here"})
+    closed: set[int] = set()
+    for start in range(0, len(events), size):
+        part = [(kind, conn, queued) for kind, conn, queued in events[start : start + size] if conn not in closed]
+        closed |= {conn for kind, conn, _ in part if kind is Kind.CLOSE}
+        if part:
+            fold(table, *(record(kind, conn, queue_bytes=queued) for kind, conn, queued in part))
+        table.compact()
+        anew = table.copy()
+        assert table.stuck().tolist() == anew.stuck().tolist()
+        assert table.queued().tolist() == anew.queued().tolist()
+
+
+def test_who_waits_is_known_when_an_older_connection_is_taken_up() -> None:
+    table = Table()
+    fold(table, record(Kind.OPEN, 5), record(Kind.FULL, 5, queue_bytes=1))
+    assert (table.stuck().tolist(), table.queued().tolist()) == ([1], [1])
+    table.restore({2: "here"})
+    assert (table.stuck().tolist(), table.queued().tolist()) == ([2], [2])

@@ -4,8 +4,9 @@ A frame's acknowledgement is the credit for the next frame of that view, so a vi
 of a view under way, and what it gets then is the newest state. Equal requests share one computed and encoded
 answer in a tick.
 
-Frames come at the steady pace of their view. A view that can tell cheaply that something happened (its sign is another
-one, or its own source has something) gets its next frame as soon as QUICK_S after the last.
+Frames come at the steady pace of their view. When something happens of which a view can tell cheaply that it shows it
+(its sign is another one, or it has a source of its own), the next frame comes at once, or QUICK_S after the last.
+Between such news and the steady frames nothing is looked at.
 """
 
 import logging
@@ -21,8 +22,8 @@ from web.encoding import encode
 from web.parameters import Watch
 
 TICK_S: Final = 0.25
-LOOK_S: Final = 0.05
-"""How often it is looked whether something happened: as often as the monitor takes events in."""
+LONGEST_PAUSE_S: Final = 1.0
+"""Between two ticks while someone watches: whoever is silent has to be noticed."""
 QUICK_S: Final = 0.1
 LARGE: Final = 8000
 """Characters of a frame after which the next one keeps the steady pace: there is much to read."""
@@ -64,8 +65,13 @@ class _View:
     due: float = 0.0
     soonest: float = 0.0
     sign: Hashable = None
+    has_news: bool = False
     unacknowledged: bool = False
     ended: bool = False
+
+    def next_at(self) -> float:
+        """When it is to be looked at."""
+        return min(self.due, self.soonest) if self.has_news else self.due
 
 
 @dataclass(slots=True)
@@ -84,10 +90,14 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """What the hub does to the world: put one frame on its way (with whom to tell of its arrival), cut a viewer."""
+    """What the hub does to the world.
+
+    Put one frame on its way (with whom to tell of its arrival), cut a viewer, ask for a tick before its time.
+    """
 
     send: Callable[[str, Frame, Callable[[], None]], None]
     cut: Callable[[str], None]
+    wake: Callable[[], None]
 
 
 class Hub:
@@ -153,12 +163,37 @@ class Hub:
             viewer = self._viewers.get(sid)
             if viewer is None or viewer.views[name].n != n:
                 return
-            viewer.views[name].unacknowledged = False
+            view = viewer.views[name]
+            view.unacknowledged = False
             waiting = any(view.unacknowledged for view in viewer.views.values())
-            viewer.silent_since = self._clock() if waiting else None
+            now = self._clock()
+            viewer.silent_since = now if waiting else None
+        if view.next_at() <= now:
+            self._outlets.wake()
+
+    def news(self) -> None:
+        """Something happened: who shows it gets a frame before its time."""
+        signs: dict[Watch, Hashable] = {}
+        with self._lock:
+            views = [view for viewer in self._viewers.values() for view in viewer.views.values()]
+            told = [view for view in views if not view.has_news and self._shows_news(view, signs)]
+            for view in told:
+                view.has_news = True
+        if told:
+            self._outlets.wake()
+
+    def _shows_news(self, view: _View, signs: dict[Watch, Hashable]) -> bool:
+        """Whether there may be another frame of it; a source of its own is asked later, and may have nothing."""
+        if view.ended or view.take is not None:
+            return not view.ended
+        if not view.request.quick:
+            return False
+        if view.request not in signs:
+            signs[view.request] = self._sources.sign(view.request)
+        return signs[view.request] != view.sign
 
     def tick(self) -> float | None:
-        """Send what is due, cut who is silent; seconds until the next call, None while no one watches."""
+        """Send what is due, cut who is silent; seconds until the next call is needed, None while no one watches."""
         now, cpu = self._clock(), self._cpu_clock()
         for sid in self._silent(now):
             self._outlets.cut(sid)
@@ -168,18 +203,28 @@ class Hub:
                 self._publish(sid, view, now, shared)
             except Exception:
                 log.exception("no frame of %r", view.request)
-                view.due = now + SILENCE_S
+                view.due = view.soonest = now + SILENCE_S
         self._pace(now, self._cpu_clock() - cpu)
-        after = self._clock()
-        watched = any(viewer.views for viewer in self._viewers.copy().values())
-        return LOOK_S - after % LOOK_S if watched else None
+        return self._pause()
+
+    def _pause(self) -> float | None:
+        """Until the first that is to be looked at; an acknowledgement that is late asks for a tick itself."""
+        with self._lock:
+            views = [view for viewer in self._viewers.values() for view in viewer.views.values()]
+            now = self._clock()
+            times = [view.next_at() for view in views if not view.ended]
+            first = min((time for time in times if time > now), default=now + LONGEST_PAUSE_S)
+            is_late = any(not view.unacknowledged and not view.ended and view.next_at() <= now for view in views)
+        if not views:
+            return None
+        return 0.0 if is_late else min(first - now, LONGEST_PAUSE_S)
 
     def _pace(self, now: float, cpu: float) -> None:
         """Make everyone's frames as rare as what they cost asks for."""
         self._spent += cpu
         if now - self._spent_since < TICK_S:
             return
-        busy = self._spent / (BUSY_SHARE * TICK_S)
+        busy = self._spent / (BUSY_SHARE * min(now - self._spent_since, LONGEST_PAUSE_S))
         self._stretch = max(1, ceil(busy), ceil(self._wanted() / MOST_FRAMES_S))
         self._spent, self._spent_since = 0.0, now
 
@@ -198,31 +243,23 @@ class Hub:
             ]
 
     def _due(self, now: float) -> Iterable[tuple[str, _View]]:
-        signs: dict[Watch, Hashable] = {}
         with self._lock:
-            ready = [
+            return [
                 (sid, view)
                 for sid, viewer in self._viewers.items()
                 for view in viewer.views.values()
-                if not view.ended and not view.unacknowledged and min(view.due, view.soonest) <= now
+                if not view.ended and not view.unacknowledged and view.next_at() <= now
             ]
-        return [(sid, view) for sid, view in ready if view.due <= now or self._has_news(view, signs)]
-
-    def _has_news(self, view: _View, signs: dict[Watch, Hashable]) -> bool:
-        """Whether a view may have its frame before its time; a source of its own is asked, and may have nothing."""
-        if view.take is not None:
-            return True
-        if view.request not in signs:
-            signs[view.request] = self._sources.sign(view.request)
-        return signs[view.request] != view.sign
 
     def _publish(self, sid: str, view: _View, now: float, shared: dict[Watch, str]) -> None:
         request = view.request
-        # Taken before the data: what happens meanwhile is news still.
+        # Before the data are made: what happens meanwhile is news still.
+        view.has_news = False
         view.sign = self._sources.sign(request) if view.take is None else None
         if view.take is not None:
             taken = view.take(now)
             if taken is None:
+                view.due = self._next_due(view, now)
                 return
             data = taken
         elif request in shared:
@@ -246,9 +283,13 @@ class Hub:
 
     def _schedule(self, view: _View, now: float, size: int) -> None:
         """When the next frame of a view is due, and when it may come at the soonest; the lock is held."""
-        period = view.request.period * self._stretch
-        view.due = (now // period + 1) * period
+        view.due = self._next_due(view, now)
         views = sum(len(viewer.views) for viewer in self._viewers.values())
         is_quick = view.request.quick and size < LARGE
         gap = max(QUICK_S * self._stretch, views / MOST_FRAMES_S)
-        view.soonest = now + gap - LOOK_S / 2 if is_quick else view.due
+        view.soonest = now + gap if is_quick else view.due
+
+    def _next_due(self, view: _View, now: float) -> float:
+        """The next moment of its steady pace."""
+        period = view.request.period * self._stretch
+        return (now // period + 1) * period

@@ -152,8 +152,10 @@ class Live:
         self._gate = _Gate(app.wsgi_app, most_viewers + 4, lambda: len(self._server.eio.sockets))
         app.wsgi_app = self._gate  # type: ignore[method-assign]
         sources = Sources(self._compute, self._sign)
-        self.hub = Hub(sources, Outlets(self._send, self.cut), time.monotonic, time.thread_time)
-        self._travel = Travel(monitor, self._wake.set)
+        outlets = Outlets(self._send, self.cut, self._wake.set)
+        self.hub = Hub(sources, outlets, time.monotonic, time.thread_time)
+        self._travel = Travel(monitor, self.hub.news)
+        monitor.on_news(self.hub.news)
         self._thread = threading.Thread(target=self._publish, name="live", daemon=True)
         self._io.on_event("connect", self._on_connect)
         self._io.on_event("disconnect", self._on_disconnect)

@@ -1,6 +1,6 @@
 """What the web needs from the watch: the one face it sees, as types."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from core.record.export.order import Chunks
@@ -52,6 +52,10 @@ class Monitor(Protocol):
     def overview(self, at: int | None = None) -> Json: ...
     def sign(self) -> Hashable:
         """Something else whenever something happened that is worth a frame of the overview at once."""
+        ...
+
+    def on_news(self, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever something happened, from any thread; it must not take long."""
         ...
 
     def loop(self) -> Json: ...

@@ -31,7 +31,8 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @pages.get("/connections/<int:conn>")
     def connection(conn: int) -> tuple[str, int]:
         known = conn <= MAX_CONN and _is_known(monitor, conn, request.args.get("at"))
-        return render_template("connection.html", conn=conn, facts=FACTS, suspicions=SUSPICIONS), 200 if known else 404
+        page = render_template("connection.html", conn=conn, facts=FACTS, fields=FIELDS, suspicions=SUSPICIONS)
+        return page, 200 if known else 404
 
     @pages.get("/events")
     def events() -> str:

@@ -11,8 +11,8 @@ from web.monitor import Json, Monitor, Tail
 
 ROWS: Final = 100
 """Rows of a frame: more than a person can read in a moment."""
-QUIET_S: Final = 0.5
-"""How long nothing is said when nothing comes."""
+QUIET_S: Final = 0.45
+"""How long nothing is said when nothing comes: then every second time that a frame is due."""
 
 
 class _Place(NamedTuple):

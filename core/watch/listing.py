@@ -89,6 +89,8 @@ class Listing:
         They are those that have waited the longest and those whose queue is the largest, `count` of each.
         """
         found = [np.union1d(table.stuck(), table.queued()) for table in self._tables]
+        if not any(map(len, found)):
+            return []
         rows = np.concatenate([rows + start for rows, start in zip(found, self._starts(), strict=True)])
         places = self._places(rows)
         waited, queues = (_picked(places, column) for column in (self._waiting_ns, itemgetter("queue_bytes")))

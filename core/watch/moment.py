@@ -62,6 +62,9 @@ class Source(Protocol):
     def sign(self) -> Hashable:
         """Something else whenever a connection came, went, was refused, blocked or freed, or an event was lost."""
 
+    def on_news(self, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever something happened, from any thread; it must not take long."""
+
     def trouble(self) -> str:
         """What is wrong; empty: nothing."""
 

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -79,6 +79,7 @@ class Pump:
         self.failure = ""
         self._oldest: int | None = None
         self._sign = (0, 0, 0, 0, 0)
+        self._tell: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Tick in a thread of its own until `stop`, and seal the log in another."""
@@ -147,16 +148,20 @@ class Pump:
 
     def tick(self) -> None:
         """Take in all that the loops have published."""
+        has_news = False
         with self.lock:
             for feed in self.feeds:
                 beat = feed.ring.progress().beat
                 head = feed.ring.progress().head  # read after the beat: all that is older than the beat is before it
                 if head > feed.taken:
                     self.ingest(feed, Records.of(feed.ring.read(feed.taken, head), feed.ring.wall_offset))
+                    has_news = True
                 feed.horizon = max(feed.horizon, beat + feed.ring.wall_offset)
             if self._unwritten_rows >= _ROWS_A_WRITE or self.log_lag() >= _LONGEST_UNWRITTEN:
                 self.flush()
             self._sample()
+        if has_news:
+            self._tell()
 
     def flush(self) -> None:
         """Hand what waits to the log, in order; what it can't take now is tried again later."""
@@ -211,6 +216,10 @@ class Pump:
     def sign(self) -> Hashable:
         """Something else whenever a connection came, went, was refused, blocked or freed, or an event was lost."""
         return self._sign
+
+    def on_news(self, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever events were taken in, from any thread; it must not take long."""
+        self._tell = tell
 
     def trouble(self) -> str:
         """What is wrong with the recording, or with the loops; empty: nothing."""

@@ -1,7 +1,7 @@
 """The present of a server that is gone: the end of its log."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -43,6 +43,9 @@ class LogEnd:
     def sign(self) -> int:
         """Nothing happens any more."""
         return 0
+
+    def on_news(self, tell: Callable[[], None]) -> None:
+        """There is no news."""
 
     def trouble(self) -> str:
         """None."""

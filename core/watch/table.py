@@ -65,6 +65,8 @@ class Table:
         self._closed_kept = closed_kept
         self._columns: dict[str, Numbers] = {name: np.zeros(1024, dtype) for name, dtype in COLUMNS.items()}
         self._peers = pa.array([""], pa.string())
+        self._stuck: Numbers | None = None
+        self._queued: Numbers | None = None
 
     def __getitem__(self, name: str) -> Numbers:
         """The column `name`, a view of length `size`."""
@@ -93,16 +95,18 @@ class Table:
         return found
 
     def stuck(self) -> Numbers:
-        """The rows of open connections that are blocked or paused."""
-        rows: Numbers = np.flatnonzero(self["blocked"] | self["paused"])
-        open_rows: Numbers = rows[self["closed"][rows] == 0]
-        return open_rows
+        """The rows of open connections that are blocked or paused; not to be altered."""
+        if self._stuck is None:
+            rows = np.flatnonzero(self["blocked"] | self["paused"])
+            self._stuck = rows[self["closed"][rows] == 0]
+        return self._stuck
 
     def queued(self) -> Numbers:
-        """The rows of open connections whose queue is not empty."""
-        rows: Numbers = np.flatnonzero(self["queue_bytes"])
-        open_rows: Numbers = rows[self["closed"][rows] == 0]
-        return open_rows
+        """The rows of open connections whose queue is not empty; not to be altered."""
+        if self._queued is None:
+            rows = np.flatnonzero(self["queue_bytes"])
+            self._queued = rows[self["closed"][rows] == 0]
+        return self._queued
 
     def states(self) -> Numbers:
         """Index into STATES of each row, a byte; the strongest that holds."""
@@ -154,6 +158,7 @@ class Table:
         self._columns = {name: columns[name] for name in COLUMNS}
         self._peers = peers
         self.size = len(peers)
+        self._rows_changed()
         self._count_closed()
 
     def closes_left(self, reasons: Numbers) -> int | None:
@@ -185,7 +190,12 @@ class Table:
             self._columns[name][size:] = 0
         self._peers = self._peers.filter(pa.array(keep))
         self.size = size
+        self._rows_changed()
         self._count_closed()
+
+    def _rows_changed(self) -> None:
+        """Which rows are stuck and which have a queue is to be looked for anew: every tick and every viewer asks."""
+        self._stuck = self._queued = None
 
     def _count_closed(self) -> None:
         closed = self["closed"] > 0
@@ -228,6 +238,7 @@ class Table:
             self._columns[name] = np.concatenate([self[name], added])[order]
         self._peers = pa.concat_arrays([self._peers, names.cast(pa.string())]).take(pa.array(order))
         self.size += len(conns)
+        self._rows_changed()
 
     def _grow(self, count: int) -> None:
         capacity = len(self._columns["conn"])
@@ -256,6 +267,8 @@ class Table:
         self["queue_bytes"][rows] = queue_bytes
         self["queue_chunks"][rows] = records["queue_chunks"]
         queued = np.flatnonzero(queue_bytes)
+        if len(queued) or self._queued is None or len(self._queued):
+            self._rows_changed()
         if len(queued):
             np.maximum.at(self["queue_peak_bytes"], rows[queued], queue_bytes[queued].astype(np.int64))
             self._wait(records, rows)
@@ -277,6 +290,7 @@ class Table:
         waiting[rows[last & ~queued]] = 0
 
     def _change(self, records: Records, rows: Numbers) -> None:
+        self._rows_changed()
         kind, times = records["kind"], records["time"]
         sends, throttles, closes = _SENDS[kind], _THROTTLES[kind], kind == Kind.CLOSE
         self["blocked"][rows[sends]] = kind[sends] == Kind.FULL

@@ -111,10 +111,12 @@ def gauges(tallies: Iterable[Tally]) -> dict[str, int]:
     """`open` and `blocked` connections, `bytes`, `chunks` and `max_bytes` of their queues."""
     sums = {"open": 0, "blocked": 0, "bytes": 0, "chunks": 0, "max_bytes": 0}
     for table in (tally.table for tally in tallies):
-        queued = table.queued()
-        queues = table["queue_bytes"][queued]
         sums["open"] += table.open_count
         sums["blocked"] += len(table.stuck())
+        queued = table.queued()
+        if not len(queued):
+            continue
+        queues = table["queue_bytes"][queued]
         sums["bytes"] += int(queues.sum())
         sums["chunks"] += int(table["queue_chunks"][queued].sum())
         sums["max_bytes"] = max(sums["max_bytes"], int(queues.max(initial=0)))

@@ -29,8 +29,9 @@ export function createLabChart(host, nothing, metric, logarithmic) {
       plot = null;
       show(nothing, lines.length === 0);
       if (!lines.length) return;
+      /** @type {[number[], ...(number | null)[][]]} */
       const data = [places(idle), ...lines.map((line) => line.values.map((value) => value && positive(value.median, logarithmic)))];
-      plot = new uPlot(options(host, lines, idle, metric, logarithmic), /** @type {any} */ (data), host);
+      plot = new uPlot(options(host, lines, idle, metric, logarithmic), data, host);
     },
   };
 }

@@ -24,10 +24,13 @@ export function lifeOf(rows, bins, missing, before, total) {
   return { rows: sorted.map(({ row }) => row), times: sorted.map(({ at }) => at), bins, missing, before, total };
 }
 
+/** Until when all of it is known, in milliseconds. @param {Life} life */
+export const knownUntil = (life) => Math.max(life.times.at(-1) ?? -Infinity, life.bins?.until ?? -Infinity);
+
 /** The same life with the rows that came after it; those it has already are passed over. @param {Life} life @param {Row[]} fresh @returns {Life} */
 export function grown(life, fresh) {
-  const last = Math.max(life.times.at(-1) ?? -Infinity, life.bins?.until ?? -Infinity);
-  const later = fresh.map((row) => ({ row, at: timeOf(row.time) })).filter(({ at }) => at > last).sort((a, b) => a.at - b.at);
+  const known = knownUntil(life);
+  const later = fresh.map((row) => ({ row, at: timeOf(row.time) })).filter(({ at }) => at > known).sort((a, b) => a.at - b.at);
   if (later.length === 0) return life;
   const rows = [...life.rows, ...later.map(({ row }) => row)];
   return { ...life, rows, times: [...life.times, ...later.map(({ at }) => at)], total: life.total + later.length };

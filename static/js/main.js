@@ -4,7 +4,6 @@
 import { createApi } from "./api.js";
 import { mountDialogs, mountKeys } from "./keys.js";
 import { asOf, nowOf, watchParams } from "./moment.js";
-import { mountFilterBoxes } from "./parts/filter_box.js";
 import { momentOfAddress, mountScrubber, pathAt } from "./parts/scrubber.js";
 import { mountLook, mountStatus, mountTab } from "./status.js";
 import { createStore } from "./store.js";
@@ -49,7 +48,6 @@ async function start() {
   const help = /** @type {HTMLDialogElement} */ (document.getElementById("help"));
   mountKeys(help, /** @type {HTMLInputElement} */ (help.querySelector("[data-keys-switch]")));
   for (const update of [mountLook(document.body), mountStatus(document), mountTab()]) store.subscribe(update);
-  mountFilterBoxes(document, app);
   const jumped = () => {
     wire.again();
     app.anew();

@@ -13,7 +13,7 @@ const ASK_MS = 60;
 /** @param {HTMLElement} root @param {import("./main.js").App} app @returns {(state: import("./store.js").State) => void} */
 export function mountMapCard(root, app) {
   const parts = refs(root, { map: HTMLCanvasElement });
-  const bar = addressBar({ range: 300, map: "conn" });
+  const bar = addressBar({ map: "conn" });
   const buttons = Array.from(/** @type {NodeListOf<HTMLElement>} */ (parts.mapSorts.querySelectorAll("button")));
   let sort = buttons.some((button) => button.dataset.sort === bar.read().map) ? bar.read().map : "conn";
   const who = identify(parts, app, () => sort);
@@ -26,7 +26,7 @@ export function mountMapCard(root, app) {
     const button = /** @type {HTMLElement} */ (event.target).closest("button");
     if (!button) return;
     sort = button.dataset.sort ?? "conn";
-    bar.write({ ...bar.read(), map: sort });
+    bar.write({ map: sort });
     watch();
   });
   watch();

@@ -4,6 +4,7 @@
 import { bytes, clock, duration, num, toMillis } from "./format.js";
 
 /**
+ * @typedef {import("./types.js").KnownConnection} Known @typedef {import("./types.js").KernelSample} KernelSample @typedef {import("./types.js").EventRow} EventRow
  * @typedef {"empty" | "notempty" | "full" | "notfull" | "unknown"} Mark
  * @typedef {{at: number, mark: string, words: string}} Line a mark on the wall of a vessel, `at` a share of its height
  * @typedef {{mark: Mark, word: string, share: number | null, part?: number, figure: string, limit: string, note: string, lines: Line[]}} Vessel
@@ -11,6 +12,9 @@ import { bytes, clock, duration, num, toMillis } from "./format.js";
  * @typedef {{rate: number | null, shut: string}} Flow bytes a second, null: not known; `shut`: why nothing can pass, "" where it can
  * @typedef {{receive: Vessel, queue: Vessel, send: Vessel, peer: {figure: string, note: string, mark: Mark, word: string},
  *   flows: {arrive: Flow, read: Flow, write: Flow, leave: Flow}, said: string}} Pipe
+ * @typedef {Pick<Known, "queue_bytes" | "queue_peak_bytes" | "fulls" | "bytes_in" | "bytes_out" | "marks"> & {state: string,
+ *   kernel?: Pick<KernelSample, "facts"> | null, at?: string}} Item what it takes of a connection
+ * @typedef {Pick<EventRow, "time" | "kind" | "emptied">} Row
  * @typedef {{at: number, received: number | null, in: number, out: number, acked: number | null}} Sums bytes since the connection began; seconds
  */
 
@@ -28,7 +32,7 @@ const USUAL = 4 << 20;
 /** The queue's vessel reaches so far beyond its high-water mark: one read may go beyond it. */
 const HEADROOM = 1.25;
 
-/** What a frame says of sums. @param {any} item @param {number} at seconds @returns {Sums} */
+/** What a frame says of sums. @param {Pick<Item, "kernel" | "bytes_in" | "bytes_out">} item @param {number} at seconds @returns {Sums} */
 export function sumsOf(item, at) {
   const facts = item.kernel?.facts ?? {};
   return { at, received: num(facts.bytes_received), in: num(item.bytes_in) ?? 0, out: num(item.bytes_out) ?? 0, acked: num(facts.bytes_acked) };
@@ -61,7 +65,7 @@ function shareOf(level, limit) {
   return level === null || limit === null || limit <= 0 ? null : Math.min(1, Math.max(0, level / limit));
 }
 
-/** When something last happened among the rows, in words. @param {any[]} rows oldest first @param {(row: any) => boolean} is @param {number} now seconds */
+/** When something last happened among the rows, in words. @param {Row[]} rows oldest first @param {(row: Row) => boolean} is @param {number} now seconds */
 function lastOf(rows, is, now) {
   const row = rows.findLast(is);
   if (!row) return "";
@@ -69,7 +73,7 @@ function lastOf(rows, is, now) {
   return ago < 3600 ? `${duration(ago)} ago` : clock(row.time).slice(0, 8);
 }
 
-/** The kernel's receive buffer. @param {any} item @param {any[]} rows @param {number} now @returns {Vessel} */
+/** The kernel's receive buffer. @param {Item} item @param {Row[]} rows @param {number} now @returns {Vessel} */
 function receiveOf(item, rows, now) {
   const facts = item.kernel?.facts ?? {};
   const unread = num(facts.unread);
@@ -85,7 +89,7 @@ function receiveOf(item, rows, now) {
   };
 }
 
-/** The server's own queue, with its marks. @param {any} item @returns {Vessel} */
+/** The server's own queue, with its marks. @param {Item} item @returns {Vessel} */
 function queueOf(item) {
   const level = num(item.queue_bytes) ?? 0;
   const peak = num(item.queue_peak_bytes) ?? 0;
@@ -105,7 +109,7 @@ function queueOf(item) {
   };
 }
 
-/** The kernel's send buffer: unsent, and in flight. @param {any} item @param {any[]} rows @param {number} now @returns {Vessel} */
+/** The kernel's send buffer: unsent, and in flight. @param {Item} item @param {Row[]} rows @param {number} now @returns {Vessel} */
 function sendOf(item, rows, now) {
   const facts = item.kernel?.facts ?? {};
   const [unsent, flying] = [num(facts.unsent), num(facts.in_flight)];
@@ -126,7 +130,7 @@ function sendOf(item, rows, now) {
   };
 }
 
-/** The peer's end: the window that it offers. @param {any} item */
+/** The peer's end: the window that it offers. @param {Item} item */
 function peerOf(item) {
   const facts = item.kernel?.facts ?? {};
   const window = num(facts.snd_wnd);
@@ -141,7 +145,7 @@ function peerOf(item) {
 
 /**
  * All of it, of one frame.
- * @param {any} item a connection as the API tells it @param {any[]} rows its recent rows, oldest first
+ * @param {Item} item a connection as the API tells it @param {Row[]} rows its recent rows, oldest first
  * @param {Sums[]} kept as `remember` keeps them @param {number} now seconds
  * @returns {Pipe}
  */
@@ -167,7 +171,7 @@ export function pipeOf(item, rows, kept, now) {
   };
 }
 
-/** Of when the levels are. @param {any} item @param {boolean} closed */
+/** Of when the levels are. @param {Item} item @param {boolean} closed */
 function asOf(item, closed) {
   if (!item.kernel) {
     if (closed) return "Closed. What the kernel held just before is no longer kept: only the server's own queue is shown.";

@@ -30,7 +30,7 @@ export const MOST = 8192;
 /** @param {number} length @returns {Block} */
 function blank(length) {
   const columns = Object.fromEntries(NAMES.map((name) => [name, new COLUMNS[name](length)]));
-  return { length, rows: 0, marks: 0, texts: [], .../** @type {any} */ (columns) };
+  return { length, rows: 0, marks: 0, texts: [], .../** @type {Pick<Block, keyof Columns>} */ (columns) };
 }
 
 /** @param {string} time RFC 3339, UTC @returns {[number, number]} seconds since 1970, and nanoseconds */
@@ -96,6 +96,14 @@ export function unpack(block, at) {
 
 /** @param {Block} block @param {number} at */
 export const isMarked = (block, at) => (block.flags[at] & MARKED) > 0;
+
+/** The place of a row; -1 where it is not in the block. @param {Block} block @param {{worker: number, seq: number}} row */
+export function placeOf(block, { worker, seq }) {
+  for (let at = block.seq.indexOf(seq); at >= 0; at = block.seq.indexOf(seq, at + 1)) {
+    if (block.worker[at] === worker && !(block.flags[at] & GAP)) return at;
+  }
+  return -1;
+}
 
 /** @param {Block} block @returns {Entry[]} */
 export const entriesOf = (block) => Array.from({ length: block.length }, (_, at) => unpack(block, at));

@@ -205,7 +205,9 @@ export function older(log, page) {
     .reverse();
   const cursor = page.next ?? null;
   const blocks = entries.length > 0 ? [pack(entries), ...begin.blocks] : begin.blocks;
-  return { ...begin, blocks, first: begin.first - entries.length, cut: false, loaded: true, cursor, ended: cursor === null };
+  // Where nothing is held the newest row comes from the log, and may come live as well.
+  const newest = begin.end === begin.first ? advanced(begin.newest, entries) : begin.newest;
+  return { ...begin, blocks, newest, first: begin.first - entries.length, cut: false, loaded: true, cursor, ended: cursor === null };
 }
 
 /** Gaps at the very beginning are filled by the page that comes. @param {RowLog} log @returns {RowLog} */

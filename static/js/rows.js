@@ -1,11 +1,9 @@
 // @ts-check
-/** How an event row fills its table cells, on the Events page and on a connection's own. */
+/** How an event row fills its cells in a list of events, and how other tables link a connection. */
 
 import { el, setAttr, setText, show } from "./dom.js";
 import { bytes, clock, count, plural, stamp } from "./format.js";
 import { chip, eventWords, reasonSentence } from "./words.js";
-
-/** @typedef {import("./tail.js").Entry} Entry @typedef {import("./tail.js").RowEntry} RowEntry */
 
 /** A size, or nothing where there is none: columns of zeros hide what matters. @param {unknown} value */
 const some = (value) => (Number(value) > 0 ? bytes(value) : "");
@@ -16,7 +14,11 @@ export function connectionLink(cell, conn) {
   const link = /** @type {HTMLAnchorElement} */ (cell.firstElementChild);
   setAttr(link, "href", `/connections/${conn}`);
   setText(link, String(conn));
+  return link;
 }
+
+/** One that Tab passes by: the list is one stop, its rows come and go under the focus, and Enter on a row leads on. @param {HTMLElement} cell @param {unknown} conn */
+const rowLink = (cell, conn) => setAttr(connectionLink(cell, conn), "tabindex", "-1");
 
 /** @param {HTMLElement} cell one that keeps a chip inside @returns {HTMLElement} */
 export function chipIn(cell) {
@@ -24,14 +26,14 @@ export function chipIn(cell) {
   return /** @type {HTMLElement} */ (cell.firstElementChild);
 }
 
-/** Filled for rows only: a gap is one cell over all columns. @type {Record<string, (entry: RowEntry, cell: HTMLTableCellElement) => string | null>} */
+/** Filled for rows only: a gap is one cell over all columns. @type {import("./parts/rowpool.js").Filling["cells"]} */
 const CELLS = {
   time: ({ row }, cell) => {
     setAttr(cell, "title", `${row.time} (${stamp(row.time)} local time)`);
     return clock(row.time);
   },
   kind: ({ row }, cell) => (chip(chipIn(cell), row.kind, eventWords(row)), null),
-  conn: ({ row }, cell) => (Number(row.conn) > 0 ? (connectionLink(cell, row.conn), null) : "server"),
+  conn: ({ row }, cell) => (Number(row.conn) > 0 ? (rowLink(cell, row.conn), null) : "server"),
   worker: ({ row }) => String(row.worker),
   peer: ({ row }) => row.peer,
   bytes_in: ({ row }) => some(row.bytes_in),
@@ -50,13 +52,6 @@ const CELLS = {
   seq: ({ row }) => count(row.seq),
 };
 
-/** @param {Entry} entry */
-function gapText(entry) {
-  if (!("gap" in entry)) return "";
-  if (entry.gap === 0) return "The link failed here: rows may be missing from this list. They are in the log and in the download.";
-  return `${plural(entry.gap, "row")} not shown here: more came than a person can read. They are in the log and in the download.`;
-}
-
 /** What is missing from a list, and why. @param {import("./rowblock.js").Gap} gap */
 export function gapWords({ gap, why, marks }) {
   if (why === "torn" && gap === 0) return "The link failed here: rows may be missing from this list. They are in the log";
@@ -67,12 +62,3 @@ export function gapWords({ gap, why, marks }) {
 
 /** What fills a long list of events. @type {import("./parts/rowpool.js").Filling} */
 export const EVENT_LIST = { cells: CELLS, gap: gapWords, mark: ({ row }) => eventWords(row)[0] };
-
-/** Options of a table of event entries. @type {import("./table.js").Options<Entry>} */
-export const EVENT_TABLE = {
-  key: (entry) => entry.key,
-  cells: /** @type {import("./table.js").Options<Entry>["cells"]} */ (CELLS),
-  whole: gapText,
-  mark: (entry) => ("gap" in entry ? "gap" : eventWords(entry.row)[0]),
-  freeze: false,
-};

@@ -4,21 +4,19 @@
 import { firstLink } from "./link.js";
 import { LIVE, played } from "./moment.js";
 import { empty, extend, fromAnswer, pointOf, seconds } from "./series.js";
-import { emptyTail, hold, older, receive, rejoin } from "./tail.js";
 import * as rowlog from "./rowlog.js";
 
 /**
  * @typedef {import("./link.js").Link} Link
  * @typedef {import("./series.js").Series} Series
- * @typedef {import("./tail.js").Tail} Tail
  * @typedef {import("./rowlog.js").RowLog} RowLog
  * @typedef {import("./moment.js").Moment} Moment
  * @typedef {import("./moment.js").Span} Span
  * @typedef {{bins: import("./bins.js").Bins | null, error: string, cancelled: boolean, stale: boolean}} Histogram
- * @typedef {import("./types.js").Frames["connection"] | import("./types.js").RememberedConnection} Detail
+ * @typedef {import("./types.js").KnownConnection | import("./types.js").UnknownConnection} Detail
  * @typedef {{now: number, link: Link, overview: import("./types.js").Overview | null, overviewTime: number, recent: Series, history: Series | null, zoomed: Series | null,
  *   historyError: string, connections: import("./types.js").Connections | null, connection: Detail | null, connectionTime: number,
- *   loop: import("./types.js").LoopFrame | null, map: import("./types.js").MapFrame | null, lab: import("./types.js").LabFrame | null, tail: Tail, log: RowLog | null, moment: Moment, span: Span | null,
+ *   loop: import("./types.js").LoopFrame | null, map: import("./types.js").MapFrame | null, lab: import("./types.js").LabFrame | null, log: RowLog, moment: Moment, span: Span | null,
  *   refused: Record<string, string>, histogram: Histogram, transfers: import("./transfers.js").Transfer[]}} State
  * Times of frames are in seconds; `zoomed`: the history of what is looked at more closely; `refused`: what the server said to views that it does not serve
  *
@@ -27,7 +25,7 @@ import * as rowlog from "./rowlog.js";
  * @typedef {{[V in keyof Frames]: {type: "frame", view: V, data: Frames[V] | Trouble, time?: string | number, now: number}}[keyof Frames]} FrameAction
  * @typedef {{type: "tick", now: number} | {type: "link", phase: Link["phase"], why?: string, now: number} | FrameAction
  *   | {type: "recent", answer: import("./series.js").Answer} | {type: "history", answer?: import("./series.js").Answer, error?: string} | {type: "zoomed", answer: import("./series.js").Answer | null}
- *   | {type: "restart", view: string} | {type: "missed", view: string} | {type: "clear"} | {type: "hold", held: boolean} | {type: "openLog"} | {type: "freeze", frozen: boolean} | {type: "older", page: import("./types.js").EventsPage}
+ *   | {type: "restart", view: string} | {type: "missed", view: string} | {type: "clear"} | {type: "hold", held: boolean} | {type: "freeze", frozen: boolean} | {type: "older", page: import("./types.js").EventsPage}
  *   | {type: "moment", moment: Moment} | {type: "span", span: Span | null} | {type: "refused", view: string, error: string}
  *   | {type: "histogram", change: Partial<Histogram>} | {type: "transfers", change: (transfers: Transfer[]) => Transfer[]}} Action
  * @typedef {import("./transfers.js").Transfer} Transfer
@@ -40,7 +38,7 @@ const RECENT = 60;
 export function initialState(now) {
   return {
     now, link: firstLink(now), overview: null, overviewTime: 0, recent: empty(RECENT), history: null, zoomed: null,
-    historyError: "", connections: null, connection: null, connectionTime: 0, loop: null, map: null, lab: null, tail: emptyTail(), log: null, moment: LIVE, span: null,
+    historyError: "", connections: null, connection: null, connectionTime: 0, loop: null, map: null, lab: null, log: rowlog.emptyLog(), moment: LIVE, span: null,
     refused: {}, histogram: { bins: null, error: "", cancelled: false, stale: true }, transfers: [],
   };
 }
@@ -50,7 +48,7 @@ const REDUCERS = {
   tick: (state, { now }) => ({ ...state, now }),
   link: (state, { phase, why, now }) => {
     const since = phase === state.link.phase ? state.link.since : now;
-    const joined = phase === "live" ? events(state, rejoin, rowlog.rejoin) : state;
+    const joined = phase === "live" ? { ...state, log: rowlog.rejoin(state.log) } : state;
     return { ...joined, now, link: { ...state.link, phase, why: why ?? "", since } };
   },
   frame: (state, { view, data, time, now }) => {
@@ -66,14 +64,13 @@ const REDUCERS = {
     ...state, history: answer ? fromAnswer(answer) : state.history, historyError: error ?? "",
   }),
   zoomed: (state, { answer }) => ({ ...state, zoomed: answer && fromAnswer(answer), historyError: "" }),
-  restart: (state, { view }) => (view === "events" ? events(state, replaced, replaced) : state),
+  restart: (state, { view }) => (view === "events" ? { ...state, log: { ...state.log, replace: true } } : state),
   // Every view's frame is whole but those of the events, which are the rows since the one before.
-  missed: (state, { view }) => (view === "events" ? events(state, rejoin, rowlog.rejoin) : state),
-  clear: (state) => events(state, (tail) => ({ ...emptyTail(), held: tail.held }), rowlog.another),
-  hold: (state, { held }) => events(state, (tail) => hold(tail, held), (log) => rowlog.hold(log, held)),
-  older: (state, { page }) => events(state, (tail) => older(tail, page), (log) => rowlog.older(log, page)),
-  openLog: (state) => ({ ...state, log: rowlog.emptyLog() }),
-  freeze: (state, { frozen }) => ({ ...state, log: state.log && rowlog.freeze(state.log, frozen) }),
+  missed: (state, { view }) => (view === "events" ? { ...state, log: rowlog.rejoin(state.log) } : state),
+  clear: (state) => ({ ...state, log: rowlog.another(state.log) }),
+  hold: (state, { held }) => ({ ...state, log: rowlog.hold(state.log, held) }),
+  older: (state, { page }) => ({ ...state, log: rowlog.older(state.log, page) }),
+  freeze: (state, { frozen }) => ({ ...state, log: rowlog.freeze(state.log, frozen) }),
   moment: (state, { moment }) => ({ ...state, moment }),
   span: (state, { span }) => ({ ...state, span }),
   refused: (state, { view, error }) => ({ ...state, refused: { ...state.refused, [view]: error } }),
@@ -96,14 +93,8 @@ const FRAMES = {
   loop: (state, data) => ({ ...state, loop: data }),
   map: (state, data) => ({ ...state, map: data }),
   lab: (state, data) => ({ ...state, lab: data }),
-  events: (state, data) => events(state, (tail) => receive(tail, data, state.now), (log) => rowlog.receive(log, data, state.now)),
+  events: (state, data) => ({ ...state, log: rowlog.receive(state.log, data, state.now) }),
 };
-
-/** Events are in a page's log where it has one, else in its short tail. @param {State} state @param {(tail: Tail) => Tail} onTail @param {(log: RowLog) => RowLog} onLog @returns {State} */
-const events = (state, onTail, onLog) => (state.log ? { ...state, log: onLog(state.log) } : { ...state, tail: onTail(state.tail) });
-
-/** The next frame begins another list. @template T @param {T} list */
-const replaced = (list) => ({ ...list, replace: true });
 
 /** The next state. Pure; an unknown action is an error. @param {State} state @param {Action} action @returns {State} */
 export function reduce(state, action) {

@@ -100,8 +100,8 @@ function valueOptions(part, field, live) {
   const now = new Map(live.map(({ value, meaning }) => [value, meaning]));
   const known = field.values.map(({ value, meaning }) => ({ value, meaning: [now.get(value), meaning].filter(Boolean).join(" · ") }));
   const names = new Set(known.map(({ value }) => value));
-  const all = [...known.filter(({ value }) => now.has(value)), ...live.filter(({ value }) => !names.has(value)), ...known.filter(({ value }) => !now.has(value)),
-    ...examples(field, typed)];
+  // What is known stays where it is when the answer about now arrives: someone may be on the way to it.
+  const all = [...known, ...live.filter(({ value }) => !names.has(value)), ...examples(field, typed)];
   if (all.some(({ value }) => value === typed)) return [];
   const fitting = byFit(all, typed, ({ value }) => value);
   return fitting.slice(0, MOST).map(({ value, meaning }) => ({ label: value, detail: meaning, insert: value, from: itemFrom, to: itemTo, ends: true }));

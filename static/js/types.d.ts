@@ -83,6 +83,8 @@ export interface RememberedConnection extends Omit<ConnectionDetail, "idle_s" | 
   verdict: null;
 }
 
+export type KnownConnection = ConnectionDetail | RememberedConnection;
+
 /** What is said of a connection at a moment at which it is not known. */
 export interface UnknownConnection {
   conn: number;

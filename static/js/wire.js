@@ -15,8 +15,8 @@ const OPTIONS = {
 
 /**
  * @typedef {{dispatch: (action: import("./store.js").Action, shown?: () => void) => void}} Store
- * @typedef {{view: keyof import("./types.js").Frames, n: number, time: string, data: any}} Frame the data are those of the view, see
- *   types.d.ts; the store tells them apart
+ * @typedef {import("./store.js").FrameAction} FrameAction
+ * @typedef {{[V in FrameAction["view"]]: {view: V, n: number, time: string, data: Extract<FrameAction, {view: V}>["data"]}}[FrameAction["view"]]} Frame
  * @typedef {import("./link.js").Link["phase"]} Phase
  * @typedef {import("socket.io-client").Socket} Socket
  * @typedef {{wanted: object, sent: object | null, good: object | null, deaf: boolean, changing: boolean,

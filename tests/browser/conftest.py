@@ -1,8 +1,10 @@
 """Fixtures: one Chromium for all browser tests, and pages that must stay without an error."""
 
 import os
+import re
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,11 @@ def open_page(chromium: Browser, complaints: Complaints) -> Iterator[OpenPage]:
         complaints.watch(page)
         for pattern, handler in (routes or {}).items():
             page.route(pattern, handler)
+        if re.search(r"/connections/\d+$", url):
+            # A peer has its reply a moment before the record knows of the connection.
+            deadline = time.monotonic() + DEADLINE_MS / 1000
+            while context.request.get(url).status == 404 and time.monotonic() < deadline:
+                time.sleep(0.02)
         page.goto(url)
         return page
 

@@ -1,5 +1,6 @@
 """Connections and the page of one: filter, order, pages, post-mortem."""
 
+import json
 import socket
 import struct
 from typing import Any
@@ -117,7 +118,7 @@ def test_no_connection_of_a_group_is_said_as_such(server: Any, open_page: Any, c
 def test_a_connection_is_followed_to_its_post_mortem(server: Any, open_page: Any, connect: Any) -> None:
     client = connect(server.echo)
     client.echo(b"x" * 10)
-    page = open_page(server.url + "/connections/1")
+    page = open_page(server.url + "/connections/1", permissions=["clipboard-read", "clipboard-write"])
     expect(page.locator(".title-bar [data-ref=state]")).to_have_text("open")
     expect(page.locator("[data-ref=bytesIn]")).to_have_text("10 B")
     expect(page.locator("[data-ref=table] tbody tr")).to_have_count(2)
@@ -125,9 +126,19 @@ def test_a_connection_is_followed_to_its_post_mortem(server: Any, open_page: Any
     expect(page.locator("[data-ref=bytesIn]")).to_have_text("30 B")
     expect(page.locator("[data-ref=bytesOut]")).to_have_text("84 B")
     expect(page.locator("[data-ref=table] tbody tr")).to_have_count(3)
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    detail = page.get_by_role("complementary")
+    expect(detail).to_contain_text("20 bytes")
+    expect(detail.get_by_role("link", name="Connection 1")).to_be_hidden()
+    page.keyboard.press("c")
+    expect(page.get_by_text("1 row copied as JSON")).to_be_visible()
+    assert json.loads(page.evaluate("navigator.clipboard.readText()")) == server.json("/api/v1/events")["items"][-1]
+    page.keyboard.press("G")
     client.socket.close()
     expect(page.get_by_text("The peer ended its side and was sent all that was queued.")).to_be_visible()
     expect(page.locator(".title-bar [data-ref=state]")).to_have_text("closed")
+    expect(page.locator("[data-ref=rowCount]")).to_have_text("Closed · 5 rows here, newest last")
 
 
 def test_the_permalink_works_after_a_restart(start_server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
@@ -144,6 +155,7 @@ def test_the_permalink_works_after_a_restart(start_server: Any, open_page: Any, 
     page = open_page(second.url + "/connections/1")
     expect(page.get_by_text("The peer ended its side")).to_be_visible()
     expect(page.locator("[data-ref=bytesIn]")).to_have_text("10 B")
+    expect(page.locator("[data-ref=table] tbody tr")).to_have_count(4)
 
 
 def test_a_blocked_connection_says_so(server: Any, open_page: Any, connect: Any) -> None:

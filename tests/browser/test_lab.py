@@ -143,4 +143,4 @@ def test_a_replay_has_no_lab(start_server: Any, open_page: Any, complaints: Any,
     assert replay.process.stdout is not None
     url = replay.process.stdout.readline().split()[1]
     page: Page = open_page(url + "/lab")
-    expect(page.get_by_text("there is no lab here")).to_be_visible()
+    expect(page.locator("[data-ref=absent]")).to_contain_text("there is no lab here")

@@ -64,10 +64,11 @@ def test_the_connection_and_its_rows_are_as_of_the_moment(server: Any, open_page
     echo(b"z" * 300)
     page = open_page(f"{server.url}/connections/1?at={before}")
     expect(page.locator("[data-ref=bytesIn]")).to_have_text("100 B")
-    expect(page.locator("tbody tr[tabindex]")).to_have_count(2)
+    expect(page.locator("#rows tbody tr")).to_have_count(2)
+    expect(page.locator("[data-ref=rowCount]")).to_contain_text("Up to the moment shown")
     page.keyboard.press("l")
     expect(page.locator("[data-ref=bytesIn]")).to_have_text("400 B")
-    expect(page.locator("tbody tr[tabindex]")).to_have_count(3)
+    expect(page.locator("#rows tbody tr")).to_have_count(3)
 
 
 def test_a_connection_that_was_not_there_yet(

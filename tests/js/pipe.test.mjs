@@ -14,7 +14,7 @@ const ROWS = [
 const NOW = Date.parse("2026-11-23T14:00:10Z") / 1000;
 
 /** @param {object} item @param {object | null} facts */
-const pipe = (item = {}, facts = {}) => pipeOf({ ...ITEM, ...item, kernel: facts && { age_s: 0, facts: { ...FACTS, ...facts } } }, ROWS, [], NOW);
+const pipe = (item = {}, facts = {}) => pipeOf({ ...ITEM, ...item, kernel: facts && { facts: { ...FACTS, ...facts } } }, ROWS, [], NOW);
 
 test("a quiet connection is empty, and nothing is shut", () => {
   const { receive, queue, send, peer, flows, said } = pipe();

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { overview as made, row } from "../../static/js/gallery/made_up.js";
 import { standing } from "../../static/js/link.js";
 import { empty, extend, fromAnswer, pointOf } from "../../static/js/series.js";
+import { entriesOf } from "../../static/js/rowblock.js";
 import { createStore, initialState, reduce } from "../../static/js/store.js";
 import { linePath } from "../../static/js/sparkline.js";
 
@@ -134,9 +135,9 @@ test("a view that can no longer be told says why, and keeps what it showed", () 
 test("missed frames tear the list of events, and no view whose frames are whole", () => {
   const event = (/** @type {number} */ seq) => row({ seq, time: `2026-11-23T14:00:00.00000000${seq}Z` });
   const shown = (/** @type {string} */ view) => run([frame("events", { items: [event(1)], skipped: 0 }), { type: "missed", view }, frame("events", { items: [event(4)], skipped: 0 })])
-    .tail.entries.map((entry) => ("gap" in entry ? "gap" : entry.row.seq));
-  assert.deepEqual(shown("events"), [4, "gap", 1]);
-  assert.deepEqual(shown("overview"), [4, 1]);
+    .log.blocks.flatMap(entriesOf).map((entry) => ("gap" in entry ? "gap" : entry.row.seq));
+  assert.deepEqual(shown("events"), [1, "gap", 4]);
+  assert.deepEqual(shown("overview"), [1, 4]);
 });
 
 test("the time of a frame of the past is that of which it tells", () => {

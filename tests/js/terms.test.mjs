@@ -44,11 +44,11 @@ test("a whole name is followed by its operators, an operator by values", () => {
   assert.deepEqual(labels("foo:"), []);
 });
 
-test("values that are there now come first and say so", () => {
+test("values that are there now say so where they stand, and new ones come after", () => {
   const live = [{ value: "closed", meaning: "7 now" }, { value: "new", meaning: "1 now" }];
   const options = optionsFor(partAt("state:", 6), FIELDS, live);
-  assert.deepEqual(options.map(({ label }) => label), ["closed", "new", "open"]);
-  assert.equal(options[0].detail, "7 now · gone");
+  assert.deepEqual(options.map(({ label }) => label), ["open", "closed", "new"]);
+  assert.equal(options[1].detail, "7 now · gone");
 });
 
 test("an option replaces its part only", () => {

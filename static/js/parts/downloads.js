@@ -4,7 +4,7 @@
 import { ApiError } from "../api.js";
 import { debounce, el, refs, setAttr, setText, show } from "../dom.js";
 import { asOf } from "../moment.js";
-import { showFault } from "./filter_box.js";
+import { mountFilterBoxes, showFault } from "./filter_box.js";
 import { givenUp } from "../scan.js";
 import {
   begun, downloadUrl, estimateWords, heard, isActive, MOST, readTransfers, shareOf, transferWords, unheard, writeTransfers,
@@ -28,6 +28,7 @@ const BEGIN_MS = 150;
 export function mountDownloads(root, app, shown) {
   const parts = refs(root, KINDS);
   const form = parts.downloadForm;
+  mountFilterBoxes(form, app);
   const asked = () => chosenSet(form, app, shown());
   const estimate = estimator(parts, app, asked);
   const opened = () => {
@@ -35,6 +36,8 @@ export function mountDownloads(root, app, shown) {
     estimate();
   };
   parts.download.addEventListener("opening", opened);
+  // It may have been opened before this was there.
+  if (parts.download.hasAttribute("open")) opened();
   form.addEventListener("input", () => {
     show(parts.downloadRange, fieldsOf(form).range.value === "chosen");
     estimate();

@@ -16,9 +16,10 @@ const markers = new WeakMap();
 /** @type {WeakMap<HTMLElement, number>} */
 const waiting = new WeakMap();
 
-/** @param {ParentNode} root @param {App} app */
+/** Those that are not mounted yet. @param {ParentNode} root @param {App} app */
 export function mountFilterBoxes(root, app) {
   for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (root.querySelectorAll("input[data-filters]"))) {
+    if (markers.has(input)) continue;
     markers.set(input, marker(input));
     mountCompletion(input, app);
   }

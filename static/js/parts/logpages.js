@@ -24,7 +24,7 @@ export function mountPages(root, app, set, all) {
   let work = new AbortController();
   let busy = false;
   let note = "";
-  const log = () => /** @type {import("../rowlog.js").RowLog} */ (app.store.get().log);
+  const log = () => app.store.get().log;
   const read = async () => {
     const { signal } = (work = new AbortController());
     const { cursor, list } = log();
@@ -71,8 +71,7 @@ export function mountPages(root, app, set, all) {
     if (error) note = `Older rows could not be read: ${error}`;
     update(app.store.get());
   };
-  const update = (/** @type {State} */ state) => {
-    const list = /** @type {import("../rowlog.js").RowLog} */ (state.log);
+  const update = (/** @type {State} */ { log: list }) => {
     const empty = list.end === list.first;
     parts.older.disabled = busy || list.ended || empty || isFull(list);
     if (busy) return;

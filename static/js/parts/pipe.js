@@ -40,12 +40,25 @@ function svg(tag, attributes, ...children) {
 /** @param {string} label @param {string} tip @param {string} [name] its class */
 const term = (label, tip, name = "term") => el("span", { class: name, tabindex: "0", "data-tip": tip }, label);
 
+/** @template {object} T @param {T} table */
+const namesOf = (table) => /** @type {(keyof T & string)[]} */ (Object.keys(table));
+
+/**
+ * One of each in a table of labels and tips.
+ * @template {Record<string, string[]>} T @template Made @param {T} table @param {(name: string, label: string, tip: string) => Made} create
+ * @returns {Record<keyof T & string, Made>}
+ */
+function each(table, create) {
+  const made = namesOf(table).map((name) => [name, create(name, table[name][0], table[name][1])]);
+  return Object.fromEntries(made);
+}
+
 /** @param {HTMLElement} host an empty `.pipe` @param {HTMLElement} said where it says of when the levels are */
 export function createPipe(host, said) {
   const sends = createEnd("Peer sends", "The client's side: what it has written is under way to us");
   const reads = createEnd("Peer reads", "The client's side: the window is the room that its receive buffer offers. Closed, it is the client that does not read");
-  const vessels = Object.fromEntries(Object.entries(VESSELS).map(([name, [label, tip]]) => [name, createVessel(name, label, tip)]));
-  const flows = Object.fromEntries(Object.entries(FLOWS).map(([name, [label, tip]]) => [name, createFlow(name, label, tip)]));
+  const vessels = each(VESSELS, createVessel);
+  const flows = each(FLOWS, createFlow);
   host.append(
     sends.root, flows.arrive.root, vessels.receive.root, flows.read.root, vessels.queue.root,
     flows.write.root, vessels.send.root, flows.leave.root, reads.root,
@@ -53,12 +66,12 @@ export function createPipe(host, said) {
   /** @type {import("../pipe.js").Sums[]} */
   let kept = [];
   return {
-    /** @param {any} item @param {any[]} rows its recent rows, oldest first @param {number} now seconds */
+    /** @param {import("../pipe.js").Item} item @param {import("../pipe.js").Row[]} rows its recent rows, oldest first @param {number} now seconds */
     update: (item, rows, now) => {
       kept = remember(kept, sumsOf(item, now));
       const pipe = pipeOf(item, rows, kept, now);
-      for (const [name, vessel] of Object.entries(vessels)) vessel.update(/** @type {any} */ (pipe)[name]);
-      for (const [name, flow] of Object.entries(flows)) flow.update(/** @type {any} */ (pipe.flows)[name]);
+      for (const name of namesOf(vessels)) vessels[name].update(pipe[name]);
+      for (const name of namesOf(flows)) flows[name].update(pipe.flows[name]);
       sends.update({ ...pipe.peer, mark: "unknown", figure: item.state === "closing" ? "has ended its side" : "", note: "" });
       reads.update(pipe.peer);
       setAttr(host, "data-state", item.state);

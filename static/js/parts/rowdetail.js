@@ -13,12 +13,12 @@ import { chip, eventWords, reasonSentence } from "../words.js";
 
 const AROUND_MS = 1000;
 const SIZES = new Set(["bytes_in", "bytes_out", "queue_bytes"]);
-const RANGE = { q: "", mode: "", since: "", until: "", at: "", speed: "" };
+const RANGE = { q: "", since: "", until: "" };
 
 const KINDS = { detailAround: HTMLAnchorElement };
 
-/** @param {ParentNode} root with what the template rowlist.html has */
-export function mountDetail(root) {
+/** @param {ParentNode} root with what the template rowlist.html has @param {number} [own] the connection whose page this is */
+export function mountDetail(root, own = 0) {
   const parts = refs(root, KINDS);
   const values = /** @type {HTMLElement[]} */ (Array.from(parts.detail.querySelectorAll("[data-field]")));
   return {
@@ -29,10 +29,10 @@ export function mountDetail(root) {
       const row = "row" in entry ? entry.row : null;
       show(parts.detail, true);
       show(parts.detailFields, row !== null);
-      show(parts.detailConn, row !== null && row.conn > 0);
+      show(parts.detailConn, row !== null && row.conn > 0 && row.conn !== own);
       show(parts.detailMoment, row !== null);
       show(parts.detailCopy, row !== null);
-      if ("gap" in entry) showGap(parts, entry, around);
+      if ("gap" in entry) showGap(parts, entry, around, own);
       else showRow(parts, values, entry.row);
       if (focus) parts.detailTitle.focus();
     },
@@ -52,22 +52,22 @@ function showRow(parts, values, row) {
   setAttr(parts.detailConn, "href", `/connections/${row.conn}`);
   setText(parts.detailConn, `Connection ${row.conn}`);
   setText(parts.detailAround, "All events ±1 s");
-  range(parts.detailAround, written(at - AROUND_MS), written(at + AROUND_MS));
+  toEvents(parts.detailAround, { since: written(at - AROUND_MS), until: written(at + AROUND_MS) });
   setAttr(parts.detailMoment, "href", location.pathname + build({ at: row.time }, { at: "", speed: "" }, location.search));
 }
 
-/** What is missing there, and the way to it. @param {Parts} parts @param {import("../rowblock.js").Gap} gap @param {Around} around */
-function showGap(parts, gap, { before, after }) {
+/** What is missing there, and the way to it. @param {Parts} parts @param {import("../rowblock.js").Gap} gap @param {Around} around @param {number} own */
+function showGap(parts, gap, { before, after }, own) {
   chip(parts.detailKind, gap.gap > 0 ? "not shown" : "a break", ["life", ""]);
   setText(parts.detailTime, gap.gap > 0 ? count(gap.gap) : "");
   setText(parts.detailText, `${gapWords(gap)}.`);
   setText(parts.detailAround, "Read them from the log");
-  range(parts.detailAround, before && justAfter(before), after);
+  toEvents(parts.detailAround, { q: own ? `conn:${own}` : "", since: before && justAfter(before), until: after });
 }
 
-/** @param {HTMLAnchorElement} link @param {string} since @param {string} until */
-function range(link, since, until) {
-  setAttr(link, "href", location.pathname + build({ since, until }, RANGE, location.search));
+/** @param {HTMLAnchorElement} link @param {Partial<typeof RANGE>} range */
+function toEvents(link, range) {
+  setAttr(link, "href", `/events${build(range, RANGE)}`);
 }
 
 /** The exact value, and beside it the one that is read more easily. @param {Row} row @param {keyof Row} name */

@@ -134,8 +134,8 @@ export function createRowList({ scroller, frame, table }, filling, hears) {
     chosen: () => chosen,
     follows: () => follows,
     positionOf: pool.positionOf,
-    /** The last row in sight. */
-    lowest: () => log.first + Math.min(count(), Math.floor((glass().top + glass().height - head) / row)) - 1,
+    /** The last row in sight, although the browser rounds heights. */
+    lowest: () => log.first + Math.min(count(), Math.floor((glass().top + glass().height - head) / row + 0.1)) - 1,
     page: () => pageOf(glass()),
   };
 }

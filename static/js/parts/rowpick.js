@@ -11,7 +11,7 @@ import { mountDetail } from "./rowdetail.js";
 /** @typedef {import("./rowlist.js").RowList} RowList @typedef {import("../rowlog.js").RowLog} RowLog */
 /** @typedef {ReturnType<typeof refs<typeof KINDS>>} Parts */
 
-const KINDS = { table: HTMLTableElement };
+const KINDS = { table: HTMLTableElement, detail: HTMLElement };
 
 const SAID_MS = 5000;
 /** Rows that are copied at once. */
@@ -23,9 +23,9 @@ const MOST_COPIED = 50_000;
  */
 export function mountPick(root, app, list, { toEnd }) {
   const parts = refs(root, KINDS);
-  const log = () => /** @type {RowLog} */ (app.store.get().log);
+  const log = () => app.store.get().log;
   const say = sayer(parts.rowSaid);
-  const detail = mountDetail(root);
+  const detail = mountDetail(root, Number(app.conn));
   const lookAt = (focus = false) => {
     const chosen = list().chosen();
     if (!chosen) return detail.close();
@@ -65,15 +65,18 @@ export function mountPick(root, app, list, { toEnd }) {
   viewKeys([
     key("j", "next row", () => step(1)), key("k", "previous row", () => step(-1)),
     key("J", "choose the next row too", () => step(1, true)), key("K", "choose the previous row too", () => step(-1, true)),
-    key("n", "next highlighted row", () => search(1)), key("N", "previous highlighted row", () => search(-1)),
     key("g", "oldest row of the list", () => go(log().first)), key("G", "newest row, and on with it", toEnd),
     key("c", "copy the chosen rows as JSON", copy),
   ]);
-  parts.markNext.addEventListener("click", () => search(1));
-  parts.markBefore.addEventListener("click", () => search(-1));
+  if (parts.marks) {
+    viewKeys([key("n", "next highlighted row", () => search(1)), key("N", "previous highlighted row", () => search(-1))]);
+    parts.markNext.addEventListener("click", () => search(1));
+    parts.markBefore.addEventListener("click", () => search(-1));
+  }
   for (const button of [parts.copyRows, parts.detailCopy]) button.addEventListener("click", copy);
   parts.detailClose.addEventListener("click", close);
   return {
+    go,
     /** What is chosen has changed. @param {import("./rowlist.js").Chosen | null} chosen */
     chosen: (chosen) => {
       const rows = chosen ? Math.abs(chosen.active - chosen.anchor) + 1 : 0;

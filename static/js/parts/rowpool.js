@@ -5,7 +5,7 @@ import { el, setAttr, setText, show } from "../dom.js";
 
 /**
  * @typedef {import("../rowblock.js").Entry} Entry
- * @typedef {{cells: Record<string, (entry: any, cell: HTMLTableCellElement) => string | null>, gap: (entry: import("../rowblock.js").Gap) => string,
+ * @typedef {{cells: Record<string, (entry: {row: import("../rowblock.js").Row}, cell: HTMLTableCellElement) => string | null>, gap: (entry: import("../rowblock.js").Gap) => string,
  *   mark: (entry: {row: import("../rowblock.js").Row}) => string}} Filling `cells` give a column's text, or null when they have filled the cell themselves
  * @typedef {{tr: HTMLTableRowElement, cells: HTMLTableCellElement[], position: number, list: number}} Shown
  */

@@ -4,8 +4,9 @@
 import { onTheme } from "../colours.js";
 import { refs, setAttr, setText, show } from "../dom.js";
 import { clock, toMillis } from "../format.js";
-import { grown, layout, nearest, neighbour, rowWords, summary } from "../lanes.js";
+import { grown, knownUntil, layout, nearest, neighbour, rowWords, summary } from "../lanes.js";
 import { atBeginning, atEnd, chosen, edgesOf, fromAddress, panned, toAddress, wholeOf, zoomed } from "../range.js";
+import { rowsAfter } from "../rowfind.js";
 import { givenUp } from "../scan.js";
 import { microsecondsOf } from "../time.js";
 import { addressBar } from "../url.js";
@@ -99,20 +100,21 @@ export function mountTimeline(root, app, goTo) {
 }
 
 /** Takes what a frame brings; whether there is something new. @param {Scene} scene @param {State} state */
-function follow(scene, { connection: item, connectionTime, tail }) {
+function follow(scene, { connection: item, connectionTime, log }) {
   if (!item || item.state === null) return false;
   const bounds = boundsOf(item, connectionTime * 1000);
   const { bounds: before, range, life } = scene;
-  if (before && before.end === bounds.end && before.live === bounds.live && life && life === growing(life, range, tail)) return false;
+  const next = life && growing(life, range, log);
+  if (before && before.end === bounds.end && before.live === bounds.live && life && life === next) return false;
   scene.bounds = bounds;
-  scene.life = life && growing(life, range, tail);
+  scene.life = next;
   return true;
 }
 
-/** With the live rows, where the range reaches as far as they come. @param {Life} life @param {Range | null} range @param {State["tail"]} tail */
-function growing(life, range, tail) {
+/** With the live rows, where the range reaches as far as they come. @param {Life} life @param {Range | null} range @param {State["log"]} log */
+function growing(life, range, log) {
   if (range !== null && range.until !== null) return life;
-  return grown(life, tail.entries.flatMap((entry) => ("row" in entry ? [entry.row] : [])));
+  return grown(life, rowsAfter(log, knownUntil(life)));
 }
 
 /** Columns of the lanes. @param {Parts} parts */
@@ -174,9 +176,9 @@ function edgeWords({ since, until }) {
   return `${words(since)} – ${words(until)}`;
 }
 
-/** @param {any} item @param {number} now milliseconds @returns {Bounds} */
+/** @param {import("../types.js").KnownConnection} item @param {number} now milliseconds @returns {Bounds} */
 function boundsOf(item, now) {
-  const first = toMillis(item.opened) ?? toMillis(item.history?.[0]?.time) ?? now - 1000;
+  const first = toMillis(item.opened) ?? toMillis(item.history[0]?.time) ?? now - 1000;
   const live = item.state !== "closed";
   const end = live ? now : toMillis(item.closed) ?? now;
   return { first, end: Math.max(end, first + 1), live };

@@ -1,84 +1,69 @@
 // @ts-check
 /** One connection: what is wrong with it, and, once it is gone, what became of it. */
 
-import { createChart } from "../chart.js";
 import { refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
 import { showEvidence, showFacts, troubles, verdictTitle } from "../kernel.js";
 import { standsStill } from "../moment.js";
-import { mountDownloads } from "../parts/downloads.js";
-import { mountOlder } from "../parts/older.js";
+import { mountConnectionCharts } from "../parts/connection_charts.js";
+import { mountConnectionRows } from "../parts/connection_rows.js";
+import { later } from "../parts/later.js";
 import { createPipe } from "../parts/pipe.js";
-import { mountRowFinder } from "../parts/row_finder.js";
 import { mountTimeline } from "../parts/timeline.js";
-import { beat, emptyPulse, fromLog, fromRows, WINDOW } from "../pulse.js";
-import { EVENT_TABLE } from "../rows.js";
-import { createTable } from "../table.js";
-import { rowsIn } from "../tail.js";
+import { fromLog } from "../pulse.js";
 import { chip, reasonSentence, stateWords } from "../words.js";
 
-/** @typedef {import("../store.js").State} State */
+/**
+ * @typedef {import("../main.js").App} App @typedef {import("../store.js").State} State @typedef {import("../types.js").KnownConnection} Known
+ * @typedef {ReturnType<typeof refs<{}>>} Parts
+ */
 
+/** Rows of the log that tell of a connection which the server no longer holds. */
 const MOST_ROWS = 1000;
-/** Frames further apart than this are of different moments: the charts begin anew. */
-const JUMP_S = 30;
 
-/** @param {HTMLElement} root @param {import("../main.js").App} app */
+/** @param {HTMLElement} root @param {App} app */
 export function mount(root, app) {
-  const parts = refs(root, { table: HTMLTableElement });
-  const table = createTable(parts.table, {
-    ...EVENT_TABLE, onHold: (held) => app.store.dispatch({ type: "hold", held }),
-  });
-  const draw = mountCharts(root);
+  const parts = refs(root);
+  const rows = mountConnectionRows(root, app);
+  const timeline = mountTimeline(root, app, rows.goTo);
   const pipe = createPipe(parts.pipe, parts.pipeSaid);
+  const draw = mountConnectionCharts(root);
   const whole = { q: `conn:${app.conn}`, since: "", until: "" };
-  // What the table shows; from a row of the past on when one was asked for.
-  const set = { ...whole };
-  const older = mountOlder(root, app, set, "That is all of it.");
-  const downloads = mountDownloads(root, app, () => whole);
-  const finder = mountRowFinder(root, app, set, older);
-  const timeline = mountTimeline(root, app, finder.goTo);
-  app.onAnew(() => {
-    finder.reset();
-    begin(parts, app);
-  });
-  begin(parts, app);
-  /** @type {any} */
+  const downloads = later(() => import("../parts/downloads.js"), ({ mountDownloads }) => mountDownloads(root, app, () => whole));
+  const begin = () => {
+    rows.follow();
+    follow(parts, app);
+  };
+  app.onAnew(begin);
+  begin();
+  /** @type {State["connection"]} */
   let item = null;
-  /** @type {any} */
-  let tail = null;
   return (/** @type {State} */ state) => {
     downloads(state);
     if (state.connection && state.connection !== item) {
       item = state.connection;
-      const known = item.state !== null;
-      missing(parts, known ? "" : nowhere(app));
-      if (known) {
+      missing(parts, item.state === null ? nowhere(app) : "");
+      if (item.state !== null) {
         showItem(parts, item, state.connectionTime * 1000);
-        draw(item, state);
-        pipe.update(item, rowsOf(item), state.connectionTime);
+        draw(item, state.connectionTime);
+        pipe.update(item, item.history, state.connectionTime);
       } else if (standsStill(state.moment)) lookUp(parts, app);
     }
     timeline(state);
-    if (state.tail === tail) return;
-    tail = state.tail;
-    table.update(tail.entries);
-    showTail(parts, state, finder.said());
-    older.update(state);
+    rows.update(state);
   };
 }
 
-/** Watches the connection; one that the server no longer holds is looked up in its log. */
-async function begin(/** @type {any} */ parts, /** @type {import("../main.js").App} */ app) {
-  app.wire.watch("events", { q: `conn:${app.conn}` });
+/** Watches the connection; one that the server no longer holds is looked up in its log. @param {Parts} parts @param {App} app */
+async function follow(parts, app) {
   const error = await app.wire.watch("connection", { conn: Number(app.conn) });
   if (!error) return;
   app.wire.unwatch("connection");
   lookUp(parts, app);
 }
 
-/** What its log tells, as of the moment that is shown. */
-async function lookUp(/** @type {any} */ parts, /** @type {import("../main.js").App} */ app) {
+/** What its log tells, as of the moment that is shown. @param {Parts} parts @param {App} app */
+async function lookUp(parts, app) {
   const at = app.now();
   try {
     const { items } = await app.get("events", { q: `conn:${app.conn}`, limit: MOST_ROWS });
@@ -92,13 +77,13 @@ async function lookUp(/** @type {any} */ parts, /** @type {import("../main.js").
   }
 }
 
-/** @param {import("../main.js").App} app */
+/** @param {App} app */
 function nowhere({ conn, store }) {
   const never = `There is no connection ${conn}: it has never been, or its log has been dropped.`;
   return store.get().moment.at === null ? never : `Connection ${conn} was not there yet at the moment shown, or its log has been dropped.`;
 }
 
-/** @param {any} parts @param {string} text why there is nothing to show; "" where there is */
+/** @param {Parts} parts @param {string} text why there is nothing to show; "" where there is */
 function missing(parts, text) {
   show(parts.missing, text !== "");
   show(parts.known, text === "");
@@ -106,44 +91,7 @@ function missing(parts, text) {
   setText(parts.missingText, text);
 }
 
-/** @param {any} item @returns {any[]} its recent rows, oldest first */
-const rowsOf = (item) => (Array.isArray(item.history) ? item.history : (item.history?.items ?? []));
-
-/** @param {HTMLElement} root */
-function mountCharts(root) {
-  const figure = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-chart="${name}"]`));
-  const queue = createChart(figure("queue"), {
-    unit: "bytes", format: format.bytes,
-    lines: [{ column: "queue_bytes", label: "waiting", colour: "--full", fill: true, steps: true }],
-  });
-  const flow = createChart(figure("bytes"), {
-    unit: "bytes", format: format.byteRate,
-    lines: [
-      { column: "bytes_out", label: "out", colour: "--notfull", fill: true },
-      { column: "bytes_in", label: "in", colour: "--notempty" },
-    ],
-  });
-  let pulse = emptyPulse();
-  let before = 0;
-  return (/** @type {any} */ item, /** @type {State} */ { connectionTime: now }) => {
-    const jumped = now < before || now - before > JUMP_S;
-    before = now;
-    if (jumped || pulse.queue.time.length === 0) pulse = fromRows(rowsOf(item));
-    if (item.state !== "closed") pulse = beat(pulse, item, now);
-    const span = spanOf(item, pulse.queue.time, now);
-    queue.update(pulse.queue, span);
-    flow.update(pulse.flow, span);
-  };
-}
-
-/** The last minutes of a living connection, the life of a dead one. @param {any} item @param {number[]} times @param {number} now */
-function spanOf(item, times, now) {
-  const start = times[0] ?? now - 1;
-  const end = item.state === "closed" ? Math.max(times.at(-1) ?? now, start + 1) : now;
-  return /** @type {[number, number]} */ ([Math.max(Math.min(start, end - 60), end - WINDOW), end]);
-}
-
-/** @param {any} parts @param {any} item @param {number} now milliseconds */
+/** @param {Parts} parts @param {Known} item @param {number} now milliseconds */
 function showItem(parts, item, now) {
   const closed = item.state === "closed";
   const start = format.toMillis(item.opened);
@@ -166,7 +114,7 @@ function showItem(parts, item, now) {
   showVerdict(parts, item, start === null ? null : (end - start) / 1000);
 }
 
-/** Who holds it up, or the post-mortem. @param {any} parts @param {any} item @param {number | null} lived seconds */
+/** Who holds it up, or the post-mortem. @param {Parts} parts @param {Known} item @param {number | null} lived seconds */
 function showVerdict(parts, item, lived) {
   const closed = item.state === "closed";
   const { verdict } = item;
@@ -181,22 +129,13 @@ function showVerdict(parts, item, lived) {
     setText(parts.verdictText, `${verdict?.sentence ?? reasonSentence(item.reason)} ${life}${undelivered(item)}`);
   }
   showEvidence(parts.evidence, verdict?.evidence ?? []);
-  const bad = closed ? item.reason !== "peer" : Boolean(verdict) && troubles(verdict);
+  const bad = closed ? item.reason !== "peer" : Boolean(verdict && troubles(verdict));
   setAttr(parts.verdict, "data-tone", bad ? "bad" : null);
 }
 
-/** What is left of its queue, which a verdict tells already. @param {any} item */
+/** What is left of its queue, which a verdict tells already. @param {Known} item */
 function undelivered(item) {
   const left = format.num(item.queue_bytes) ?? 0;
   if (left === 0) return " Nothing was left undelivered in the server's queue.";
   return item.verdict ? "" : ` ${format.bytes(left)} of replies could not be delivered.`;
-}
-
-/** @param {any} parts @param {State} state @param {string} said which rows these are, where not the newest */
-function showTail(parts, { tail }, said) {
-  const waiting = rowsIn(tail.waiting);
-  const skipped = Math.round(tail.skippedPerS);
-  const held = tail.held && waiting > 0 ? `Standing still while you point at it: ${format.plural(waiting, "new row")} waiting` : "";
-  setText(parts.rowCount, said || held || (skipped > 0 ? `live, ${format.plural(skipped, "row")} more a second, not shown` : "newest first"));
-  show(parts.nothing, tail.loaded && tail.entries.length === 0);
 }

@@ -5,13 +5,19 @@ import { mountColumns } from "../columns.js";
 import { debounce, refs, setAttr, setText, show } from "../dom.js";
 import { getGroup, setGroup } from "../filter.js";
 import * as format from "../format.js";
-import { showFault } from "../parts/filter_box.js";
+import { mountFilterBoxes, showFault } from "../parts/filter_box.js";
 import { mountGroups } from "../parts/groups.js";
 import { chipIn, connectionLink } from "../rows.js";
-import { createTable } from "../table.js";
+import { createTable, headsOf } from "../table.js";
 import { addressBar } from "../url.js";
 import { chip, endWords, isAbnormal, reasonSentence, stateWords } from "../words.js";
 
+/**
+ * @typedef {import("../types.js").Connections} Connections @typedef {import("../types.js").ConnectionItem} Row @typedef {typeof DEFAULTS} Params
+ * @typedef {ReturnType<typeof refs<typeof KINDS>>} Parts @typedef {(next: Partial<Params>) => void} Change
+ */
+
+const KINDS = { table: HTMLTableElement, q: HTMLInputElement, size: HTMLSelectElement, page: HTMLInputElement };
 const DEFAULTS = { q: "", sort: "-queue_bytes", page: 1, size: 100 };
 const SIZES = [50, 100, 200];
 const STORED_COLUMNS = "echoscope-columns";
@@ -19,7 +25,7 @@ const TYPING_MS = 250;
 /** Columns that read best from the top: a first click sorts them downwards. */
 const UPWARDS_FIRST = new Set(["conn", "worker", "peer", "state", "reason"]);
 
-/** @type {Record<string, (row: any, cell: HTMLTableCellElement) => string | null>} */
+/** @type {Record<string, (row: Row, cell: HTMLTableCellElement) => string | null>} */
 const CELLS = {
   conn: (row, cell) => (connectionLink(cell, row.conn), null),
   state: (row, cell) => (chip(chipIn(cell), row.state, stateWords(row.state)), null),
@@ -38,7 +44,7 @@ const CELLS = {
   reason: (row, cell) => (setAttr(cell, "title", reasonSentence(row.reason) || null), row.reason ? endWords(row.reason) : ""),
 };
 
-/** @param {any} row */
+/** @param {Row} row */
 const rowMark = ({ state, reason }) => {
   if (state === "blocked" || state === "paused") return "full";
   return state !== "closed" ? "" : isAbnormal(reason) ? "bad" : "closed";
@@ -46,7 +52,7 @@ const rowMark = ({ state, reason }) => {
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
 export function mount(root, app) {
-  const parts = refs(root, { table: HTMLTableElement, q: HTMLInputElement });
+  const parts = refs(root, KINDS);
   const bar = addressBar(DEFAULTS);
   const params = bar.read();
   if (!SIZES.includes(params.size)) params.size = DEFAULTS.size;
@@ -65,7 +71,7 @@ export function mount(root, app) {
     bar.write(params);
     fresh = true;
   };
-  const change = (/** @type {Partial<typeof DEFAULTS>} */ next) => {
+  const change = (/** @type {Partial<Params>} */ next) => {
     Object.assign(params, { page: 1 }, next);
     showControls(parts, params);
     groups.press(getGroup(params.q));
@@ -77,6 +83,7 @@ export function mount(root, app) {
     change({ q: parts.q.value, sort: orderFor(parts.q.value, params.sort) });
   });
   const offer = mountColumns(root, STORED_COLUMNS, table.release);
+  mountFilterBoxes(root, app);
   mountFilter(root, parts, params, change);
   mountOrder(parts, params, change);
   const page = mountPager(root, parts, params, change);
@@ -86,7 +93,7 @@ export function mount(root, app) {
   offer("closed", asksForClosed(params.q));
   parts.q.value = params.q;
   ask();
-  /** @type {import("../types.js").Connections | null} */
+  /** @type {Connections | null} */
   let shown = null;
   return (/** @type {import("../store.js").State} */ state) => {
     const data = state.connections;
@@ -101,15 +108,15 @@ export function mount(root, app) {
   };
 }
 
-/** @param {Record<string, any>} parts @param {string} error */
+/** @param {Parts} parts @param {string} error */
 function showError(parts, error) {
-  showFault(/** @type {HTMLInputElement} */ (parts.q), parts.filterError, error, "(The rows are those of the last filter that worked.)");
+  showFault(parts.q, parts.filterError, error, "(The rows are those of the last filter that worked.)");
 }
 
-/** What heads and pager say of the parameters; the filter field itself is the typist's. @param {any} parts @param {typeof DEFAULTS} params */
+/** What heads and pager say of the parameters; the filter field itself is the typist's. @param {Parts} parts @param {Params} params */
 function showControls(parts, params) {
   const down = params.sort.startsWith("-");
-  for (const head of parts.table.tHead.rows[0].cells) {
+  for (const head of headsOf(parts.table)) {
     const sorted = head.dataset.col === params.sort.replace("-", "");
     setAttr(head, "aria-sort", sorted ? (down ? "descending" : "ascending") : null);
   }
@@ -126,7 +133,7 @@ function orderFor(q, sort) {
   return sort === "-closed" ? DEFAULTS.sort : sort;
 }
 
-/** @param {HTMLElement} root @param {any} parts @param {typeof DEFAULTS} params @param {(next: any) => void} change */
+/** @param {HTMLElement} root @param {Parts} parts @param {Params} params @param {Change} change */
 function mountFilter(root, parts, params, change) {
   const put = (/** @type {string} */ q) => {
     parts.q.value = q;
@@ -143,9 +150,9 @@ function mountFilter(root, parts, params, change) {
   }
 }
 
-/** @param {any} parts @param {typeof DEFAULTS} params @param {(next: any) => void} change */
+/** @param {Parts} parts @param {Params} params @param {Change} change */
 function mountOrder(parts, params, change) {
-  parts.table.tHead.addEventListener("click", (/** @type {Event} */ event) => {
+  parts.table.tHead?.addEventListener("click", (event) => {
     const name = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.sort;
     if (!name) return;
     const first = UPWARDS_FIRST.has(name) ? name : `-${name}`;
@@ -154,7 +161,7 @@ function mountOrder(parts, params, change) {
   });
 }
 
-/** @param {HTMLElement} root @param {any} parts @param {typeof DEFAULTS} params @param {(next: any) => void} change */
+/** @param {HTMLElement} root @param {Parts} parts @param {Params} params @param {Change} change */
 function mountPager(root, parts, params, change) {
   let last = 1;
   const go = (/** @type {number} */ page) => {
@@ -165,11 +172,11 @@ function mountPager(root, parts, params, change) {
   const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (root.querySelectorAll("[data-go]"));
   const target = () => ({ first: 1, previous: params.page - 1, next: params.page + 1, last });
   for (const button of buttons) {
-    button.addEventListener("click", () => go(/** @type {any} */ (target())[button.dataset.go ?? ""]));
+    button.addEventListener("click", () => go(target()[/** @type {keyof ReturnType<typeof target>} */ (button.dataset.go)]));
   }
   parts.page.addEventListener("change", () => go(Number(parts.page.value)));
   parts.size.addEventListener("change", () => change({ size: Number(parts.size.value) }));
-  return (/** @type {any} */ data) => {
+  return (/** @type {Connections} */ data) => {
     const { matched, total, items } = data;
     last = Math.max(1, Math.ceil(matched / params.size));
     const from = (params.page - 1) * params.size;
@@ -184,14 +191,14 @@ function mountPager(root, parts, params, change) {
   };
 }
 
-/** @param {any} parts @param {any} data @param {typeof DEFAULTS} params */
+/** @param {Parts} parts @param {Connections} data @param {Params} params */
 function showNothing(parts, data, params) {
   show(parts.nothing, data.items.length === 0);
   show(parts.clear, params.q !== "");
   setText(parts.nothingText, nothingText(data, params.q));
 }
 
-/** Why there are no rows, and what to do. @param {import("../types.js").Connections} data @param {string} q */
+/** Why there are no rows, and what to do. @param {Connections} data @param {string} q */
 function nothingText({ matched }, q) {
   if (matched > 0) return "This page is past the last row: go to an earlier one.";
   const group = getGroup(q);

@@ -11,7 +11,7 @@ import { addressBar } from "../url.js";
 /**
  * @typedef {import("../store.js").State} State @typedef {import("../types.js").LabRun} Run
  * @typedef {{options: import("../types.js").LabOptions | null, heads: import("../types.js").LabHead[], run: Run | null, other: Run | null,
- *   comparison: import("../types.js").LabComparison | null, listed: boolean}} Known
+ *   comparison: import("../types.js").LabComparison | null, listed: boolean, doomed: string}} Known `doomed`: the run that is to be deleted
  */
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
@@ -21,7 +21,7 @@ export function mount(root, app) {
   const results = mountLabResults(root, parts);
   let at = bar.read();
   /** @type {Known} */
-  const known = { options: null, heads: [], run: null, other: null, comparison: null, listed: false };
+  const known = { options: null, heads: [], run: null, other: null, comparison: null, listed: false, doomed: "" };
   const draw = () => {
     const { run, other, comparison, options } = known;
     results.update(run, other, comparison, options?.metrics ?? {});
@@ -29,6 +29,9 @@ export function mount(root, app) {
     show(parts.first, known.listed && !known.heads.length && !app.store.get().lab?.running);
   };
   const load = async () => {
+    const { doomed } = known;
+    known.doomed = "";
+    if (doomed) await app.remove(`lab/runs/${doomed}`);
     known.heads = (await app.get("lab/runs")).items;
     if (!known.listed && !known.heads.length) parts.order.open = true;
     known.listed = true;
@@ -130,7 +133,9 @@ function mountOrders(parts, app, known, go) {
   parts.compare.addEventListener("change", () => go({ to: parts.compare.value }));
   parts.remove.addEventListener("click", () => {
     if (!known.run || !confirm(`Delete the ${titleOf(known.run.began).toLowerCase()}?`)) return;
-    app.remove(`lab/runs/${known.run.id}`).then(() => go({ run: "", to: "" }), tell);
+    // Between two readings, not in one: a run in a list that has just come could not be read any more.
+    known.doomed = known.run.id;
+    go({ run: "", to: "" });
   });
   parts.runs.addEventListener("click", (event) => {
     const link = /** @type {HTMLElement} */ (event.target).closest("a");

@@ -7,21 +7,26 @@ import { createTurnChart } from "../turns.js";
 import { createPhases } from "../parts/phases.js";
 import { addressBar } from "../url.js";
 
-/** @typedef {import("../store.js").State} State */
+/**
+ * @typedef {import("../store.js").State} State @typedef {import("../types.js").LoopFrame} LoopFrame @typedef {import("../types.js").LoopItem} LoopItem
+ * @typedef {ReturnType<typeof refs<typeof KINDS>>} Parts
+ */
+
+const KINDS = { chart: HTMLCanvasElement, model: HTMLSelectElement, go: HTMLButtonElement };
 
 const WITHOUT = { blocking: "one connection at a time, in calls that block", threads: "a thread a connection, in calls that block" };
-const SHARES = ["p50", "p90", "p99", "max"];
+const SHARES = /** @type {const} */ (["p50", "p90", "p99", "max"]);
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
 export function mount(root, app) {
-  const parts = refs(root, { chart: HTMLCanvasElement });
+  const parts = refs(root, KINDS);
   const chart = createTurnChart(parts.chart, parts.told);
   const phases = createPhases(parts.phases, parts.phaseRows);
   const bar = addressBar({ worker: 0, turns: "latest" });
   const chosen = bar.read();
-  /** @type {import("../types.js").LoopFrame | null} */
+  /** @type {LoopFrame | null} */
   let shown = null;
-  const update = (/** @type {import("../types.js").LoopFrame} */ data, anew = false) => {
+  const update = (/** @type {LoopFrame} */ data, anew = false) => {
     const item = data.workers.find((one) => one.worker === chosen.worker) ?? data.workers[0];
     workers(parts, data, item);
     models(parts, data);
@@ -57,29 +62,29 @@ export function mount(root, app) {
   };
 }
 
-/** A button a worker, when there is more than one. @param {any} parts @param {any} data @param {any} item */
+/** A button a worker, when there is more than one. @param {Parts} parts @param {LoopFrame} data @param {LoopItem | undefined} item */
 function workers(parts, data, item) {
-  const names = data.workers.map((/** @type {any} */ one) => String(one.worker));
+  const names = data.workers.map((one) => String(one.worker));
   show(parts.workers, names.length > 1);
   if (parts.workers.dataset.names !== names.join()) {
     parts.workers.dataset.names = names.join();
-    parts.workers.replaceChildren(...names.map((/** @type {string} */ name) => el("button", { type: "button", "data-worker": name }, `worker ${name}`)));
+    parts.workers.replaceChildren(...names.map((name) => el("button", { type: "button", "data-worker": name }, `worker ${name}`)));
   }
-  for (const button of parts.workers.children) setAttr(button, "aria-pressed", String(button.dataset.worker === String(item?.worker)));
+  for (const button of parts.workers.querySelectorAll("button")) setAttr(button, "aria-pressed", String(button.dataset.worker === String(item?.worker)));
 }
 
-/** The models that could be gone on with; what someone has chosen is left alone. @param {any} parts @param {any} data */
+/** The models that could be gone on with; what someone has chosen is left alone. @param {Parts} parts @param {LoopFrame} data */
 function models(parts, data) {
   if (parts.model.dataset.current === data.model) return;
   parts.model.dataset.current = data.model;
-  parts.model.replaceChildren(...data.models.map((/** @type {string} */ name) => el("option", { value: name }, name)));
+  parts.model.replaceChildren(...data.models.map((name) => el("option", { value: name }, name)));
   parts.model.value = data.model;
   parts.model.disabled = parts.go.disabled = false;
 }
 
-/** @param {any} parts @param {import("../main.js").App} app */
+/** @param {Parts} parts @param {import("../main.js").App} app */
 function mountSwitch(parts, app) {
-  parts.switch.addEventListener("submit", async (/** @type {Event} */ event) => {
+  parts.switch.addEventListener("submit", async (event) => {
     event.preventDefault();
     const wanted = parts.model.value;
     parts.go.disabled = true;
@@ -97,18 +102,18 @@ function mountSwitch(parts, app) {
   });
 }
 
-/** What there is to see of a model without a loop. @param {any} parts @param {any} data */
+/** What there is to see of a model without a loop. @param {Parts} parts @param {LoopFrame} data */
 function absence(parts, data) {
   const how = /** @type {Record<string, string>} */ (WITHOUT)[data.model];
   show(parts.none, Boolean(how));
   if (how) setText(parts.none, `The model ${data.model} has no loop to show: it serves ${how}. Start the server with --model epoll to see one turn.`);
 }
 
-/** @param {any} parts @param {any} item */
+/** @param {Parts} parts @param {LoopItem} item */
 function tiles(parts, item) {
   setText(parts.busy, format.percentFigure(item.busy));
   setText(parts.turns, format.rate(item.turns_per_s));
-  for (const [name, column] of [["waited", "wait_us"], ["worked", "busy_us"]]) {
+  for (const [name, column] of /** @type {const} */ ([["waited", "wait_us"], ["worked", "busy_us"]])) {
     const [figure, unit] = format.micros(item[column].p50).split(" ");
     setText(parts[name], figure);
     setText(parts[`${name}Unit`], unit ?? "");
@@ -120,26 +125,26 @@ function tiles(parts, item) {
   setText(parts.turnsNote, `${format.count(item.turns)} in ${format.duration(item.span_s)}`);
   setText(parts.queue, format.count(item.accept_queue?.length));
   setText(parts.queueNote, item.accept_queue ? `of ${format.count(item.accept_queue.limit)} that may` : "");
-  setText(parts.busyNote, item.beat_age_s > 2 ? `has not turned for ${format.duration(item.beat_age_s)}` : "");
+  setText(parts.busyNote, (item.beat_age_s ?? 0) > 2 ? `has not turned for ${format.duration(item.beat_age_s)}` : "");
 }
 
-/** @param {any} parts @param {any} item */
+/** @param {Parts} parts @param {LoopItem} item */
 function spreads(parts, item) {
   for (const share of SHARES) {
-    for (const name of ["wait_us", "busy_us"]) setText(parts[`${name}_${share}`], format.micros(item[name][share]));
+    for (const name of /** @type {const} */ (["wait_us", "busy_us"])) setText(parts[`${name}_${share}`], format.micros(item[name][share]));
     setText(parts[`ready_${share}`], format.count(item.ready[share]));
   }
 }
 
-/** Bars of the ready sets, longest as wide as the card. @param {any} parts @param {[number, number][]} histogram */
+/** Bars of the ready sets, longest as wide as the card. @param {Parts} parts @param {[number, number][]} histogram */
 function sets(parts, histogram) {
   const most = Math.max(1, ...histogram.map(([, turns]) => turns));
-  while (parts.sets.children.length > histogram.length) parts.sets.lastChild.remove();
+  while (parts.sets.children.length > histogram.length) parts.sets.lastElementChild?.remove();
   while (parts.sets.children.length < histogram.length) {
     parts.sets.append(el("li", {}, el("span", { class: "bar-name" }), el("meter", { min: "0", max: "1" }), el("span", { class: "bar-figure" })));
   }
   histogram.forEach(([from, turns], index) => {
-    const [name, meter, figure] = parts.sets.children[index].children;
+    const [name, meter, figure] = /** @type {[Element, HTMLMeterElement, Element]} */ (/** @type {unknown} */ (parts.sets.children[index].children));
     const to = from === 0 ? 0 : from * 2 - 1;
     setText(name, to > from ? `${format.count(from)}–${format.count(to)}` : format.count(from));
     meter.value = turns / most;
@@ -148,7 +153,7 @@ function sets(parts, histogram) {
   });
 }
 
-/** @param {any} parts @param {any} found */
+/** @param {Parts} parts @param {import("../types.js").Registrations | null} found */
 function table(parts, found) {
   setText(parts.believed, format.count(found?.believed));
   setText(parts.watched, format.count(found?.watched));
@@ -161,7 +166,7 @@ function table(parts, found) {
   parts.differences.replaceChildren(...different.map(difference));
 }
 
-/** @param {any} one */
+/** @param {import("../types.js").Difference} one */
 function difference(one) {
   const line = el("span", { class: "line" }, `descriptor ${one.fd} `);
   if (one.conn) line.append(el("a", { href: `/connections/${one.conn}` }, `#${one.conn}`));

@@ -1,20 +1,20 @@
 // @ts-check
-/** The way back into the log, at the end of a list. */
+/** The way back into the log, at the beginning of a list. */
 
-import { mountOlder } from "../../parts/older.js";
+import { mountPages } from "../../parts/logpages.js";
 import { frame, rows } from "../made_up.js";
 
-const SET = { q: "", since: "", until: "" };
+const SET = { q: "", mark: "", since: "", until: "" };
 const some = frame("events", { items: rows(5), skipped: 0 });
 
 /** @type {import("../stage.js").Component} */
 export default {
   page: "connection",
-  pick: ".scroller, .more",
+  pick: ".tail-note",
   mount: (root, app, { figures }) => {
-    const older = mountOlder(root, app, SET, "That is all: the log has no older rows of this set.");
-    if (figures === "pressed") app.store.subscribe(() => void older.load());
-    return older.update;
+    const pages = mountPages(root, app, SET, "That is all: the log has no older rows of this set");
+    if (figures === "pressed") app.store.subscribe(() => void pages.more());
+    return pages.update;
   },
   states: {
     empty: { note: "Nothing is there that something could be older than." },

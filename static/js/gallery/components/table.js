@@ -1,16 +1,14 @@
 // @ts-check
-/** The table of event rows: every kind with its chip, gaps. */
+/** The list of events: every kind with its chip, gaps, a row that is looked at. */
 
-import { refs } from "../../dom.js";
-import { EVENT_TABLE } from "../../rows.js";
-import { createTable } from "../../table.js";
+import { mountEventList } from "../../parts/eventlist.js";
 import { KINDS } from "../../words.js";
-import { ago, many, row, rows } from "../made_up.js";
+import { ago, frame, many, NOW, row, rows } from "../made_up.js";
 
-/** @typedef {import("../../tail.js").Entry} Entry */
+/** @typedef {import("../../types.js").EventRow} Row */
 
-/** @param {import("../../types.js").EventRow[]} list oldest first @returns {Entry[]} */
-const entries = (list) => list.map((one) => ({ key: `${one.worker}:${one.seq}`, row: one })).reverse();
+const SET = { q: "", mark: "", since: "", until: "" };
+const shown = (/** @type {Row[]} */ items, skipped = 0, now = NOW) => frame("events", { items, skipped }, now);
 
 const everyKind = Object.keys(KINDS).map((kind, index) =>
   row({
@@ -19,20 +17,25 @@ const everyKind = Object.keys(KINDS).map((kind, index) =>
     reason: /** @type {Record<string, string>} */ ({ close: "reset", pause: "high_water", refuse: "limit", lost: "ring_full:1284" })[kind] ?? "",
   }),
 );
+const few = rows(3);
 
 /** @type {import("../stage.js").Component} */
 export default {
-  page: "connection",
-  pick: ".scroller",
-  mount: (root, _app, { figures }) => {
-    createTable(refs(root, { table: HTMLTableElement }).table, EVENT_TABLE).update(figures);
+  page: "events",
+  pick: ".event-sheet",
+  mount: (root, app, { figures }) => {
+    const list = mountEventList(root, app, SET, "That is all");
+    return (state) => {
+      if (list.update(state, "No events yet.") && figures) list.choose(figures);
+    };
   },
   states: {
-    empty: { figures: [] },
-    few: { figures: entries(rows(3)) },
-    "every kind": { figures: entries(everyKind) },
-    "rows left out": { figures: [...entries(rows(2)), { key: "gap", gap: 412 }, { key: "gap2", gap: 0 }, ...entries([row({ seq: 900 })])] },
-    many: { figures: entries(many(200, (index) => row({ seq: index + 1, conn: index % 7, time: ago(40 - index / 5) }))) },
-    "what a peer could send": { figures: entries([row({ peer: "[2001:db8:85a3::8a2e:370:7334]:65535", reason: "error:ECONNABORTED", kind: "close" })]) },
+    empty: { actions: [shown([])] },
+    few: { actions: [shown(few)] },
+    chosen: { actions: [shown(few)], figures: few[1] },
+    "every kind": { actions: [shown(everyKind)] },
+    "rows left out": { actions: [shown(rows(2)), { type: "missed", view: "events" }, shown([row({ seq: 900, time: ago(0) })], 412, NOW + 250)] },
+    many: { actions: [shown(many(200, (index) => row({ seq: index + 1, conn: index % 7, time: ago(40 - index / 5) })))] },
+    "what a peer could send": { actions: [shown([row({ peer: "[2001:db8:85a3::8a2e:370:7334]:65535", reason: "error:ECONNABORTED", kind: "close" })])] },
   },
 };

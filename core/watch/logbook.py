@@ -1,0 +1,172 @@
+"""What the log answers: rows, counts, downloads. What has happened and is not written yet is written first."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from core.record.export import FORMATS, download_name, unknown_format
+from core.record.export.order import Chunks, Order
+from core.record.query import EVENT_FIELDS, Query, parse, parse_time
+from core.watch.clock import rfc3339
+from core.watch.moment import Source
+from core.watch.past import Past
+from core.watch.recent import Tail
+
+Json = dict[str, Any]
+
+_COUNTED: Final = 500_000
+"""Rows that are looked at to count those that match; of more an estimate will do."""
+_LAST_ROWS: Final = 64
+"""Connections of which it is remembered when they were last heard of."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """The rows that match, as a file: `chunks` streams it once."""
+
+    name: str
+    mimetype: str
+    gzip: bool
+    """Whether the pieces are of a gzip stream."""
+    chunks: Chunks
+
+
+class Exporter(Protocol):
+    """Makes downloads, out of the way of everything else."""
+
+    def download(self, order: Order) -> Chunks:
+        """The pieces of a download; the work begins when the first is asked for."""
+
+    def prepare(self) -> None:
+        """A download will soon be asked for. Does not wait."""
+
+
+class _UnknownError(Exception):
+    """A connection that the log does not know, which may yet come: nothing to remember."""
+
+
+class Logbook:
+    """Answers as plain dicts; every caller gets a copy. May be used from any thread.
+
+    Filters that can't be understood raise QueryError, other bad values ValueError, each with one clear line.
+    """
+
+    def __init__(self, source: Source, past: Past, exporter: Exporter) -> None:
+        self._source = source
+        self._past = past
+        self._log = past.log
+        self._exporter = exporter
+        self._last_row = lru_cache(_LAST_ROWS)(self._find_last_row)
+
+    def events_until(self, q: str, after: int | None, at: int, limit: int, mark: str = "") -> Json:
+        """The newest rows up to `at`, those up to `after` left out (ns), and how many more of them matched.
+
+        Of a great many rows that is an estimate. With a mark, what Tail.take says of it.
+        """
+        query, marking = parse(q, EVENT_FIELDS), _mark(mark)
+        self._source.written(at)
+        since = None if after is None else after + 1
+        page = self._log.search(query, since, at + 1, limit, None, "desc", mark=marking)
+        more = since is not None and page.next is not None
+        skipped = max(0, self._count(query, since, at + 1) - len(page.items)) if more else 0
+        answer: Json = {"items": page.items[::-1], "skipped": skipped, "at": rfc3339(at)}
+        if marking is None:
+            return answer
+        last = len(page.items) - 1
+        left_out = max(0, self._count(query.joined(marking), since, at + 1) - len(page.marks)) if more else 0
+        return answer | {"marks": [last - place for place in reversed(page.marks)], "skipped_marks": left_out}
+
+    def events(
+        self,
+        q: str,
+        since: str | None,
+        until: str | None,
+        limit: int,
+        cursor: str | None,
+        order: str = "asc",
+        mark: str = "",
+    ) -> Json:
+        """A page of the log, everything published up to now included; `marks` are the places of what matches `mark`."""
+        query, low, high = self._selection(q, since, until)
+        marking = _mark(mark)
+        self._source.catch_up()
+        page = self._log.search(query, low, high, limit, cursor, order, mark=marking)  # type: ignore[arg-type]
+        progress = {"scanned": page.scanned, "total": page.total}
+        answer: Json = {"items": page.items, "next": page.next, "progress": progress}
+        return answer if marking is None else answer | {"marks": page.marks}
+
+    def histogram(self, q: str, since: str | None, until: str | None, bins: int, cursor: str | None) -> Json:
+        """Rows of the log by time and kind; contract of GET /api/v1/events/histogram."""
+        query, low, high = self._selection(q, since, until)
+        self._source.catch_up()
+        found = self._log.histogram(query, low, high, bins, cursor)
+        return {
+            "since": rfc3339(found.since),
+            "until": rfc3339(found.until),
+            "step_s": found.step / 1e9,
+            "kinds": found.kinds,
+            "total": found.total,
+            "progress": {"scanned": found.scanned, "total": found.of},
+            "next": found.next,
+        }
+
+    def download(self, format: str, q: str, since: str | None, until: str | None, gzip: bool = False) -> Download:
+        """The whole matching set, as the log is now; gzip where asked for and of use."""
+        if format not in FORMATS:
+            raise unknown_format(format)
+        query, low, high = self._selection(q, since, until)
+        self._source.catch_up()
+        kind = FORMATS[format]
+        order = Order(str(self._past.directory.resolve()), format, query.text, low, high, gzip and kind.is_text)
+        chunks = self._exporter.download(order)
+        return Download(download_name(format, query, low, high), kind.mimetype, order.gzip, chunks)
+
+    def estimate(self, format: str, q: str, since: str | None, until: str | None) -> Json:
+        """What that download would be: about how many rows and bytes (before gzip), and under which name."""
+        if format not in FORMATS:
+            raise unknown_format(format)
+        query, low, high = self._selection(q, since, until)
+        self._exporter.prepare()
+        found = self._log.estimate(query, low, high)
+        size = FORMATS[format].estimated_bytes(found.rows)
+        return {
+            "rows": found.rows,
+            "bytes": size,
+            "exact": found.exact,
+            "name": download_name(format, query, low, high),
+        }
+
+    def tail(self, q: str, mark: str = "") -> Tail:
+        """A place in the live events, which tells those that match `mark` (empty: none) from the others."""
+        return Tail(self._source.recent, parse(q, EVENT_FIELDS), _mark(mark))
+
+    def _count(self, query: Query, since: int | None, until: int) -> int:
+        found = self._log.estimate(query, since, until)
+        if found.exact or found.total > _COUNTED:
+            return found.rows
+        return sum(batch.num_rows for batch in self._log.batches(query, since, until))
+
+    def _last_heard(self, conn: int) -> int | None:
+        """When (ns) a connection that is in no table any more was last heard of; None: never."""
+        try:
+            return self._last_row(conn)
+        except _UnknownError:
+            return None
+
+    def _find_last_row(self, conn: int) -> int:
+        rows, _ = self._log.page(parse(f"conn:{conn}", EVENT_FIELDS), limit=1, order="desc")
+        if not rows:
+            raise _UnknownError(f"connection {conn} is not in the log")
+        return parse_time(rows[0]["time"], 0)
+
+    def _selection(self, q: str, since: str | None, until: str | None) -> tuple[Query, int | None, int | None]:
+        now = self._source.latest()
+        low = parse_time(since, now) if since else None
+        high = parse_time(until, now) if until else None
+        return parse(q, EVENT_FIELDS), low, high
+
+
+def _mark(text: str) -> Query | None:
+    """What rows are marked by; None when nothing is to be marked."""
+    query = parse(text, EVENT_FIELDS)
+    return query if query.terms else None

@@ -1,0 +1,66 @@
+"""Connections under the magnifying glass: what the kernel says of them, and what follows from that."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.record.clock import WALL_OFFSET
+from core.watch.moment import Moment, Source
+from core.watch.sampler import LastSamples, Sampler, Seen
+from core.watch.suspicion import suspects
+from core.watch.verdict import LATE_S, Scene, judge
+
+Json = dict[str, Any]
+
+
+class Onlooker:
+    """Looks at a few connections at a time; `items` are those of a listing. May be used from any thread."""
+
+    def __init__(self, source: Source, sampler: Sampler, last_samples: LastSamples) -> None:
+        self.sampler = sampler
+        self._source = source
+        self._last_samples = last_samples
+
+    def look(self, items: list[Json], moment: Moment) -> dict[int, Seen]:
+        """What the kernel says of these; the connections of a loop that does not turn can't be asked about."""
+        sampled: dict[int, Seen] = {}
+        if moment.is_live:
+            ages = self._source.beat_ages()
+            asked = [item for item in items if item["state"] != "closed" and ages.get(item["worker"], 0.0) <= LATE_S]
+            sampled = self.sampler.look({item["conn"]: item["worker"] for item in asked})
+        for item in items:
+            last = item["state"] == "closed" and self._last_samples.find(item["conn"], item["worker"])
+            if last:
+                sampled[item["conn"]] = last
+        return sampled
+
+    def verdict(self, item: Json, seen: Mapping[int, Seen], moment: Moment) -> Json:
+        sample = seen.get(item["conn"])
+        scene = Scene(
+            item["state"],
+            item["reason"],
+            item["queue_bytes"],
+            item["idle_s"],
+            sample and sample.now,
+            sample and sample.before,
+            sample.span if sample else 0.0,
+            moment.rates.loop_busy or 0.0,
+            self._source.beat_ages().get(item["worker"], 0.0) if moment.is_live else 0.0,
+            item["bytes_in"] > 0,
+            not moment.is_live,
+        )
+        return judge(scene).as_dict()
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._last_samples.close()
+
+
+def facts(seen: Seen | None, moment: Moment) -> Json | None:
+    """A sample as the API shows it."""
+    if seen is None:
+        return None
+    return {
+        "age_s": round(max(0, moment.now - WALL_OFFSET - seen.at) / 1e9, 3),
+        "facts": dict(seen.now),
+        "suspects": suspects(seen.now),
+    }

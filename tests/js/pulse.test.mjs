@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { row as made } from "../../static/js/gallery/made_up.js";
+import { beat, emptyPulse, fromLog, fromRows } from "../../static/js/pulse.js";
+
+/** @param {number} seq @param {Partial<import("../../static/js/types.js").EventRow>} [more] */
+const row = (seq, more = {}) => made({ seq, time: `2026-11-23T14:00:00.${String(seq).padStart(9, "0")}Z`, bytes_in: 0, bytes_out: 0, ...more });
+
+test("charts of a connection: rows first, then live frames", () => {
+  const at = (/** @type {number} */ second) => new Date(Date.UTC(2026, 10, 23, 14, 0, second)).toISOString();
+  const start = Date.UTC(2026, 10, 23, 14) / 1000;
+  const history = [
+    row(1, { time: at(0), queue_bytes: 0, bytes_in: 10, bytes_out: 10 }),
+    row(2, { time: at(0), queue_bytes: 5, bytes_in: 10, bytes_out: 5 }),
+    row(3, { time: at(4), queue_bytes: 0, bytes_in: 0, bytes_out: 5 }),
+  ];
+  let pulse = fromRows(history);
+  assert.deepEqual(pulse.flow.time.map((time) => time - start), [0, 1, 3, 4]);
+  assert.deepEqual(pulse.flow.bytes_in, [20, 0, 0, 0]);
+  assert.deepEqual(pulse.queue.queue_bytes, [0, 5, 0]);
+  pulse = beat(pulse, { queue_bytes: 3, bytes_in: 20, bytes_out: 20 }, start + 5);
+  pulse = beat(pulse, { queue_bytes: 4, bytes_in: 40, bytes_out: 20 }, start + 7);
+  assert.deepEqual(pulse.flow.bytes_in, [20, 0, 0, 0, 10]);
+  assert.deepEqual(pulse.queue.queue_bytes, [0, 5, 0, 3, 4]);
+  const later = beat(fromRows(history), { queue_bytes: 0, bytes_in: 20, bytes_out: 20 }, start + 30);
+  assert.deepEqual(later.flow.time.map((time) => time - start), [0, 1, 3, 4, 5], "silence up to the first frame");
+  assert.deepEqual(fromRows([]), emptyPulse());
+});
+
+test("a connection that only the log remembers", () => {
+  const item = fromLog([
+    row(1, { conn: 9, kind: "open", peer: "127.0.0.1:1" }),
+    row(2, { conn: 9, bytes_in: 5, bytes_out: 9, queue_bytes: 0 }),
+    row(3, { conn: 9, kind: "close", reason: "reset", queue_bytes: 4 }),
+  ]);
+  assert.equal(item.state, "closed");
+  assert.equal(item.reason, "reset");
+  assert.equal(item.peer, "127.0.0.1:1");
+  assert.deepEqual([item.bytes_in, item.bytes_out, item.echoes, item.queue_peak_bytes], [5, 9, 1, 4]);
+});
