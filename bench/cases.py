@@ -12,6 +12,7 @@ from bench.browser_cases import browser
 from bench.crowd_cases import idle, many, memory, stalled, watched
 from bench.download_cases import downloading, downloads
 from bench.echo_cases import accepts, large, paced, peer_speed, peers
+from bench.lab_cases import lab
 from bench.log_cases import log
 from bench.measure import Plan, Row, Speed, interleaved, ratio_row
 from bench.processes import BenchError, Echoscope, echoscope, load, peer, wait_for
@@ -89,6 +90,7 @@ CASES: Final = {
         downloading,
         loader,
         travel,
+        lab,
         browser,
     )
 }

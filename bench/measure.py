@@ -62,7 +62,7 @@ def ratio_row(
     what: str, rounds: list[dict[str, Speed]], ours: str, theirs: str, least: float | None, unit: str = "a second"
 ) -> Row:
     """The median over the rounds of ours / theirs, with the lowest and the highest."""
-    middle, text = _ratios([each[ours].rate / each[theirs].rate for each in rounds])
+    middle, text = ratios([each[ours].rate / each[theirs].rate for each in rounds])
     rates = " / ".join(f"{statistics.median(each[name].rate for each in rounds):,.0f}" for name in (ours, theirs))
     measured = f"{text}; {rates} {unit}"
     if all(each[theirs].per_cpu for each in rounds):
@@ -73,7 +73,7 @@ def ratio_row(
 
 def delay_row(what: str, rounds: list[dict[str, Delay]], ours: str, theirs: str, most: float) -> Row:
     """The median over the rounds of p99 of ours / p99 of theirs, with the lowest and the highest."""
-    middle, text = _ratios([each[ours].p99 / each[theirs].p99 for each in rounds])
+    middle, text = ratios([each[ours].p99 / each[theirs].p99 for each in rounds])
     halves, ends = (
         " / ".join(
             f"{statistics.median(getattr(each[name], field) for each in rounds):,.0f}" for name in (ours, theirs)
@@ -83,6 +83,7 @@ def delay_row(what: str, rounds: list[dict[str, Delay]], ours: str, theirs: str,
     return Row(what, f"≤ {most:.2f}", f"{text}; {ends} µs; the median: {halves} µs", middle <= most)
 
 
-def _ratios(ratios: list[float]) -> tuple[float, str]:
-    middle = statistics.median(ratios)
-    return middle, f"{middle:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+def ratios(values: list[float]) -> tuple[float, str]:
+    """The median, and it as text with the lowest and the highest."""
+    middle = statistics.median(values)
+    return middle, f"{middle:.2f} ({min(values):.2f}-{max(values):.2f})"

@@ -37,10 +37,11 @@ class Rings:
         """
         found = {int(name[1]) for path in self._directory.glob("ring-*") if (name := _RING.fullmatch(path.name))}
         journal = self._pump.journal
+        open_conns = journal.open_conns
         writers = {}
-        for worker in sorted(workers | found | {worker for worker, conns in journal.open_conns.items() if conns}):
+        for worker in sorted(workers | found | {worker for worker, conns in open_conns.items() if conns}):
             table = Table(worker)
-            table.restore(dict(journal.open_conns.get(worker, {})))
+            table.restore(open_conns.get(worker, {}))
             self._feeds[worker] = Feed(table, journal.last_seq.get(worker, 0))
             self._take_leftover(worker)
         if self._pump.log_error:  # the old rings are the only place that has it

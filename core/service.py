@@ -24,6 +24,7 @@ from core.record.clock import wall_ns
 from core.record.journal import Journal, JournalError
 from core.record.log import Log
 from core.record.recorder import Files, Recorder
+from core.record.rewriter import Rewriter
 from core.record.ring import RingError
 from core.rings import Rings
 from core.watch.engine import About
@@ -117,11 +118,10 @@ class Service:
 
     def _start(self) -> None:
         settings = self.settings
-        pump = Pump(
-            Journal(
-                settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
-            )
+        journal = Journal(
+            settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
         )
+        pump = Pump(journal, Rewriter())
         log = Log(settings.data_dir)
         recovered = dict(pump.journal.last_seq)
         restore(pump.series, settings.data_dir, log)

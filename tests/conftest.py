@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from werkzeug.serving import make_server
 from web import create_app
 
 ROOT = Path(__file__).resolve().parent.parent
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 # No test asserts a time: a machine may be busy with something else.
 hypothesis.settings.register_profile("calm", deadline=None, max_examples=60)
@@ -243,4 +243,23 @@ def leak_check() -> Iterator[None]:
 def no_leaks() -> Iterator[None]:
     """The leak detector around a whole test (name it before fixtures that must be torn down first)."""
     with leak_check():
+        yield
+
+
+@pytest.fixture
+def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the system lets no more of them begin."""
+
+    def start(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """As beside a thousand clients: the next descriptor is one that select(2) can't take."""
+    with ExitStack() as stack:
+        while stack.enter_context(open(os.devnull)).fileno() < 1024:
+            pass
         yield

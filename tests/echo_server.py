@@ -19,7 +19,7 @@ from core.record.events import KINDS, REASONS, Kind
 from core.record.recorder import Files, Recorder
 from core.record.ring import RingReader, RingWriter
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 def wait_for(condition: Callable[[], Any], what: str = "condition") -> Any:

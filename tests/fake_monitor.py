@@ -232,6 +232,11 @@ class FakeMonitor:
         self.calls.append(("estimate", format, q, since, until))
         return {"rows": 1000, "bytes": 12_890, "exact": True, "name": self.name.format(format)}
 
+    def course(self, conn: int, since: str | None, until: str | None) -> dict[str, Any]:
+        self.calls.append(("course", conn, since, until))
+        columns: dict[str, Any] = {"time": [], "queue_bytes": [], "bytes_in_per_s": [], "bytes_out_per_s": []}
+        return {"step": 1, **columns, "is_whole": True}
+
     def series(self, range_s: int, at: int | None = None) -> dict[str, Any]:
         if not 60 <= range_s <= 86_400:
             raise ValueError(f"range must be 60 to 86400 seconds, not {range_s}")

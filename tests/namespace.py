@@ -12,13 +12,13 @@ ADDRESS, PEER = "198.51.100.1", "198.51.100.2"  # TEST-NET-2, RFC 5737
 
 _CLONE_NEWNET = 0x40000000
 _READER = """
-import socket, sys
+import select, socket, sys
 sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 sock.setblocking(False)
 print("connected", flush=True)
-import select
+reads = sys.argv[3] == "reads"
 while True:
-    readable, writable, _ = select.select([sock], [sock], [])
+    readable, writable, _ = select.select([sock] if reads else [], [sock], [])
     if readable and not sock.recv(1 << 20):
         break
     if writable:
@@ -87,9 +87,10 @@ def _enter(namespace: int) -> None:
 
 
 @contextmanager
-def reader(port: int) -> Iterator[None]:
-    """A client in THEIRS that sends and reads as fast as it can."""
-    command = ["ip", "netns", "exec", THEIRS, sys.executable, "-c", _READER, ADDRESS, str(port)]
+def reader(port: int, reads: bool = True) -> Iterator[None]:
+    """A client in THEIRS that sends as fast as it can, and reads as fast or not at all."""
+    how = "reads" if reads else "reads nothing"
+    command = ["ip", "netns", "exec", THEIRS, sys.executable, "-c", _READER, ADDRESS, str(port), how]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         try:

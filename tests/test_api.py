@@ -69,6 +69,14 @@ def test_connection_that_is_no_number(browser: Any) -> None:
     problem(browser.get("/api/v1/connections/abc"), 404)
 
 
+def test_the_charts_of_a_connection(browser: Any, monitor: FakeMonitor) -> None:
+    answer = browser.get("/api/v1/connections/1/series?since=2h&until=2026-11-23T14:00:00Z").get_json()
+    assert list(answer) == ["step", "time", "queue_bytes", "bytes_in_per_s", "bytes_out_per_s", "is_whole"]
+    assert monitor.calls == [("course", 1, "2h", "2026-11-23T14:00:00Z")]
+    assert "17" in problem(browser.get("/api/v1/connections/17/series"), 404)
+    assert 'unknown parameter "range"' in problem(browser.get("/api/v1/connections/1/series?range=5"), 400)
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("600", 600), ("5m", 300), ("1h", 3600), ("1d", 86400)])
 def test_series_range(browser: Any, text: str, seconds: int) -> None:
     assert browser.get(f"/api/v1/series?range={text}").get_json()["range"] == seconds

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import pytest
-from conftest import ROOT, Server, StartServer, clean_environment
+from conftest import DEADLINE_S, ROOT, Server, StartServer, clean_environment, wait_until
 
 import app
 from core.clients.load import REPLIES, LoadSettings
@@ -32,7 +32,7 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.Comp
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=DEADLINE_S,
     )
 
 
@@ -91,7 +91,7 @@ def test_what_is_no_host_name_is_refused(name: str) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys, app; app.main(['serve', '--help']); print({'numpy', 'pyarrow', 'flask'} & set(sys.modules))"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S)
     assert ran.stdout.splitlines()[-1] == "set()"
 
 
@@ -171,7 +171,7 @@ def test_log_filtered_to_a_file(data_dir: str, tmp_path: Path) -> None:
 
 def test_log_of_a_running_server(server: Server, tmp_path: Path) -> None:
     server.talk(b"hello", 32)
-    assert server.json("/api/v1/events", q="kind:echo")["items"]
+    wait_until(lambda: server.json("/api/v1/events", q="kind:echo")["items"], "its row")
     assert '"kind":"echo"' in run("log", "--data-dir", str(tmp_path / "data")).stdout
 
 

@@ -1,6 +1,9 @@
 """What the documents say is there is there, and what is there is in the documents."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,11 @@ def test_every_parameter_of_a_page_is_in_the_reference() -> None:
     used -= {"DEFAULTS", "defaults"}
     assert {"map", "zoom", "worker", "run"} <= used
     assert used | {"q", "mode", "since", "until"} == written
+
+
+def test_the_command_that_makes_the_pictures_can_be_started() -> None:
+    """As `make screenshots` does, so without pytest's paths; no Chromium, no pictures."""
+    environment = {**os.environ, "PATH": "", "ECHOSCOPE_CHROMIUM": ""}
+    command = [sys.executable, "-m", "tests.browser.screenshots"]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, "need Chromium" in ran.stderr) == (1, True)

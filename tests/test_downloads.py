@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import Site, wait_until
+from conftest import DEADLINE_S, Site, wait_until
 from fake_monitor import READY, FakeChunks, FakeMonitor, rows
 
 from web import sockets, tickets
@@ -63,7 +63,7 @@ def test_plain_when_gzip_is_not_accepted(browser: Any, accepts: str) -> None:
 
 def test_head_does_no_work(site: Site) -> None:
     endless = site.monitor.chunks = Endless()
-    assert requests.head(site.url + PATH, timeout=5).status_code == 200
+    assert requests.head(site.url + PATH, timeout=DEADLINE_S).status_code == 200
     wait_until(endless.closed.is_set, "closed")
     assert endless.made == 0
     wait_until(lambda: site.downloads.active == 0, "released")
@@ -72,7 +72,9 @@ def test_head_does_no_work(site: Site) -> None:
 @pytest.mark.parametrize("accepts", ["identity", "gzip"])
 def test_work_ends_when_the_browser_goes_away(no_leaks: None, site: Site, accepts: str) -> None:
     endless = site.monitor.chunks = Endless()
-    with requests.get(site.url + PATH, headers={"Accept-Encoding": accepts}, stream=True, timeout=5) as response:
+    with requests.get(
+        site.url + PATH, headers={"Accept-Encoding": accepts}, stream=True, timeout=DEADLINE_S
+    ) as response:
         assert response.raw.read(1000)
         assert site.downloads.active == 1
     wait_until(endless.closed.is_set, "closed")
@@ -82,10 +84,10 @@ def test_work_ends_when_the_browser_goes_away(no_leaks: None, site: Site, accept
 def test_too_many_at_once(site: Site) -> None:
     site.monitor.chunks = Endless()
     with (
-        requests.get(site.url + PATH, stream=True, timeout=5),
-        requests.get(site.url + PATH, stream=True, timeout=5),
+        requests.get(site.url + PATH, stream=True, timeout=DEADLINE_S),
+        requests.get(site.url + PATH, stream=True, timeout=DEADLINE_S),
     ):
-        refused = requests.get(site.url + PATH, timeout=5)
+        refused = requests.get(site.url + PATH, timeout=DEADLINE_S)
     assert refused.status_code == 503
     assert int(refused.headers["Retry-After"]) > 0
     assert "2 downloads" in refused.json()["detail"]
@@ -94,12 +96,14 @@ def test_too_many_at_once(site: Site) -> None:
 
 def test_stop_breaks_a_download_off(site: Site) -> None:
     site.monitor.chunks = Endless()
-    with requests.get(site.url + PATH, headers={"Accept-Encoding": "identity"}, stream=True, timeout=5) as response:
+    with requests.get(
+        site.url + PATH, headers={"Accept-Encoding": "identity"}, stream=True, timeout=DEADLINE_S
+    ) as response:
         assert response.raw.read(1000)
         site.downloads.stop()
         with pytest.raises((requests.RequestException, OSError)):
             deque(response.iter_content(65_536), maxlen=0)
-    assert requests.get(site.url + PATH, timeout=5).status_code == 503
+    assert requests.get(site.url + PATH, timeout=DEADLINE_S).status_code == 503
 
 
 def test_bad_values_are_told_before_the_first_byte(browser: Any, monitor: FakeMonitor) -> None:
@@ -148,13 +152,13 @@ def test_progress_of_one_that_is_done(browser: Any) -> None:
 def test_one_that_is_refused_says_why_by_its_token(site: Site) -> None:
     site.monitor.chunks = Endless()
     with (
-        requests.get(site.url + PATH, stream=True, timeout=5) as first,
-        requests.get(site.url + PATH, stream=True, timeout=5) as second,
+        requests.get(site.url + PATH, stream=True, timeout=DEADLINE_S) as first,
+        requests.get(site.url + PATH, stream=True, timeout=DEADLINE_S) as second,
     ):
         assert first.raw.read(1)
         assert second.raw.read(1)
-        assert requests.get(f"{site.url}{PATH}&token={TOKEN}", timeout=5).status_code == 503
-        told = requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=5).json()
+        assert requests.get(f"{site.url}{PATH}&token={TOKEN}", timeout=DEADLINE_S).status_code == 503
+        told = requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=DEADLINE_S).json()
     assert (told["state"], told["rows"], told["estimate"]) == ("refused", 0, None)
     assert told["reason"] == "2 downloads are under way; try again in a moment"
 
@@ -170,28 +174,30 @@ def test_cancel(site: Site) -> None:
     endless = site.monitor.chunks = Endless()
     address = f"{site.url}/api/v1/downloads/{TOKEN}"
     with requests.get(
-        f"{site.url}{PATH}&token={TOKEN}", headers={"Accept-Encoding": "identity"}, stream=True, timeout=5
+        f"{site.url}{PATH}&token={TOKEN}", headers={"Accept-Encoding": "identity"}, stream=True, timeout=DEADLINE_S
     ) as response:
         assert response.raw.read(1000)
-        running = requests.get(address, timeout=5).json()
+        running = requests.get(address, timeout=DEADLINE_S).json()
         assert running["state"] == "running"
         assert running["rows"] * 65_536 == running["bytes"] > 0
-        assert requests.delete(address, headers={"Origin": "http://evil.example"}, timeout=5).status_code == 403
-        assert requests.get(address, timeout=5).json()["state"] == "running"
-        assert requests.delete(address, timeout=5).json()["state"] == "cancelled"
+        assert (
+            requests.delete(address, headers={"Origin": "http://evil.example"}, timeout=DEADLINE_S).status_code == 403
+        )
+        assert requests.get(address, timeout=DEADLINE_S).json()["state"] == "running"
+        assert requests.delete(address, timeout=DEADLINE_S).json()["state"] == "cancelled"
         with pytest.raises((requests.RequestException, OSError)):
             deque(response.iter_content(65_536), maxlen=0)
     wait_until(endless.closed.is_set, "closed")
     wait_until(lambda: site.downloads.active == 0, "released")
-    assert requests.get(address, timeout=5).json()["state"] == "cancelled"
+    assert requests.get(address, timeout=DEADLINE_S).json()["state"] == "cancelled"
 
 
 def test_a_browser_that_goes_away_has_cancelled(site: Site) -> None:
     site.monitor.chunks = Endless()
     address = f"{site.url}/api/v1/downloads/{TOKEN}"
-    with requests.get(f"{site.url}{PATH}&token={TOKEN}", stream=True, timeout=5) as response:
+    with requests.get(f"{site.url}{PATH}&token={TOKEN}", stream=True, timeout=DEADLINE_S) as response:
         assert response.raw.read(1000)
-    wait_until(lambda: requests.get(address, timeout=5).json()["state"] == "cancelled", "cancelled")
+    wait_until(lambda: requests.get(address, timeout=DEADLINE_S).json()["state"] == "cancelled", "cancelled")
 
 
 def failing() -> Iterator[bytes]:
@@ -202,8 +208,8 @@ def failing() -> Iterator[bytes]:
 def test_a_download_that_breaks_off_is_no_whole_answer(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site.monitor.chunks = failing()
     with pytest.raises(requests.RequestException):
-        _ = requests.get(f"{site.url}{PATH}&token={TOKEN}", timeout=5).content
-    assert requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=5).json()["state"] == "failed"
+        _ = requests.get(f"{site.url}{PATH}&token={TOKEN}", timeout=DEADLINE_S).content
+    assert requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=DEADLINE_S).json()["state"] == "failed"
     assert "echoscope-log.jsonl: the disk is gone" in caplog.text
 
 

@@ -20,6 +20,9 @@ from core.record.query import EVENT_FIELDS, Query, parse
 from tests.record_rows import START_NS, make_batch
 
 ROWS = 400_000
+LEFT_OVERS_S = 300.0
+"""The exporter gets what others leave of the processors, which is next to nothing while they have work."""
+pytestmark = pytest.mark.timeout(2 * LEFT_OVERS_S)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,11 @@ def children(pid: int) -> list[int]:
 def process_of(exporter: Exporter) -> int:
     assert exporter.pid is not None
     return exporter.pid
+
+
+def wait_for_end(exporter: Exporter) -> None:
+    """Until no download is being made."""
+    wait_until(lambda: not children(process_of(exporter)), "ended", LEFT_OVERS_S)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -94,12 +102,14 @@ def test_several_at_once(directory: Path, exporter: Exporter) -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_work_ends_when_nobody_reads_on(directory: Path, exporter: Exporter, packed: bool) -> None:
+    exporter.prepare()
+    wait_for_end(exporter)
     chunks = exporter.download(order(directory, "jsonl", packed=packed))
     next(chunks)
     assert 0 < chunks.rows < ROWS
     assert len(children(process_of(exporter))) == 1
     chunks.close()
-    wait_until(lambda: not children(process_of(exporter)), "ended")
+    wait_for_end(exporter)
 
 
 def test_a_download_is_cancelled_from_another_thread(directory: Path, exporter: Exporter) -> None:
@@ -111,7 +121,7 @@ def test_a_download_is_cancelled_from_another_thread(directory: Path, exporter: 
     with pytest.raises(DownloadError):
         deque(chunks, maxlen=0)
     chunks.close()
-    wait_until(lambda: not children(process_of(exporter)), "ended")
+    wait_for_end(exporter)
 
 
 def test_cancelled_before_it_began(directory: Path, exporter: Exporter) -> None:
@@ -130,6 +140,8 @@ def test_what_is_wrong_is_told(exporter: Exporter, tmp_path: Path) -> None:
 
 
 def test_a_killed_exporter_is_replaced(directory: Path, exporter: Exporter) -> None:
+    exporter.prepare()
+    wait_for_end(exporter)
     begun = exporter.download(order(directory))
     next(begun)
     (worker,) = children(process_of(exporter))

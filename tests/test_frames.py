@@ -261,11 +261,23 @@ def test_what_happened_is_told_before_the_time(world: World) -> None:
     world.acknowledge()
     world.happen()
     assert world.woken == 1
-    assert world.hub.tick() == pytest.approx(QUICK_S)
+    assert world.hub.tick() == pytest.approx(2 / MOST_FRAMES_S)
     (text,) = world.tick(QUICK_S)
     assert '"view":"overview","n":2' in text
     world.acknowledge()
     assert world.tick(QUICK_S) == []
+
+
+def test_early_frames_keep_a_distance_that_steady_ones_do_not_ask_for(world: World) -> None:
+    world.viewer("a", OVERVIEW)
+    world.tick()
+    world.acknowledge()
+    world.happen()
+    assert len(world.tick(QUICK_S / 4)) == 1
+    world.acknowledge()
+    world.happen()
+    assert world.tick(QUICK_S / 2) == []
+    assert len(world.tick(QUICK_S)) == 1
 
 
 def test_news_that_no_one_shows_wake_no_one(world: World) -> None:

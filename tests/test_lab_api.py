@@ -21,7 +21,7 @@ from core.orders import OneAtATime
 from web import create_app
 from web.tools import Tools
 
-SMALL = {"models": ["epoll", "poll"], "idle": [0, 20], "active": 5, "seconds": 0.2, "repeats": 1}
+SMALL = {"models": ["epoll", "poll"], "idle": [0, 20], "active": 5, "seconds": 1.0, "repeats": 1}
 LONG = {**SMALL, "seconds": 30}
 
 
@@ -85,11 +85,11 @@ def test_a_second_run_is_refused_until_the_first_is_over(server: Server) -> None
     assert server.get(f"/api/v1/lab/runs/{first}").status_code == 404
 
 
-def processes(mark: str) -> list[int]:
+def processes(mark: str, of: bytes = b"core.lab.") -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if mark.encode() in (path / "environ").read_bytes() and b"core.lab." in (path / "cmdline").read_bytes():
+            if mark.encode() in (path / "environ").read_bytes() and of in (path / "cmdline").read_bytes():
                 found.append(int(path.name))
         except OSError:
             continue
@@ -108,8 +108,8 @@ def test_a_server_that_ends_in_the_middle_leaves_a_readable_run(start_server: St
         # gunicorn's worker, which has the lab, ends with its master.
         server.process.kill()
         server.process.communicate()
-    wait_until(lambda: not processes(mark), "no process is left")
-    again = wait_until(lambda: start_server(), "started again")
+    wait_until(lambda: not processes(mark, b""), "no process is left")
+    again = start_server()
     assert again.json(f"/api/v1/lab/runs/{run_id}")["state"] in ("cancelled", "interrupted")
 
 
@@ -182,6 +182,17 @@ def test_two_runs_are_compared(client: Client, tmp_path: Path) -> None:
     assert found["points"][0]["figures"]["rate"]["change"] == pytest.approx(3.5 / 1.5 - 1)
     assert client.get(f"/api/v1/lab/runs/{before['id']}/compare?to=x").status_code == 404
     assert client.get(f"/api/v1/lab/runs/{before['id']}/compare").status_code == 400
+
+
+@pytest.mark.usefixtures("no_more_threads")
+def test_a_run_that_could_not_begin_leaves_nothing(tmp_path: Path) -> None:
+    guard = OneAtATime()
+    desk = Desk(tmp_path, guard)
+    with pytest.raises(RuntimeError):
+        desk.start(SMALL)
+    assert guard.running() is desk.live()["running"] is None
+    assert desk.runs() == []
+    desk.stop()
 
 
 def test_few_runs_are_kept_and_damaged_ones_passed_over(tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from conftest import ROOT, clean_environment, wait_until
 
+from core.lab import generator
 from core.lab.measure import CancelledError, measure
-from core.lab.plan import Order, Point
+from core.lab.plan import Order, Point, schedule
+from core.lab.run import Run
 from core.lab.store import Store
 
 MARK = f"LAB_TEST={os.getpid()}"
-SHORT = ("--seconds=0.2", "--repeats=1", "--active=5")
+# Long enough that a crowded machine lets server and generator have their turns.
+SHORT = ("--seconds=1.0", "--repeats=1", "--active=5")
 
 
 def lab(*options: str, **settings: Any) -> "subprocess.Popen[str]":
@@ -58,6 +61,29 @@ def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     assert list(directory.iterdir()) == []
 
 
+def test_the_progress_names_the_measurement_that_is_being_made() -> None:
+    order = Order(models=("epoll", "select"), idle=(0, 1_000), repeats=2)
+    seen: list[tuple[int, str, int, str]] = []
+
+    def look(what: str = "") -> None:
+        at = run.progress()
+        seen.append((at["done"], at["model"], at["idle"], at["doing"]))
+        assert at["doing"] == (what or "starting")
+
+    def made_up(_order: Order, point: Point, _cancelled: Any, tell: Any) -> dict[str, Any]:
+        look()
+        tell("measuring")
+        look("measuring")
+        return {"cannot": "a limit"} if point.model == "select" else {"cannot": ""}
+
+    run = Run("made up", order, lambda _run: None, made_up)
+    run.work()
+    steps = schedule(order)
+    assert [(steps[done].point.model, steps[done].point.idle) for done, *_ in seen] == [one[1:3] for one in seen]
+    at = run.progress()
+    assert (at["state"], at["done"], at["total"], at["left_s"]) == ("done", 8, 8, 0.0)
+
+
 def test_two_models_at_two_points(tmp_path: Path) -> None:
     process = lab("--models=epoll,poll", "--idle=0,40", "--json", f"--save={tmp_path}", *SHORT)
     out, errors = process.communicate(timeout=60)
@@ -89,6 +115,39 @@ def point(model: str, idle: int, seconds: float = 0.2) -> Any:
     return measure(Order(active=5, seconds=seconds), Point(model, 1, idle), lambda: False, lambda _what: None)
 
 
+class Told:
+    """Traffic and probe in one: echoes and connections served after each slice."""
+
+    errors = 0
+
+    def __init__(self, *slices: tuple[int, int]) -> None:
+        self._slices = iter(slices)
+        self.echoes = self._served = 0
+
+    def send_until(self, _deadline: int) -> None:
+        self.echoes, self._served = next(self._slices)
+
+    def served(self) -> int:
+        return self._served
+
+    def records(self) -> int:
+        return self.echoes
+
+
+@pytest.mark.parametrize(
+    ("slices", "served"),
+    [
+        ([(9, 1), (18, 1), (27, 1)], 1),
+        ([(0, 0)] * 6 + [(9, 5)], 5),
+        ([(9, 1)] * 6 + [(18, 5)], 5),
+        ([(0, 0)] * 8, 0),
+    ],
+)
+def test_a_server_that_is_held_up_is_given_longer(slices: list[tuple[int, int]], served: int) -> None:
+    told: Any = Told(*slices)
+    assert generator._probed(told, 5, told) == served
+
+
 def test_select_refuses_beyond_its_limit() -> None:
     found = point("select", 1100)
     assert found["cannot"].endswith("refused: select() cannot watch a descriptor of 1024 or more")
@@ -118,6 +177,13 @@ def test_every_model_serves_all(model: str) -> None:
 def test_several_workers() -> None:
     found = measure(Order(active=20, seconds=0.2), Point("epoll", 2, 10), lambda: False, lambda _what: None)
     assert found["result"]["served"] == 20
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_it_measures_beside_a_thousand_clients() -> None:
+    point = Point("epoll", 1, 0)
+    order = Order(models=("epoll",), idle=(0,), active=2, seconds=0.1)
+    assert "result" in measure(order, point, lambda: False, lambda state: None)
 
 
 def test_cancelled_in_the_middle() -> None:

@@ -20,7 +20,7 @@ FLOATS = st.floats(0, 1e9)
 
 def said(samples: list[Any], **order: Any) -> list[str]:
     made = run(samples, **order)
-    return [one["text"] for one in verdict(made["points"], made["order"])]
+    return [one["text"] for one in verdict(made["points"], made)]
 
 
 @given(st.lists(FLOATS, min_size=1))
@@ -81,16 +81,29 @@ def test_who_is_fastest() -> None:
 
 def test_who_falls_and_who_stays() -> None:
     samples = rates("poll", 0, 100, 101) + rates("poll", 1000, 20, 21) + rates("epoll", 0, 99, 101)
-    samples += rates("epoll", 1000, 98, 100)
+    samples += rates("epoll", 1000, 98, 100) + rates("threads", 0, 50, 51) + rates("threads", 1000, 40, 41)
     sentences = said(samples)
+    assert "threads' rate falls by 20 % from 0 to 1,000 idle connections." in sentences
     assert "poll's rate falls by 80 % from 0 to 1,000 idle connections." in sentences
     assert "epoll's rate does not change beyond noise from 0 to 1,000 idle connections (-1 %)." in sentences
 
 
+def test_what_stays_the_same_is_not_said_to_change() -> None:
+    samples = rates("epoll", 0, 100_000, 100_000) + rates("epoll", 1000, 99_700, 99_700)
+    where = "from 0 to 1,000 idle connections"
+    assert f"epoll's rate does not change beyond noise {where} (less than 1 %)." in said(samples)
+
+
 def test_who_becomes_dearer() -> None:
-    samples = [sample("poll", 0, cpu_us=8), sample("poll", 1000, cpu_us=12), sample("epoll", 0), sample("epoll", 1000)]
+    samples = [
+        sample("poll", 0, cpu_us=8),
+        sample("poll", 1000, cpu_us=12),
+        sample("epoll", 0),
+        sample("epoll", 1000, cpu_us=1.05),
+    ]
     sentences = said(samples)
     (told,) = [sentence for sentence in sentences if sentence.startswith("An echo of")]
+    # A twentieth more is no news, even beyond noise.
     assert told.startswith("An echo of poll takes 1.5 times the processor time with 1,000 idle connections that")
 
 
@@ -109,6 +122,34 @@ def test_what_could_not_be_done() -> None:
     why = "{} connections were refused: select() cannot watch a descriptor of 1024 or more"
     sentences = said([cannot("select", 1000, why.format(81)), cannot("select", 10_000, why.format("9,081"))])
     assert sentences == [f"select could not be measured with 1,000 and 10,000 idle connections: {why.format(81)}."]
+
+
+def test_a_repeat_that_failed_is_told_apart_from_a_point_that_could_not_be_measured() -> None:
+    failed = {
+        "model": "epoll",
+        "workers": 1,
+        "idle": 0,
+        "repeat": 2,
+        "failed": "the load generator was silent for 22 s",
+    }
+    made = run([*rates("epoll", 0, 100, 101), failed, *rates("poll", 0, 50, 51, 52), {**failed, "model": "select"}])
+    sentences = {one["text"]: one["code"] for one in verdict(made["points"], made)}
+    why = "the load generator was silent for 22 s."
+    assert sentences["With no idle connection epoll is fastest: 100 echoes/s."] == "fastest"
+    assert sentences[f"1 of 3 repeats of epoll with no idle connection failed: {why}"] == "doubt"
+    assert [text for text, code in sentences.items() if code == "cannot"] == [
+        f"select could not be measured with 0 idle connections: {why}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [("cancelled", "Cancelled"), ("interrupted", "Interrupted by the end of its server")]
+)
+def test_a_run_that_was_broken_off_says_so(state: str, told: str) -> None:
+    for samples in ([], rates("epoll", 0, 100, 101)):
+        made = {**run(samples, models=("epoll", "asyncio"), workers=(1, 2), idle=(0,)), "state": state}
+        first, *_ = verdict(made["points"], made)
+        assert first == {"code": "doubt", "text": f"{told} after {len(samples)} of 9 measurements."}
 
 
 def test_doubts() -> None:

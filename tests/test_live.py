@@ -1,5 +1,6 @@
 """The live protocol with the Python Socket.IO client, over real sockets, against a made-up monitor."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -7,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import requests
 import socketio
-from conftest import Site, leak_check, wait_until
+from conftest import DEADLINE_S, Site, leak_check, wait_until
 
 from web.live import MAX_UNREAD
 
@@ -19,21 +21,21 @@ class Viewer:
     def __init__(self, url: str, acknowledges: bool = True, transports: list[str] | None = None) -> None:
         self.frames: list[dict[str, Any]] = []
         self.gone = threading.Event()
-        self.client = socketio.Client(reconnection=False)
+        self.client = socketio.Client(reconnection=False, request_timeout=DEADLINE_S)
         # The client acknowledges with what the handler answers: never returning is a viewer that hangs.
         self._release = threading.Event()
         self._acknowledges = acknowledges
         self.client.on("frame", self._on_frame)
         self.client.on("disconnect", lambda *_: self.gone.set())
-        self.client.connect(url, transports=transports)
+        self.client.connect(url, transports=transports, wait_timeout=DEADLINE_S)
 
     def _on_frame(self, frame: dict[str, Any]) -> None:
         self.frames.append(frame)
         if not self._acknowledges:
-            self._release.wait(30)
+            self._release.wait(DEADLINE_S)
 
     def watch(self, **message: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self.client.call("watch", message, timeout=10)
+        answer: dict[str, Any] = self.client.call("watch", message, timeout=DEADLINE_S)
         return answer
 
     def of(self, view: str) -> list[dict[str, Any]]:
@@ -45,7 +47,7 @@ class Viewer:
             # As a browser tab that is closed; an orderly disconnect of this client takes three seconds.
             web_socket = self.client.eio.ws
             web_socket.sock.shutdown(socket.SHUT_RDWR)
-            assert self.gone.wait(10)
+            assert self.gone.wait(DEADLINE_S)
             web_socket.shutdown()
         self.client.disconnect()
         if self.client.eio.http:
@@ -116,7 +118,7 @@ def test_every_view_counts_for_itself(site: Site) -> None:
 )
 def test_bad_messages_are_named_and_harmless(site: Site, message: Any, named: str) -> None:
     with viewing(site) as viewer:
-        answer = viewer.client.call("watch", message, timeout=10)
+        answer = viewer.client.call("watch", message, timeout=DEADLINE_S)
         assert answer["ok"] is False
         assert named in answer["error"]
         assert viewer.watch(view="overview") == {"ok": True}
@@ -126,8 +128,8 @@ def test_unwatch(site: Site) -> None:
     with viewing(site) as viewer:
         viewer.watch(view="events")
         wait_until(lambda: viewer.frames, "a frame")
-        assert viewer.client.call("unwatch", {"view": "events"}, timeout=10) == {"ok": True}
-        assert viewer.client.call("unwatch", {"view": "zap"}, timeout=10)["ok"] is False
+        assert viewer.client.call("unwatch", {"view": "events"}, timeout=DEADLINE_S) == {"ok": True}
+        assert viewer.client.call("unwatch", {"view": "zap"}, timeout=DEADLINE_S)["ok"] is False
         viewer.watch(view="overview")
         count = len(viewer.of("events"))
         wait_until(lambda: len(viewer.of("overview")) >= 3, "other frames")
@@ -138,6 +140,7 @@ def test_no_frame_without_acknowledgement(site: Site) -> None:
     with viewing(site, acknowledges=False) as slow, viewing(site) as quick:
         slow.client.emit("watch", {"view": "events"})
         quick.watch(view="events")
+        wait_until(lambda: slow.frames, "its frame")
         wait_until(lambda: len(quick.frames) >= 5, "frames of the other viewer")
         assert len(slow.frames) == 1
 
@@ -151,10 +154,10 @@ def test_viewers_are_counted(site: Site) -> None:
 def test_too_many_viewers(site: Site) -> None:
     viewers = [Viewer(site.url, transports=["websocket"]) for _ in range(8)]
     refused: list[Any] = []
-    late = socketio.Client(reconnection=False)
+    late = socketio.Client(reconnection=False, request_timeout=DEADLINE_S)
     late.on("connect_error", refused.append)
     with pytest.raises(socketio.exceptions.ConnectionError):
-        late.connect(site.url, transports=["websocket"])
+        late.connect(site.url, transports=["websocket"], wait_timeout=DEADLINE_S)
     assert refused == [{"message": "too many viewers (8): close another dashboard tab and try again"}]
     viewers.pop().close()
     wait_until(lambda: site.monitor.viewers == 7, "one gone")
@@ -171,13 +174,13 @@ def test_stop_cuts_everyone() -> None:
             viewer.watch(view="overview")
         site.close()
         for viewer in viewers:
-            assert viewer.gone.wait(10)
+            assert viewer.gone.wait(DEADLINE_S)
             viewer.close()
 
 
 def raw_viewer(site: Site) -> socket.socket:
     """A WebSocket by hand, connected and watching, that will read nothing more."""
-    sock = socket.create_connection(("127.0.0.1", int(site.url.rsplit(":", 1)[1])), timeout=10)
+    sock = socket.create_connection(("127.0.0.1", int(site.url.rsplit(":", 1)[1])), timeout=DEADLINE_S)
     sock.sendall(
         b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -210,6 +213,22 @@ def test_stalled_viewer_is_cut_and_freed(no_leaks: None, site: Site) -> None:
     site.live.cut(sid)
     wait_until(lambda: len(site.live.hub) == 0, "forgotten")
     sock.close()
+
+
+def test_message_to_a_session_that_was_cut_is_answered(site: Site) -> None:
+    url = site.url + "/socket.io/?EIO=4&transport=polling"
+    with requests.Session() as viewer:
+        hello = viewer.get(url, timeout=DEADLINE_S).text
+        assert hello[0] == "0"
+        session = json.loads(hello[1:])["sid"]
+        assert viewer.post(f"{url}&sid={session}", data="40", timeout=DEADLINE_S).ok
+        wait_until(lambda: site.monitor.viewers == 1, "the viewer")
+        assert viewer.get(f"{url}&sid={session}", timeout=DEADLINE_S).text.startswith("40")
+        (sid,) = site.live.hub.sids()
+        site.live.cut(sid)
+        answer = viewer.post(f"{url}&sid={session}", data="3", timeout=DEADLINE_S)
+    assert answer.status_code == 400
+    assert "has ended" in answer.json()["detail"]
 
 
 def test_viewer_that_reads_no_answers_is_cut(site: Site) -> None:

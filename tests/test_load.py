@@ -191,6 +191,7 @@ def test_missing_replies_and_a_missing_end_are_errors(monkeypatch: pytest.Monkey
         assert result["errors"] == 15
         assert "no reply within" in result["error_samples"][0]
         assert (result["bytes_out"], result["bytes_in"]) == (server.received, 0)
+    monkeypatch.setattr(traffic, "PATIENCE", 3)  # the replies come, and may be held up
     release, released = socket.socketpair()
     with released, serving(clinging) as server, release:
         result = load(server, connections=1)

@@ -9,6 +9,8 @@ from fake_monitor import FakeMonitor
 from web import create_app
 
 PAGES = ["/", "/connections", "/connections/1", "/connections/3", "/events", "/loop", "/lab"]
+PROBLEMS = ["/nope", "/connections/abc", "/connections/1/nope", "/static/nope.js"]
+OF_A_BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -18,16 +20,17 @@ def test_pages(browser: Any, path: str) -> None:
     assert response.mimetype == "text/html"
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", PAGES + PROBLEMS)
 def test_nothing_is_inline(browser: Any, path: str) -> None:
-    page = browser.get(path).text
+    page = browser.get(path, headers=OF_A_BROWSER).text
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=", page)
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", PAGES + PROBLEMS)
 def test_everything_a_page_names_is_there(browser: Any, path: str) -> None:
-    for name in re.findall(r'(?:src|href)="(/(?:static|vendor)/[^"]+)"', browser.get(path).text):
+    page = browser.get(path, headers=OF_A_BROWSER).text
+    for name in re.findall(r'(?:src|href)="(/(?:static|vendor)/[^"]+)"', page):
         with browser.get(name) as response:
             assert response.status_code == 200, name
 
@@ -42,6 +45,36 @@ def test_unknown_page(browser: Any) -> None:
     response = browser.get("/nothing<script>")
     assert response.status_code == 404
     assert response.mimetype == "text/plain"
+
+
+@pytest.mark.parametrize("path", PROBLEMS)
+def test_a_browser_is_led_back_from_a_page_that_there_is_not(browser: Any, path: str) -> None:
+    response = browser.get(path, headers=OF_A_BROWSER)
+    assert (response.status_code, response.mimetype) == (404, "text/html")
+    assert f"<h2>There is nothing at {path}</h2>" in response.text
+    assert '<a href="/connections">Connections</a>' in response.text
+    assert '<a class="button" href="/">Overview</a>' in response.text
+
+
+def test_a_problem_page_shows_no_markup_of_others(browser: Any) -> None:
+    page = browser.get("/nothing<script>", headers=OF_A_BROWSER).text
+    assert "There is nothing at /nothing&lt;script&gt;</h2>" in page
+
+
+def test_what_is_not_allowed_is_a_page_too(browser: Any) -> None:
+    response = browser.delete("/loop", headers=OF_A_BROWSER)
+    assert (response.status_code, response.mimetype) == (405, "text/html")
+    assert "GET" in response.headers["Allow"]
+    assert "DELETE is not allowed at /loop</h2>" in response.text
+
+
+def test_problems_of_the_api_are_json_for_a_browser_too(browser: Any) -> None:
+    assert browser.get("/api/nope", headers=OF_A_BROWSER).mimetype == "application/problem+json"
+
+
+def test_the_icon_is_found_where_browsers_look(browser: Any) -> None:
+    with browser.get("/favicon.ico", follow_redirects=True) as response:
+        assert (response.status_code, response.mimetype) == (200, "image/svg+xml")
 
 
 @pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd"])

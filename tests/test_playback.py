@@ -12,7 +12,7 @@ from test_live import viewing
 
 from web.frames import Last
 from web.parameters import WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_watch
-from web.travel import Playback, Travel
+from web.travel import Playback, Reel, Travel
 
 SECOND = 10**9
 
@@ -24,7 +24,7 @@ def done(compute: Callable[[], str]) -> Future[str]:
 
 
 def playback(speed: float | None, end: float = 1000.0) -> Playback:
-    return Playback(lambda at: {"at": at / SECOND}, 100 * SECOND, speed, lambda: int(end * SECOND), done)
+    return Playback(lambda at: {"at": at / SECOND}, Reel(100 * SECOND, speed), lambda: int(end * SECOND), done)
 
 
 def frame(view: Playback, now: float) -> dict[str, Any]:
@@ -45,6 +45,32 @@ def test_the_moment_goes_on_at_its_speed(speed: float) -> None:
     assert frame(view, 9.0)["at"] == 100.0 + 4 * speed
 
 
+def test_views_of_a_viewer_are_of_one_moment(monitor: FakeMonitor) -> None:
+    travel = Travel(monitor, lambda: None)
+
+    def plays(view: str, at: str, viewer: str, speed: float | None = 10.0) -> Playback:
+        begun = travel.begin(parse_watch({"view": view, "at": at, "speed": speed}), viewer)  # type: ignore[arg-type]
+        begun._submit = done  # type: ignore[method-assign,assignment]
+        return begun
+
+    overview = plays("overview", "7", "a")
+    assert frame(overview, 100.0)["at"] == str(7 * SECOND)
+    late, other = plays("map", "7", "a"), plays("map", "7", "b")
+    # Its frame comes after that of the Overview, and the viewer b began later.
+    assert [frame(view, 100.9)["at"] for view in (overview, late, other)] == [
+        "12000000000",
+        "12000000000",
+        "7000000000",
+    ]
+    sorted_anew = plays("connections", "12", "a")
+    assert frame(sorted_anew, 101.2)["at"] == frame(overview, 101.4)["at"] == "17000000000"
+    elsewhere, slower = plays("connections", "100", "a"), plays("connections", "17", "a", 1.0)
+    assert (frame(elsewhere, 101.6)["at"], frame(slower, 101.6)["at"]) == ("100000000000", "17000000000")
+    plays("overview", "17", "a", None)
+    assert frame(plays("overview", "17", "a", 1.0), 102.0)["at"] == "17000000000"
+    travel.stop()
+
+
 def test_the_end_is_said_once_it_is_reached() -> None:
     view = playback(10.0, end=115.0)
     frame(view, 5.0)
@@ -56,7 +82,7 @@ def test_a_moment_that_is_no_longer_held_ends_the_view() -> None:
     def dropped(_at: int) -> dict[str, Any]:
         raise ValueError("before the log's beginning")
 
-    view = Playback(dropped, 0, 1.0, lambda: SECOND, done)
+    view = Playback(dropped, Reel(0, 1.0), lambda: SECOND, done)
     assert frame(view, 1.0) == {"error": "before the log's beginning", "end": True, "last": True}
 
 
@@ -67,7 +93,7 @@ def test_nothing_is_waited_for() -> None:
         futures.append(Future())
         return futures[-1]
 
-    view = Playback(lambda at: {}, 0, 1.0, lambda: SECOND, later)
+    view = Playback(lambda at: {}, Reel(0, 1.0), lambda: SECOND, later)
     assert [view.take(now) for now in (1.0, 2.0, 3.0)] == [None, None, None]
     assert len(futures) == 1
     futures[0].set_result("{}")

@@ -1,5 +1,6 @@
 """Sealed segments: the same rows as Parquet, exchanged beside readers and writers, whenever it is killed."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA
 from core.record.sealed import Runs, SealedFile, SealedWriter
-from core.record.sealer import Sealer
+from core.record.sealer import Here, Sealer
 from core.record.sealing import rewrite
 from core.record.state import State
 from core.record.verify import verify
@@ -226,6 +227,36 @@ def test_a_full_disk_leaves_the_hot_segment(tmp_path):
     assert sealer.error == ""
     assert [path.name for path in (tmp_path / "log").iterdir()] == ["segment-00000001.parquet"]
     assert len(read(tmp_path)) == 5000
+
+
+def test_what_is_not_there_is_told_and_not_tried_again_at_once(tmp_path):
+    class Gone(Here):
+        def rewrite(self, source, keep_on=lambda: True):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", "python")
+
+    journal = write(tmp_path, make_batch(10))
+    journal.close()
+    [path] = segments(tmp_path)
+    sealer = Sealer(journal, Gone())
+    assert not sealer.seal_next()
+    assert sealer.error == f"{path}: can't be sealed: No such file or directory"
+    path.unlink()
+    sealer = Sealer(journal)
+    assert not sealer.seal_next()
+    assert sealer.error == f"{path}: can't be sealed: No such file or directory"
+
+
+def test_what_retention_drops_just_before_it_is_sealed_is_no_error(tmp_path):
+    class Late(Here):
+        def rewrite(self, source, keep_on=lambda: True):
+            journal.append(random_batch(5000, 21, seed=1))
+            return rewrite(source)
+
+    journal = write(tmp_path, make_batch(10), make_batch(10, 11), segment_bytes=1, retain_bytes=20_000)
+    sealer = Sealer(journal, Late())
+    assert sealer.seal_next()
+    assert sealer.error == ""
+    assert journal.unsealed() == []
 
 
 def test_a_damaged_segment_does_not_keep_the_others_from_being_sealed(tmp_path):

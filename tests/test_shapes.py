@@ -134,6 +134,7 @@ ANSWERS = {
     "HistogramPage": lambda monitor: monitor.histogram("", None, None, 10, None),
     "Estimate": lambda monitor: monitor.estimate("csv", "", None, None),
     "SeriesAnswer": lambda monitor: monitor.series(60),
+    "CourseAnswer": lambda monitor: monitor.course(1, None, None),
     "SpanAnswer": lambda monitor: monitor.span(),
     "FieldsAnswer": lambda monitor: monitor.fields("events"),
     "ValuesAnswer": lambda monitor: monitor.suggest("connections", "peer", ""),

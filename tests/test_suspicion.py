@@ -44,7 +44,7 @@ CASES: dict[str, dict[str, Any]] = {
     "rtt": {"rtt": 30_000},
     "rttvar": {"rtt": 30_000, "rttvar": 30_000},
     "snd_cwnd": {"snd_cwnd": 1, "in_flight": 1},
-    "reordering": {"reordering": 9},
+    "reordering": {"reordering": 9, "reord_seen": 1},
     "total_retrans": {"total_retrans": 2, "data_segs_out": 100},
     "bytes_retrans": {"bytes_retrans": 2, "bytes_sent": 100},
     "notsent_bytes": {"unsent": 5000, "snd_wnd": 700},
@@ -63,6 +63,10 @@ def test_each_rule(name: str) -> None:
 def test_a_quiet_one_has_none() -> None:
     assert suspects(QUIET) == []
     assert suspects({}) == []
+
+
+def test_what_an_earlier_connection_found_is_not_suspected() -> None:
+    assert suspects({**QUIET, "reordering": 9}) == []
 
 
 def test_what_a_kernel_does_not_tell_is_not_suspected() -> None:

@@ -12,7 +12,7 @@ from core.record.query import CONNECTION_FIELDS, parse
 from core.record.records import Records
 from core.watch.listing import Listing
 from core.watch.table import STATES, Table
-from core.watch.tally import Tally
+from core.watch.tally import Tally, gauges
 
 MAPPED = bytes(10) + b"\xff\xff"
 OFFSET = 1_700_000_000_000_000_000
@@ -83,6 +83,7 @@ def test_states(kinds: list[Kind], state: str) -> None:
     table = Table()
     fold(table, record(Kind.OPEN, 1, 1, 9), *(record(kind, 1, 2) for kind in kinds))
     assert item(table, 1)["state"] == state
+    assert gauges([Tally(table, 0)])["blocked"] == (state in ("blocked", "paused"))
 
 
 def test_refused_peers_are_known_and_leave_no_row() -> None:

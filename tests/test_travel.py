@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from echo_server import receive, reset, wait_for
 
 import core.watch.keeper as keeper_module
+from core.engine.thread import EngineThread
 from core.record.clock import wall_ns
 from core.record.log import Log
 from core.replay import Replay
@@ -277,6 +279,34 @@ def without(values: dict[str, Any], name: str) -> dict[str, Any]:
 
 def contents(directory: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+def test_the_span_before_the_loop_has_begun(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, run = threading.Event(), EngineThread._run
+    monkeypatch.setattr(EngineThread, "_run", lambda self: begun.wait() and run(self))
+    span = start().monitor.span()
+    begun.set()
+    assert span["live"] is True
+    assert span["since"] == span["until"]
+
+
+def test_one_of_an_earlier_run_is_remembered_at_every_later_moment(start: Start) -> None:
+    first = start()
+    before = wall_ns()
+    with Clients(first).open() as client:
+        client.sendall(b"hello")
+        assert receive(client, 5) == b"hello"
+    wait_for(lambda: first.monitor.status()["connections"]["closed"], "the close")
+    first.stop()
+    monitor = start().monitor
+    with monitor._source.moment() as now:
+        assert now.listing().find(1) is None
+    for at in (None, wall_ns()):
+        found = monitor.connection(1, at)
+        assert found is not None
+        assert (found["state"], found["reason"], found["bytes_in"], found["echoes"]) == ("closed", "peer", 5, 1)
+    assert monitor.connection(1, before) is None
+    assert monitor.connection(2, wall_ns()) is None
 
 
 class TestKeeper:

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import signal
 import socket
 import threading
@@ -65,8 +66,19 @@ def verdict(service: Service, conn: int = 1) -> dict[str, Any]:
 
 
 def wait_code(service: Service, code: str) -> dict[str, Any]:
-    wait_for(lambda: verdict(service)["code"] == code, f"the verdict {code}, not {verdict(service)}")
-    return verdict(service)
+    seen: list[str] = []
+
+    def found() -> dict[str, Any] | None:
+        latest = verdict(service)
+        if latest["sentence"] not in seen[-1:]:
+            seen.append(latest["sentence"])
+        return latest if latest["code"] == code else None
+
+    try:
+        answer: dict[str, Any] = wait_for(found)
+    except AssertionError as error:
+        raise AssertionError(f"never the verdict {code}, but {seen[-5:]}") from error
+    return answer
 
 
 # -- on real sockets
@@ -80,8 +92,8 @@ def test_a_client_that_does_not_read(start: Start, workers: int) -> None:
         found = wait_code(service, "peer_not_reading")
         assert "iB wait in the kernel, its window" in found["sentence"]
         assert found["evidence"][0].startswith("Peer's window: ")
-        attention = service.monitor.overview()["attention"]
-        assert [item["verdict"]["code"] for item in attention] == ["peer_not_reading"]
+        codes = lambda: [item["verdict"]["code"] for item in service.monitor.overview()["attention"]]  # noqa: E731
+        wait_for(lambda: codes() == ["peer_not_reading"], "the same in the overview")
 
 
 def test_a_client_with_a_tiny_receive_buffer(start: Start) -> None:
@@ -126,8 +138,8 @@ def test_a_worker_that_does_not_answer_is_not_asked_again_and_again(start: Start
         try:
             assert engine.sample(1, [1], 0.05) == {}
             began = time.monotonic()
-            assert engine.sample(1, [1], 5.0) == {}
-            assert time.monotonic() - began < 1
+            assert engine.sample(1, [1], 60.0) == {}
+            assert time.monotonic() - began < 60
         finally:
             os.kill(engine.pids()[1], signal.SIGCONT)
         assert wait_for(lambda: engine.sample(1, [1], 1.0), "a sample").keys() == {1}
@@ -167,7 +179,7 @@ def test_the_end_of_one_that_was_reset(start: Start) -> None:
     reset(client)
     found = wait_code(service, "closed")
     assert found["sentence"].startswith("The peer reset the connection; ")
-    assert "of replies were never sent" in found["sentence"]
+    assert re.search(r"iB of replies never left our queue, and .* the kernel had were never sent", found["sentence"])
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -196,7 +208,22 @@ def test_a_network_that_loses_everything(start: Start) -> None:
             wait_for(lambda: service.monitor.status()["bytes_out"] > 1 << 20, "some traffic")
             namespace.lose_everything()
             found = wait_code(service, "network")
-        assert "The network loses segments" in found["sentence"]
+        # On a busy machine the window may have been closed at that moment: then there is nothing to lose but probes.
+        assert found["sentence"].startswith(
+            ("The network loses segments", "The network or the peer's machine is silent")
+        )
+
+
+@needs_namespace
+def test_a_peer_that_does_not_read_and_then_is_gone(start: Start) -> None:
+    with namespace.network():
+        service = started_inside(start)
+        with namespace.reader(service.echo_address[1], reads=False):
+            wait_code(service, "peer_not_reading")
+            wait_for(lambda: settled(service), "nothing in flight any more")
+            namespace.lose_everything()
+            found = wait_code(service, "network")
+        assert found["sentence"].startswith("The network or the peer's machine is silent: nothing was heard of it for ")
 
 
 @needs_namespace
@@ -208,6 +235,13 @@ def test_a_network_that_is_slow(start: Start) -> None:
             found = wait_code(service, "network")
         # On a busy machine a reply may come after the time-out as well: then segments are said to be lost.
         assert found["sentence"].startswith("The network ")
+
+
+def settled(service: Service) -> bool:
+    """Whether nothing but probes has been sent for a while."""
+    item = service.monitor.connection(1)
+    facts = item["kernel"]["facts"] if item and item["kernel"] else {}
+    return facts.get("in_flight") == 0 and facts["last_data_sent"] > 500
 
 
 def started_inside(start: Start) -> Service:
@@ -237,6 +271,11 @@ CASES = [
     ("peer_not_reading", scene(unsent=5000, snd_wnd=700)),
     ("peer_not_reading", scene(unsent=5000, rwnd_limited=900_000, before={})),
     ("delivering", scene("blocked", queue_bytes=500, unsent=5000, rwnd_limited=100_000, before={})),
+    ("peer_not_reading", scene("paused", unsent=5000, snd_wnd=0, probes=1)),
+    ("network", scene("paused", unsent=5000, snd_wnd=0, probes=2)),
+    ("network", scene("blocked", unread=10, last_data_recv=8000, unsent=5000, snd_wnd=0, probes=2)),
+    ("network", scene("paused", unsent=5000, snd_wnd=0, probes=2, rwnd_limited=900_000, before={})),
+    ("fine", scene(probes=2)),
     ("network", scene(in_flight=5000, retransmits=2)),
     ("network", scene("paused", in_flight=5000, unsent=5000, lost=3)),
     ("network", scene(in_flight=5000, total_retrans=7, before={"total_retrans": 2})),
@@ -311,13 +350,24 @@ def test_without_the_kernel_only_the_record_is_told(case: Scene, sentence: str) 
 @pytest.mark.parametrize(
     ("reason", "sentence"),
     [
-        ("reset", "The peer reset the connection; 0.98 KiB of replies were never sent."),
-        ("error:ETIMEDOUT", "A system call failed with ETIMEDOUT; 0.98 KiB of replies were never sent."),
-        ("", "It is not known why; 0.98 KiB of replies were never sent."),
+        ("reset", "The peer reset the connection; 0.98 KiB of replies never left our queue."),
+        ("error:ETIMEDOUT", "A system call failed with ETIMEDOUT; 0.98 KiB of replies never left our queue."),
+        ("", "It is not known why; 0.98 KiB of replies never left our queue."),
     ],
 )
 def test_the_end_tells_why(reason: str, sentence: str) -> None:
     assert judge(Scene("closed", reason, queue_bytes=1000)).sentence == sentence
+
+
+def test_the_end_tells_what_was_left_in_our_queue_from_what_the_kernel_had() -> None:
+    now = {**QUIET, "unsent": 4_110_000, "in_flight": 0}
+    assert judge(Scene("closed", "reset", queue_bytes=286_000, now=now)).sentence == (
+        "The peer reset the connection; 279 KiB of replies never left our queue, "
+        "and 3.92 MiB of what the kernel had were never sent."
+    )
+    assert judge(Scene("closed", "reset", now=now)).sentence == (
+        "The peer reset the connection; 3.92 MiB of replies that the kernel had were never sent."
+    )
 
 
 def test_an_older_kernel_without_the_window_is_judged_by_the_times() -> None:

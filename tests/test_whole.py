@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 import socketio
-from conftest import ROOT, Server, clean_environment, wait_until
+from conftest import DEADLINE_S, ROOT, Server, clean_environment, wait_until
 
 
 def load(server: Server) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def load(server: Server) -> dict[str, Any]:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=DEADLINE_S,
         check=True,
     )
     result: dict[str, Any] = json.loads(ran.stdout)
@@ -105,24 +105,24 @@ def test_operator_closes_a_connection(server: Server) -> None:
         assert client.recv(100)
         (item,) = wait_until(lambda: server.json("/api/v1/connections", q="state:open")["items"], "it is listed")
         path = f"/api/v1/connections/{item['conn']}"
-        assert requests.post(server.url + path + "/close", timeout=10).status_code == 200
+        assert requests.post(server.url + path + "/close", timeout=DEADLINE_S).status_code == 200
         assert client.recv(100) == b""
     closed = wait_until(lambda: (found := server.json(path))["state"] == "closed" and found, "it is closed")
     assert closed["reason"] == "operator"
-    assert requests.post(server.url + path + "/close", timeout=10).status_code == 409
+    assert requests.post(server.url + path + "/close", timeout=DEADLINE_S).status_code == 409
 
 
 def test_live_views_tell_what_happens(server: Server) -> None:
     frames: list[dict[str, Any]] = []
-    viewer = socketio.Client(reconnection=False)
+    viewer = socketio.Client(reconnection=False, request_timeout=DEADLINE_S)
     viewer.on("frame", frames.append)
-    viewer.connect(server.url, transports=["websocket"])
+    viewer.connect(server.url, transports=["websocket"], wait_timeout=DEADLINE_S)
     for message in (
         {"view": "overview"},
         {"view": "connections", "q": "state:open"},
         {"view": "events", "q": "kind:open"},
     ):
-        assert viewer.call("watch", message, timeout=10) == {"ok": True}
+        assert viewer.call("watch", message, timeout=DEADLINE_S) == {"ok": True}
 
     def seen(view: str, wanted: Any) -> bool:
         return any(frame["view"] == view and wanted(frame["data"]) for frame in list(frames))

@@ -1,11 +1,12 @@
 """The zoo of clients: every animal against every model, judged by the server's own record."""
 
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from echo_server import EchoServer, receive, wait_for
+from echo_server import DEADLINE, EchoServer, receive, wait_for
 
 from core.engine.models import MODELS
 from core.record.events import KINDS, REASONS
@@ -13,7 +14,7 @@ from core.watch.table import STATES
 from core.watch.verdict import CODES
 from core.zoo.animals import ANIMALS, Animal, find, plan
 from core.zoo.cage import perform
-from core.zoo.check import Expectation, Trace, check
+from core.zoo.check import Expectation, Trace, check, live
 from core.zoo.pen import Pen, ZooError, loopback
 from core.zoo.signature import expected
 
@@ -71,7 +72,7 @@ def test_every_animal_on_every_model(tmp_path: Path, model: str, name: str) -> N
     server = EchoServer(tmp_path, model=model, reply="echo")
     animal, count = ANIMALS[name], COUNTS.get(name, 1)
     keeper = Keeper(server, animal, model, count)
-    pen = Pen(loopback(*server.address), count, 5.0, enough=keeper)
+    pen = Pen(loopback(*server.address), count, 60.0, enough=keeper)
     assert perform(animal, pen) == ""
     wait_for(lambda: is_settled(server, pen), "all are closed")
     signature = expected(animal.signature, model, count).signature
@@ -89,10 +90,28 @@ def test_several_at_once_and_stamped(tmp_path: Path, model: str, name: str) -> N
     animal = ANIMALS[name]
     signature = expected(animal.signature, model, 3).signature
     wanted = set(signature.kinds) - {"eof", "close"}
-    pen = Pen(loopback(*server.address), 3, 5.0, enough=lambda: wanted <= {row["kind"] for row in server.rows})
+    pen = Pen(loopback(*server.address), 3, 60.0, enough=lambda: wanted <= {row["kind"] for row in server.rows})
     assert perform(animal, pen) == ""
     wait_for(lambda: is_settled(server, pen), "all are closed")
     assert unmet(check(signature, traces(server, pen), watched=False)) == []
+    server.stop()
+
+
+@pytest.mark.parametrize("name", ["never-reads", "reads-slowly", "tiny-window"])
+def test_what_a_server_that_was_held_up_did_not_take_is_offered_again(tmp_path: Path, name: str) -> None:
+    server = EchoServer(tmp_path, reply="echo")
+    release = threading.Event()
+    server.server.loop.call_soon(lambda: release.wait(DEADLINE) and None)
+    filled = ("holding", "reading a byte a second", "sipping")
+    pen = Pen(
+        loopback(*server.address),
+        1,
+        20.0,
+        enough=lambda: "pause" in server.kinds(1),
+        tell=lambda told: release.set() if told.get("stage") in filled else None,
+    )
+    assert perform(ANIMALS[name], pen) == ""
+    assert "pause" in server.kinds(1)
     server.stop()
 
 
@@ -228,7 +247,18 @@ def test_what_was_left_and_what_was_read_at_once() -> None:
 
 def test_state_and_verdict() -> None:
     one = trace("open eof close")
-    one.states, one.verdicts = {"open", "closed"}, {"fine", "closed"}
+    one.states, one.verdicts = ("open", "closed"), ("fine", "closed")
     state, verdict = check(ANIMALS["says-nothing"].signature, [one])[-2:]
     assert state == Expectation("state", "open", True, "open")
     assert verdict == Expectation("verdict", "idle", False, "fine")
+
+
+def test_one_that_was_listed_only_after_its_end_tells_nothing_of_its_life() -> None:
+    signature = ANIMALS["lockstep"].signature
+    alive, late = Trace({"peer": "a"}), Trace({"peer": "b"})
+    late.see("closed", "closed", "The peer ended it.")
+    assert [(one.met, one.seen) for one in live(signature, [late])] == [(False, "never listed")] * 2
+    alive.see("open", "fine", "All is well.")
+    assert [(one.met, one.seen) for one in live(signature, [alive, late])] == [(True, "open"), (True, "fine")]
+    late.see("paused", "peer_not_reading", "The peer is not reading.")
+    assert [one.met for one in live(signature, [alive, late])] == [False, False]

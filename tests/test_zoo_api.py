@@ -33,12 +33,13 @@ def result_of(server: Server, name: str) -> dict[str, Any]:
     return found
 
 
-def cages() -> list[int]:
-    """The processes of animals that this test's servers let out."""
+def cages(mark: str) -> list[int]:
+    """The processes of animals that servers with this in their environment let out."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if b"core.zoo.cage" in (folder / "cmdline").read_bytes():
+            mine = mark.encode() in (folder / "environ").read_bytes()
+            if mine and b"core.zoo.cage" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
         except OSError:
             continue  # it has just ended
@@ -86,6 +87,8 @@ def test_none_is_out(server: Server) -> None:
         ("resets", {"count": 5000}, "1 to 100"),
         ("resets", {"count": "many"}, "count"),
         ("resets", {"seconds": -1}, "seconds"),
+        ("resets", {"count": 10**400}, "1 to 100"),
+        ("resets", {"seconds": 10**400}, "seconds"),
         ("resets", {"speed": 1}, "speed"),
     ],
 )
@@ -126,17 +129,17 @@ def test_in_a_replay_there_is_nobody_to_visit(start_server: StartServer, tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_an_animal_ends_with_its_server(server: Server, number: int) -> None:
-    before = set(cages())
+def test_an_animal_ends_with_its_server(start_server: StartServer, number: int) -> None:
+    mark = f"ZOO_API_TEST={os.getpid()}-{number}."
+    server = start_server(environment=dict([mark.split("=")]))
     let_out(server, "says-nothing", seconds=100)
-    wait_until(lambda: set(cages()) - before, "its process")
-    (mine,) = set(cages()) - before
+    wait_until(lambda: cages(mark), "its process")
     if number == signal.SIGKILL:
         for child in Path(f"/proc/{server.process.pid}/task").glob("*/children"):
             for pid in child.read_text().split():
                 os.kill(int(pid), number)
     server.stop(number)
-    wait_until(lambda: mine not in cages(), "its end")
+    wait_until(lambda: not cages(mark), "its end")
 
 
 # -- a made-up zoo

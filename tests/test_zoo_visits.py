@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,12 @@ from conftest import Server, StartServer
 from echo_server import wait_for
 from test_command_line import run
 
+from core.orders import OneAtATime
 from core.service import Service, Settings
 from core.zoo.animals import ANIMALS
+from core.zoo.check import Trace
 from core.zoo.desk import DeskError, HttpDesk, LogDesk
+from core.zoo.keeper import Keeper
 from core.zoo.pen import ZooError
 from core.zoo.visit import Order, StoppedError, Visit
 from core.zoo.witness import Witness
@@ -71,7 +74,7 @@ def test_models_without_a_poller_are_recognised(services: Start, name: str, mode
 def test_the_end_of_one_that_left_megabytes(services: Start) -> None:
     result = visit(services(model="epoll"), "walks-away").run()
     assert result["connections"][0]["sentence"].startswith("The peer reset the connection; ")
-    assert "of replies were never sent" in result["connections"][0]["sentence"]
+    assert "of replies never left our queue" in result["connections"][0]["sentence"]
 
 
 def test_what_the_next_one_of_several_waits_for(services: Start) -> None:
@@ -100,6 +103,32 @@ def test_progress_and_stop(services: Start) -> None:
     thread.join(20)
     assert len(caught) == 1
     wait_for(lambda: not service.monitor.status()["connections"]["open"], "all are gone")
+
+
+def test_the_state_that_was_seen_last_comes_last(services: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(self: Witness, traces: Sequence[Trace]) -> None:
+        for trace, states in zip(traces, ("blocked paused open blocked", "closed"), strict=False):
+            for state in states.split():
+                trace.see(state, f"{state}!", state)
+
+    monkeypatch.setattr(Witness, "look", look)
+    one = visit(services(model="epoll"), "says-nothing", 2)
+    one.run()
+    progress = one.progress()
+    assert progress["sentence"] == "blocked"
+    assert list(progress["states"]) == ["closed", "paused", "open", "blocked"]
+    assert list(progress["verdicts"]) == ["closed!", "paused!", "open!", "blocked!"]
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_a_visit_that_could_not_begin_leaves_nothing(services: Start, request: pytest.FixtureRequest) -> None:
+    orders = OneAtATime()
+    keeper = Keeper(services(model="epoll").monitor, orders)
+    request.getfixturevalue("no_more_threads")
+    with pytest.raises(RuntimeError):
+        keeper.start("says-nothing", None, None, brief=True)
+    assert orders.running() is keeper.answer()["running"] is None
+    keeper.stop()
 
 
 def test_nobody_there(services: Start) -> None:

@@ -43,7 +43,7 @@ def run(order: Order, as_json: bool, save_to: Path | None) -> int:
 def _print(one: Run, as_json: bool) -> int:
     found = one.as_dict()
     points = summary(found["samples"], found["order"])
-    sentences = verdict(points, found["order"])
+    sentences = verdict(points, found)
     if as_json:
         print(json.dumps({**found, "points": points, "verdict": sentences}, indent=2))
     elif points:
@@ -73,7 +73,7 @@ class _Teller:
         if at["state"] != "running":
             return
         what = f"{at['model']}, {at['idle']:,} idle, repeat {at['repeat']}"
-        line = f"{at['done'] + 1} of {at['total']}: {what}"
+        line = f"{min(at['done'] + 1, at['total'])} of {at['total']}: {what}"
         if self._terminal:
             left = f"{line}: {at['doing']}; {at['left_s']:.0f} s left"
             print(f"\r{left:<100.100}", end="", file=sys.stderr, flush=True)

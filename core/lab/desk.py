@@ -54,16 +54,17 @@ class Desk:
         order = order_of(values)
         run_id = self._store.new_id()
         claim = self._guard.claim(f"lab run {run_id}", estimate(order))
-        run = Run(run_id, order, self._changed)
         try:
+            run = Run(run_id, order, self._changed)
+            thread = threading.Thread(target=self._work, args=(run, claim), name="lab", daemon=True)
             self._store.save(run.as_dict())
-        except OSError:
+            with self._lock:
+                thread.start()  # it may be one too many for the system
+                self._run, self._thread = run, thread
+        except BaseException:
             claim.release()
+            self._store.delete(run_id)
             raise
-        with self._lock:
-            self._run = run
-            self._thread = threading.Thread(target=self._work, args=(run, claim), name="lab", daemon=True)
-            self._thread.start()
         return {"id": run_id, "seconds": round(estimate(order), 1)}
 
     def cancel(self, run_id: str) -> bool:
@@ -98,7 +99,7 @@ class Desk:
         if run is None:
             return None
         points = summary(run["samples"], run["order"])
-        return {**run, "points": points, "verdict": verdict(points, run["order"])}
+        return {**run, "points": points, "verdict": verdict(points, run)}
 
     def compare(self, before: str, after: str) -> Json | None:
         """How two runs differ; None: one of them is not there."""

@@ -139,8 +139,10 @@ def _lines(process: Process) -> Iterator[bytes | None]:
     """The lines that it writes; None each time that there was none for a moment."""
     assert process.stdout is not None
     output, rest = process.stdout.fileno(), b""
+    poll = select.poll()  # select(2) takes no descriptor of 1024 or more, and this may be the clients' process
+    poll.register(output, select.POLLIN)
     while True:
-        if not select.select([output], [], [], _LOOK_S)[0]:
+        if not poll.poll(_LOOK_S * 1000):
             yield None
             continue
         data = os.read(output, 65536)

@@ -1,6 +1,5 @@
 """What a run of the lab shall measure: which points, in which order, and how long that takes. Pure."""
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -106,11 +105,16 @@ def order_of(values: Mapping[str, Any]) -> Order:
 
 def points(order: Order) -> list[Point]:
     """All combinations, each once."""
+    return combinations(order.models, order.workers, order.idle)
+
+
+def combinations(models: Sequence[str], workers: Sequence[int], idle: Sequence[int]) -> list[Point]:
+    """The points that these make."""
     found = {
-        Point(model, 1 if model in REFERENCES else workers, idle): None
-        for model in order.models
-        for workers in order.workers
-        for idle in order.idle
+        Point(model, 1 if model in REFERENCES else processes, silent): None
+        for model in models
+        for processes in workers
+        for silent in idle
     }
     return list(found)
 
@@ -166,6 +170,6 @@ def _once(name: str, values: Sequence[Any]) -> None:
 def _within(name: str, value: Any, low: int | float, high: int | float) -> None:
     whole = name != "seconds"
     right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not right or not math.isfinite(value) or not low <= value <= high:
+    if not right or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
         raise OrderError(f'"{name}" must be {kind} from {low:,} to {high:,}, not {value!r:.60}')

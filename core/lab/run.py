@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from core.lab.figures import figures
 from core.lab.machine import machine
@@ -15,6 +15,14 @@ Json = dict[str, Any]
 Measure = Callable[[Order, Point, Callable[[], bool], Callable[[str], None]], Json]
 
 STATES: Final = ("running", "done", "cancelled", "failed", "interrupted")
+
+
+class _At(NamedTuple):
+    """How many measurements have been made, what is being done, and for which; replaced as one, as others read it."""
+
+    done: int
+    doing: str
+    step: Step
 
 
 class Run:
@@ -35,8 +43,7 @@ class Run:
         self._planned = [step_seconds(order, step.point) for step in self._steps]
         self._cannot: set[Point] = set()
         self._samples: list[Json] = []
-        self._doing = ("", self._steps[0])
-        self._done = 0
+        self._at = _At(0, "starting", self._steps[0])
         self._spent = self._planned_spent = 0.0
         self._began = datetime.now(UTC)
         self._clock = time.monotonic()
@@ -66,16 +73,16 @@ class Run:
 
     def progress(self) -> Json:
         """How far it is: measurements `done` of `total`, what is being measured, seconds so far and to go."""
-        doing, step = self._doing
+        done, doing, step = self._at
         return {
             "state": self._state,
-            "done": self._done,
+            "done": done,
             "total": len(self._steps),
             "doing": doing,
             "repeat": step.repeat + 1,
             **step.point._asdict(),
             "elapsed_s": round(time.monotonic() - self._clock, 1),
-            "left_s": round(self._left(), 1),
+            "left_s": round(self._left(done), 1),
         }
 
     def as_dict(self) -> Json:
@@ -96,16 +103,19 @@ class Run:
             raise CancelledError
         began = time.monotonic()
         if step.point not in self._cannot:  # once is enough to know why
-            self._doing = ("starting", step)
             self._samples.append({**step.point._asdict(), "repeat": step.repeat, **self._sample(step)})
             self._spent += time.monotonic() - began
             self._planned_spent += self._planned[index]
-        self._done += 1
+        following = self._steps[index + 1] if index + 1 < len(self._steps) else step
+        self._at = _At(index + 1, "starting", following)
         self._changed(self)
 
     def _sample(self, step: Step) -> Json:
+        def tell(what: str) -> None:
+            self._at = self._at._replace(doing=what)
+
         try:
-            found = self._measure(self.order, step.point, self._cancelled.is_set, lambda what: self._tell(what, step))
+            found = self._measure(self.order, step.point, self._cancelled.is_set, tell)
         except MeasureError as error:
             return {"failed": str(error)}
         if "cannot" in found:
@@ -115,16 +125,13 @@ class Run:
         told = {name: result[name] for name in ("served", "errors", "error")}
         return {"figures": _rounded(figures(step.point, result)), **told, "lost": result.get("lost", 0)}
 
-    def _tell(self, what: str, step: Step) -> None:
-        self._doing = (what, step)
-
-    def _left(self) -> float:
+    def _left(self, done: int) -> float:
         """By the pace so far."""
         if self._state != "running":
             return 0.0
         left = sum(
             planned
-            for planned, step in zip(self._planned[self._done :], self._steps[self._done :], strict=True)
+            for planned, step in zip(self._planned[done:], self._steps[done:], strict=True)
             if step.point not in self._cannot
         )
         return left * (self._spent / self._planned_spent if self._planned_spent else 1.0)

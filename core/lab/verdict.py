@@ -1,21 +1,25 @@
 """What a run shows, in words: computed from its figures, careful about noise. Pure."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
 from core.lab.figures import Spread, overlap
+from core.lab.plan import combinations
 
 Json = dict[str, Any]
 
 _SPINS: Final = 0.5
 """Share of a core at rest from which on a model is said to waste it."""
+_DEARER: Final = 1.1
+"""Times the processor time from which on it is worth a sentence."""
 _LIMITED: Final = 0.9
 """Share of a core from which on a process has no more to give."""
 
 
-def verdict(points: list[Json], order: Json) -> list[Json]:
-    """Sentences as `{code, text}`, the most telling first; of points as core.lab.figures.summary has them."""
-    measured = [point for point in points if point["figures"]]
+def verdict(points: list[Json], run: Json) -> list[Json]:
+    """Sentences as `{code, text}`, the most telling first; of a run and its points (see core.lab.figures.summary)."""
+    order, measured = run["order"], [point for point in points if point["figures"]]
     rules: tuple[Callable[[list[Json], Json], list[str]], ...] = (
         _fastest,
         _with_more_idle,
@@ -24,9 +28,10 @@ def verdict(points: list[Json], order: Json) -> list[Json]:
         _at_rest,
         _cheapest,
     )
-    sentences = [(rule.__name__.strip("_"), text) for rule in rules for text in rule(measured, order)]
-    sentences += [("cannot", text) for text in _cannot(points)]
-    sentences += [("doubt", text) for text in _doubts(measured, order)]
+    sentences = [("doubt", text) for text in _broken_off(run)]
+    sentences += [(rule.__name__.strip("_"), text) for rule in rules for text in rule(measured, order)]
+    sentences += [("cannot", text) for text in _cannot([point for point in points if not point["figures"]])]
+    sentences += [("doubt", text) for text in _failed(measured, run["samples"]) + _doubts(measured, order)]
     return [{"code": code, "text": text} for code, text in sentences]
 
 
@@ -77,12 +82,13 @@ def _with_more_idle(measured: list[Json], order: Json) -> list[str]:
         if len(rates) < 2 or not rates[0][1].median:
             continue
         (few, before), (many, after) = rates[0], rates[-1]
-        change = 100 * (after.median / before.median - 1)
+        change = round(100 * (after.median / before.median - 1))
         where = f"from {few['idle']:,} to {many['idle']:,} idle connections"
-        if order["repeats"] > 1 and overlap(before, after):
-            sentences.append(f"{name}'s rate does not change beyond noise {where} ({change:+.0f} %).")
+        if change == 0 or (order["repeats"] > 1 and overlap(before, after)):
+            by = f"{change:+d} %" if change else "less than 1 %"
+            sentences.append(f"{_of(name)} rate does not change beyond noise {where} ({by}).")
         else:
-            sentences.append(f"{name}'s rate {'falls' if change < 0 else 'grows'} by {abs(change):.0f} % {where}.")
+            sentences.append(f"{_of(name)} rate {'falls' if change < 0 else 'grows'} by {abs(change)} % {where}.")
     return sentences
 
 
@@ -92,9 +98,11 @@ def _dearer(measured: list[Json], order: Json) -> list[str]:
     for name in dict.fromkeys(name_of(point) for point in _fair(measured, order)):
         costs = _known([point for point in _fair(measured, order) if name_of(point) == name], "cpu_us")
         costs.sort(key=lambda pair: pair[0]["idle"])
-        if len(costs) < 2 or overlap(costs[0][1], costs[-1][1]) or not 0 < costs[0][1].median < costs[-1][1].median:
+        if len(costs) < 2 or overlap(costs[0][1], costs[-1][1]) or not costs[0][1].median:
             continue
         (few, before), (many, after) = costs[0], costs[-1]
+        if after.median / before.median < _DEARER:
+            continue
         sentences.append(
             f"An echo of {name} takes {after.median / before.median:.1f} times the processor time with "
             f"{idle_text(many['idle'])} that it takes with {idle_text(few['idle'])}."
@@ -144,6 +152,27 @@ def _cheapest(measured: list[Json], order: Json) -> list[str]:
     ]
 
 
+def _broken_off(run: Json) -> list[str]:
+    how = {"cancelled": "Cancelled", "interrupted": "Interrupted by the end of its server"}.get(run["state"])
+    if how is None:
+        return []
+    order = run["order"]
+    planned = order["repeats"] * len(combinations(order["models"], order["workers"], order["idle"]))
+    return [f"{how} after {len(run['samples']):,} of {planned:,} measurements."]
+
+
+def _failed(measured: list[Json], samples: list[Json]) -> list[str]:
+    """Of points that have figures all the same."""
+    made = Counter((sample["model"], sample["workers"], sample["idle"]) for sample in samples)
+    sentences = []
+    for point in measured:
+        why, repeats = point["cannot"] or point["failed"], made[point["model"], point["workers"], point["idle"]]
+        if why:
+            failed = f"{repeats - point['repeats']} of {repeats} repeats of {name_of(point)}"
+            sentences.append(f"{failed} with {idle_text(point['idle'])} failed: {why}.")
+    return sentences
+
+
 def _cannot(points: list[Json]) -> list[str]:
     first: dict[tuple[str, str], list[int]] = {}
     for point in points:
@@ -183,6 +212,11 @@ def _doubts(measured: list[Json], order: Json) -> list[str]:
     if wrong:
         doubts.append(f"{wrong:,} replies were wrong or missing.")
     return doubts
+
+
+def _of(name: str) -> str:
+    """Its possessive."""
+    return f"{name}'" if name.endswith("s") else f"{name}'s"
 
 
 def _percent(share: float) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.record.counting import Estimate, Histogram, estimate, histogram
+from core.record.course import Course, course
 from core.record.export import to_dicts
 from core.record.files import JournalError
 from core.record.index import Index
@@ -19,7 +20,7 @@ from core.record.retention import Dropped, Ledger
 from core.record.rows import event_columns
 from core.record.scan import Position, Scan, Selection, Step
 
-__all__ = ["Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
+__all__ = ["Course", "Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
 
 Numbers = npt.NDArray[Any]
 Order = Literal["asc", "desc"]
@@ -135,6 +136,10 @@ class Log:
     def estimate(self, query: Query, since: int | None = None, until: int | None = None) -> Estimate:
         """How many rows match, without looking at all of them; see Estimate."""
         return estimate(self.index, Selection(query, since, until))
+
+    def course(self, conn: int, since: int, until: int, budget: float = BUDGET_S) -> Course:
+        """What the rows of a connection come to over time, within `budget` seconds; see Course."""
+        return course(self.index, conn, since, until, budget)
 
     def dropped(self) -> Dropped:
         """What retention has dropped from the beginning of the log."""

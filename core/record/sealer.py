@@ -1,17 +1,35 @@
-"""Seals the segments that have ended, in a thread, beside the live path."""
+"""Seals the segments that have ended, one after the other, beside the live path."""
 
-import os
 import threading
-import time
-from typing import Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
 
+from core.record import sealing
 from core.record.files import JournalError
 from core.record.journal import Journal
-from core.record.sealing import Abandoned, rewrite
 
 LOOK_S: Final = 1.0
 RETRY_S: Final = 30.0
-_NICE: Final = 5
+
+
+class Rewriter(Protocol):
+    """Who does the work."""
+
+    def rewrite(self, source: Path, keep_on: Callable[[], bool] = ...) -> Path:
+        """As `sealing.rewrite`."""
+
+    def close(self) -> None:
+        """There will be nothing more to do."""
+
+
+class Here:
+    """In the thread that asks."""
+
+    rewrite = staticmethod(sealing.rewrite)
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class Sealer:
@@ -21,12 +39,12 @@ class Sealer:
     the disk, at the next start if it is damaged.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, rewriter: Rewriter | None = None) -> None:
         self._journal = journal
+        self._rewriter: Rewriter = rewriter or Here()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
         self._damaged: set[int] = set()
-        self._slice_began = 0.0
         self.error = ""
         """Why the oldest segment could not be sealed, the last time it was tried; empty when all is well."""
         self.failure = ""
@@ -41,6 +59,7 @@ class Sealer:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._rewriter.close()
 
     def seal_next(self) -> bool:
         """Seals the oldest segment that has ended; whether there may be another."""
@@ -48,25 +67,22 @@ class Sealer:
         if found is None or self._stop.is_set():
             return False
         number, path = found
-        self._slice_began = time.monotonic()
         try:
-            self._journal.seal(number, rewrite(path, self._goes_on))
+            self._journal.seal(number, self._rewriter.rewrite(path, lambda: not self._stop.is_set()))
             self.error = ""
-        except Abandoned:
+        except sealing.Abandoned:
             return False
         except JournalError as error:
             self._damaged.add(number)
             self.error = str(error)
-        except FileNotFoundError:  # dropped by retention
-            return True
         except OSError as error:
+            if found not in self._journal.unsealed():  # dropped by retention
+                return True
             self.error = f"{path}: can't be sealed: {error.strerror or error}"
             return False
         return True
 
     def _run(self) -> None:
-        # A thread has a priority of its own (setpriority(2), "BUGS"): the echo and the pump come first.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         try:
             wait = LOOK_S
             while not self._stop.wait(wait):
@@ -76,9 +92,3 @@ class Sealer:
         except Exception as error:
             self.failure = f"sealing the log stopped: {type(error).__name__}: {error}"
             raise
-
-    def _goes_on(self) -> bool:
-        """Rests for as long as the last slice took, so that a core is never taken for more than half of the time."""
-        self._stop.wait(time.monotonic() - self._slice_began)
-        self._slice_began = time.monotonic()
-        return not self._stop.is_set()

@@ -18,13 +18,21 @@ STATE_COLUMNS: Final = ("seq", "worker", "conn", "peer", "kind")
 class State:
     """The sum of all rows so far, as far as a restart needs it.
 
-    `last_seq` by worker; `max_conn` the greatest connection number; `open_conns` by worker {conn: peer}, the
-    connections that have an `open` row and no `close` row.
+    `last_seq` by worker; `max_conn` the greatest connection number.
     """
 
     last_seq: dict[int, int] = field(default_factory=dict)
     max_conn: int = 0
-    open_conns: dict[int, dict[int, str]] = field(default_factory=dict)
+    _open: dict[int, dict[int, str]] = field(default_factory=dict)
+    """By worker {conn: "conn peer"}: the text of a head, which has to be made quickly while the live path waits."""
+
+    @property
+    def open_conns(self) -> dict[int, dict[int, str]]:
+        """By worker {conn: peer}: the connections that have an `open` row and no `close` row."""
+        return {
+            worker: {conn: text.partition(" ")[2] for conn, text in conns.items()}
+            for worker, conns in self._open.items()
+        }
 
     def fold(self, batch: pa.RecordBatch) -> None:
         """Takes the rows of a batch in, which is not empty."""
@@ -44,20 +52,16 @@ class State:
 
     def _note(self, worker: int, conn: int, peer: str | None) -> None:
         """A connection opened (its peer) or closed (None)."""
-        conns = self.open_conns.setdefault(worker, {})
+        conns = self._open.setdefault(worker, {})
         if peer is None:
             conns.pop(conn, None)
         else:
-            conns[conn] = peer
+            conns[conn] = f"{conn} {peer}"
 
     def to_metadata(self) -> dict[bytes, bytes]:
-        """As metadata of an Arrow schema: plain text, a line an entry.
-
-        Built by a Python loop on purpose: with 100,000 connections one C call would hold the interpreter, and
-        with it the echo loop, for tens of milliseconds.
-        """
+        """As metadata of an Arrow schema: plain text, a line an entry."""
         conns = "".join(
-            f"{worker} {conn} {peer}\n" for worker, peers in self.open_conns.items() for conn, peer in peers.items()
+            f"{worker} " + f"\n{worker} ".join(conns.values()) + "\n" for worker, conns in self._open.items() if conns
         )
         return {
             b"last_seq": "".join(f"{worker} {seq}\n" for worker, seq in self.last_seq.items()).encode(),

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 
 _COUNTED: Final = 500_000
 """Rows that are looked at to count those that match; of more an estimate will do."""
+_COURSE_NS: Final = 300 * 1_000_000_000
 _LAST_ROWS: Final = 64
 """Connections of which it is remembered when they were last heard of."""
 
@@ -108,6 +109,28 @@ class Logbook:
             "total": found.total,
             "progress": {"scanned": found.scanned, "total": found.of},
             "next": found.next,
+        }
+
+    def course(self, conn: int, since: str | None, until: str | None) -> Json:
+        """The charts of one connection, contract of GET /api/v1/connections/ID/series; of the last five minutes."""
+        now = self._source.latest()
+        high = parse_time(until, now) if until else now + 1
+        low = parse_time(since, now) if since else high - _COURSE_NS
+        self._source.catch_up()
+        found = self._log.course(conn, low, high)
+        columns = {
+            "queue_bytes": found.queue_bytes,
+            "bytes_in_per_s": found.bytes_in,
+            "bytes_out_per_s": found.bytes_out,
+        }
+        return {
+            "step": found.step,
+            "time": found.time.tolist(),
+            **{
+                name: [None if value != value else value for value in column.round(1).tolist()]
+                for name, column in columns.items()
+            },
+            "is_whole": found.is_whole,
         }
 
     def download(self, format: str, q: str, since: str | None, until: str | None, gzip: bool = False) -> Download:

@@ -103,7 +103,7 @@ class Monitor(Logbook):
             item = moment.listing().find(conn)
             batches, marks = moment.recent(), self._told(moment).get("marks")
         if item is None:
-            return self._former(conn) if moment.is_live else None
+            return self._former(conn, at)
         history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
         seen = self._onlooker.look([item], moment)
         return item | {
@@ -147,9 +147,13 @@ class Monitor(Logbook):
         return at
 
     def span(self) -> Json:
-        """The first and the last moment that can be asked for."""
-        first, _ = self._past.span()
-        return {"since": rfc3339(first), "until": rfc3339(self._source.latest()), "live": not self.is_replay}
+        """The first and the last moment that can be asked for; one and the same before the loops have begun."""
+        latest = self._source.latest()
+        try:
+            first, _ = self._past.span()
+        except ValueError:
+            first = latest
+        return {"since": rfc3339(first), "until": rfc3339(latest), "live": not self.is_replay}
 
     def latest(self) -> int:
         """The last moment that can be asked for (ns)."""
@@ -178,10 +182,18 @@ class Monitor(Logbook):
         self._engine.close_connection(conn, item["worker"])
         return True
 
-    def _former(self, conn: int) -> Json | None:
-        """A connection that is in no table any more, as of its last row."""
+    def _former(self, conn: int, at: int | None) -> Json | None:
+        """A connection that was in no table any more at a moment (None: now), as of its last row."""
+        if at is not None and self._is_known(conn):
+            return None  # it came later
         last = self._last_heard(conn)
-        return None if last is None or last < self._past.span()[0] else self.connection(conn, last)
+        if last is None or last < self._past.span()[0] or (at is not None and last >= at):
+            return None
+        return self.connection(conn, last)
+
+    def _is_known(self, conn: int) -> bool:
+        with self._source.moment() as now:
+            return now.listing().find(conn) is not None
 
     def switch_model(self, model: str) -> str:
         """Go on with another model, every connection kept. Why that can't be; empty: it is done."""

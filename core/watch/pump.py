@@ -16,7 +16,7 @@ from core.record.journal import Journal
 from core.record.records import Records
 from core.record.ring import RingReader
 from core.record.rows import joined, to_batch
-from core.record.sealer import Sealer
+from core.record.sealer import Rewriter, Sealer
 from core.watch.moment import Moment
 from core.watch.recent import Recent
 from core.watch.series import Series
@@ -61,9 +61,9 @@ class Pump:
 
     is_replay = False
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, rewriter: Rewriter | None = None) -> None:
         self.journal = journal
-        self.sealer = Sealer(journal)
+        self.sealer = Sealer(journal, rewriter)
         self.lock = threading.RLock()
         self.feeds: list[Feed] = []
         self.series = Series()

@@ -1,6 +1,5 @@
 """The newest events in memory, and live tails over them."""
 
-import itertools
 import threading
 from collections import deque
 from typing import Any, Final
@@ -10,14 +9,19 @@ import pyarrow as pa
 
 from core.record.export import to_dicts
 from core.record.query import Query
-from core.record.rows import event_columns
+from core.record.rows import event_columns, joined
 
 ROWS_KEPT: Final = 200_000
+JOINED: Final = 256
+"""Batches of which one is made."""
+LARGE_ROWS: Final = 512
+"""Rows of a batch, on average, from which on they are left as they are: copying them would cost more than it saves."""
 
 
 class Recent:
-    """Batches of rows, newest last, numbered from 0; the oldest go when there are too many rows.
+    """Batches of rows, newest last; the oldest go when there are too many rows.
 
+    Rows are counted from 0. Where batches are small they are joined, since each takes 9 kB whatever it holds.
     Readers take `since`, a copy, and look at the batches in their own time.
     """
 
@@ -27,21 +31,39 @@ class Recent:
         self._lock = threading.Lock()
         self._rows_kept = rows_kept
         self._batches: deque[pa.RecordBatch] = deque()
+        self._loose = 0
+        """How many of the newest batches have not been looked at for joining."""
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Add the newest rows."""
         with self._lock:
             self._batches.append(batch)
-            self._end += 1
+            self._end += batch.num_rows
             self.rows += batch.num_rows
+            self._loose += 1
+            if self._loose == JOINED:
+                self._join()
             while self.rows > self._rows_kept and len(self._batches) > 1:
                 self.rows -= self._batches.popleft().num_rows
 
-    def since(self, number: int) -> tuple[list[pa.RecordBatch], int]:
-        """The batches from `number` on, as far as they are kept, and the number of the next one to come."""
+    def since(self, row: int) -> tuple[list[pa.RecordBatch], int, int]:
+        """The rows from `row` on, as far as they are kept, the number of the next one to come, and how many are not."""
+        found: list[pa.RecordBatch] = []
         with self._lock:
-            first = self._end - len(self._batches)
-            return list(itertools.islice(self._batches, max(0, number - first), None)), self._end
+            left = self._end - row
+            for batch in reversed(self._batches):
+                if left <= 0:
+                    break
+                found.append(batch if batch.num_rows <= left else batch.slice(batch.num_rows - left))
+                left -= batch.num_rows
+            return found[::-1], self._end, max(0, left)
+
+    def _join(self) -> None:
+        """Make one of the loose batches, unless they are large."""
+        loose = [self._batches.pop() for _ in range(min(self._loose, len(self._batches)))][::-1]
+        are_small = sum(batch.num_rows for batch in loose) < LARGE_ROWS * len(loose)
+        self._batches.extend([joined(loose)] if are_small else loose)
+        self._loose = 0
 
 
 def matching(batch: pa.RecordBatch, query: Query) -> Any:
@@ -82,15 +104,18 @@ class Tail:
     def take(self, limit: int = 100) -> dict[str, Any]:
         """The `items` that came since the last call, the newest `limit` of them, and how many were `skipped`.
 
-        The first call answers the newest that are known. With a mark: `marks`, the places of the items that match it,
+        The first call answers the newest that are known. With a filter, rows that were no longer kept when it was
+        called are not counted. With a mark: `marks`, the places of the items that match it,
         and `skipped_marks`, how many of those left out do.
         """
         first = self._next is None
-        batches, self._next = self._recent.since(self._next or 0)
+        batches, self._next, gone = self._recent.since(self._next or 0)
         parts = _newest(batches, self._query, limit)
         answer: dict[str, Any] = {"items": [row for part in parts for row in to_dicts(part)], "skipped": 0}
         if not first and answer["items"]:
-            answer["skipped"] = _count(batches, self._query) - len(answer["items"])
+            # Which of the rows that are gone would have matched a filter is known to the log alone.
+            gone = 0 if self._query.terms else gone
+            answer["skipped"] = gone + _count(batches, self._query) - len(answer["items"])
         if self._mark is None or self._both is None:
             return answer
         marks = marked(parts, self._mark)

@@ -108,8 +108,9 @@ SUSPICIONS: Final = {
         lambda facts: facts("in_flight") > 0 and 0 < facts("snd_cwnd") <= 2,
     ),
     "reordering": Suspicion(
-        f"above {_USUAL_REORDERING}: segments overtake one another",
-        lambda facts: facts("reordering") > _USUAL_REORDERING,
+        # The kernel may have begun with what an earlier connection to that address had found (tcp_init_metrics()).
+        f"above {_USUAL_REORDERING}, and segments were seen to overtake one another",
+        lambda facts: facts("reordering") > _USUAL_REORDERING and facts("reord_seen") > 0,
     ),
     "total_retrans": Suspicion("more than one in a hundred", _percent("total_retrans", "data_segs_out")),
     "bytes_retrans": Suspicion("more than one in a hundred", _percent("bytes_retrans", "bytes_sent")),

@@ -112,7 +112,9 @@ def gauges(tallies: Iterable[Tally]) -> dict[str, int]:
     sums = {"open": 0, "blocked": 0, "bytes": 0, "chunks": 0, "max_bytes": 0}
     for table in (tally.table for tally in tallies):
         sums["open"] += table.open_count
-        sums["blocked"] += len(table.stuck())
+        stuck = table.stuck()
+        # As their states say: one whose peer has ended its side is closing, whatever still waits for it.
+        sums["blocked"] += len(stuck) - int(np.count_nonzero(table["eof"][stuck]))
         queued = table.queued()
         if not len(queued):
             continue

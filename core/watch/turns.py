@@ -67,16 +67,19 @@ def turn_columns(records: Numbers, wall_offset: int) -> dict[str, Numbers]:
 
 def summary(columns: dict[str, Numbers], now: int) -> Json:
     """Figures of the turns that ended in the last WINDOW_S seconds before `now` (ns); times in microseconds."""
-    first = int(np.searchsorted(columns["ended"], now - int(WINDOW_S * 1e9)))
+    start = now - int(WINDOW_S * 1e9)
+    first = int(np.searchsorted(columns["ended"], start, "right"))
     recent = {name: column[first:] for name, column in columns.items()}
     wait = (recent["woken"] - recent["began"]) / 1000
     busy = (recent["ended"] - recent["woken"]) / 1000
-    span = (now - int(recent["began"][0])) / 1e9 if len(wait) else 0.0
+    # The first of them may have begun before: what it did until then is no part of the time.
+    span = (now - max(start, int(recent["began"][0]))) / 1e9 if len(wait) else 0.0
+    worked = float((recent["ended"] - np.maximum(recent["woken"], start)).sum()) / 1e9
     return {
         "span_s": round(span, 3),
         "turns": len(wait),
         "turns_per_s": round(len(wait) / span, 1) if span else 0.0,
-        "busy": round(float(busy.sum()) / span / 1e6, 4) if span else 0.0,
+        "busy": round(worked / span, 4) if span else 0.0,
         "wait_us": _spread(wait),
         "busy_us": _spread(busy),
         "ready": _spread(recent["ready"]) | {"histogram": _histogram(recent["ready"])},

@@ -9,7 +9,7 @@ from core.watch.kernel import FACTS, Value
 
 CODES: Final = {
     "peer_not_reading": "the peer does not read, or too slowly: its window is closed, or held us back most of the time",
-    "network": "segments were lost or wait long for their acknowledgement",
+    "network": "segments were lost or wait long for their acknowledgement, or probes of a closed window have no answer",
     "loop_late": "the event loop is not there in time for what has arrived",
     "policy": "reading is paused above high water while the peer takes what waits",
     "delivering": "replies wait, and the peer takes them",
@@ -32,6 +32,8 @@ _BUSY: Final = 0.9
 _BUSY_UNREAD_MS: Final = 10
 _MUCH_UNREAD: Final = 256 * 1024
 _HELD: Final = 0.5
+# Whoever lives answers a probe of a closed window: one may be under way, the next is sent 0.2 s later at the soonest.
+_UNANSWERED: Final = 2
 # A local peer's round trip takes microseconds, milliseconds when it is busy.
 _FAR_US: Final = 1_000
 _SLOW_US: Final = 20_000
@@ -117,16 +119,24 @@ def judge(scene: Scene) -> Verdict:
 def _closed(scene: Scene) -> Verdict | None:
     if scene.state != "closed":
         return None
-    parts = [_reason(scene.reason)]
-    lost = scene.queue_bytes + scene.number("unsent")
-    if lost:
-        parts.append(f"{size(lost)} of replies were never sent")
+    parts = [_reason(scene.reason), *_undelivered(scene)]
     if scene.number("in_flight"):
         parts.append(f"{size(scene.number('in_flight'))} were sent but not acknowledged")
     if scene.window_closed:
         parts.append("its window was closed")
     names = ("state", "unsent", "in_flight", "snd_wnd", "rtt", "total_retrans", "rwnd_limited")
     return Verdict("closed", "; ".join(parts) + ".", _evidence(scene, *names))
+
+
+def _undelivered(scene: Scene) -> list[str]:
+    """What became of no segment, as a clause; what the kernel had taken counts as written in the record."""
+    queued, unsent = scene.queue_bytes, scene.number("unsent")
+    ours = f"{size(queued)} of replies never left our queue"
+    if not unsent:
+        return [ours] if queued else []
+    if not queued:
+        return [f"{size(unsent)} of replies that the kernel had were never sent"]
+    return [f"{ours}, and {size(unsent)} of what the kernel had were never sent"]
 
 
 def _loop_late(scene: Scene) -> Verdict | None:
@@ -150,7 +160,20 @@ def _loop_late(scene: Scene) -> Verdict | None:
 
 def _is_held(scene: Scene) -> bool:
     """Whether the peer keeps us from reading on: a model without a poller reads nothing while a reply waits."""
-    return scene.state == "blocked" and _peer_not_reading(scene) is not None
+    return scene.state == "blocked" and (_silence(scene) or _peer_not_reading(scene)) is not None
+
+
+def _silence(scene: Scene) -> Verdict | None:
+    probes = scene.number("probes")
+    if not scene.window_closed or probes < _UNANSWERED:
+        return None
+    heard = scene.number("last_ack_recv") / 1000
+    sentence = (
+        f"The network or the peer's machine is silent: nothing was heard of it for {span(heard)}. "
+        f"Its window was closed then, and {probes} probes of it have had no answer; "
+        f"{size(scene.in_kernel)} wait in the kernel."
+    )
+    return Verdict("network", sentence, _evidence(scene, "probes", "last_ack_recv", "snd_wnd", "unsent", "in_flight"))
 
 
 def _peer_not_reading(scene: Scene) -> Verdict | None:
@@ -270,6 +293,7 @@ def _idle(scene: Scene) -> Verdict | None:
 _RULES: Final[tuple[Callable[[Scene], Verdict | None], ...]] = (
     _closed,
     _loop_late,
+    _silence,
     _peer_not_reading,
     _network,
     _policy,

@@ -5,7 +5,7 @@ Deterministic but for time: how much is sent, and in how many pieces, does not d
 
 from typing import Final
 
-from core.zoo.pen import Pen
+from core.zoo.pen import MOST_BYTES, Pen
 
 MESSAGE: Final = 64
 BURST: Final = 16 * 1024 * 1024
@@ -29,13 +29,14 @@ def never_reads(pen: Pen) -> None:
 
 
 def reads_slowly(pen: Pen) -> None:
-    """As above, but takes a byte a second."""
+    """As above, but takes a byte a second, and offers what a slow server did not take before."""
     clients = pen.connect(pen.count)
     pen.fill(clients)
     pen.stage("reading a byte a second")
     while True:
         for one in clients:
             one.pull(1)
+            one.push(MOST_BYTES - one.sent)
         pen.wait(1.0)
         if pen.over:
             return
@@ -108,6 +109,7 @@ def tiny_window(pen: Pen) -> None:
     while not pen.over:
         for one in clients:
             one.pull(_SIP)
+            one.push(MOST_BYTES - one.sent)
         pen.wait(_SIP_EVERY_S)
 
 

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from core.zoo.signature import Signature
 
+T = TypeVar("T")
 Row = dict[str, Any]
 
 _REFUSALS: Final = ("limit", "select_limit")
@@ -20,12 +21,19 @@ class Trace:
     sums: dict[str, Any]
     conn: int = 0
     rows: list[Row] = field(default_factory=list)
-    states: set[str] = field(default_factory=set)
-    verdicts: set[str] = field(default_factory=set)
+    states: tuple[str, ...] = ()
+    """Those that were seen, the latest last; replaced as one, as others read it."""
+    verdicts: tuple[str, ...] = ()
     sentence: str = ""
     """The last verdict's."""
     refused: str = ""
     """Why it was not accepted."""
+
+    def see(self, state: str, verdict: str, sentence: str) -> None:
+        """Take in what the dashboard says of it now."""
+        self.states = latest_last((*self.states, state))
+        self.verdicts = latest_last((*self.verdicts, verdict))
+        self.sentence = sentence
 
     def total(self, name: str) -> int:
         """Sum of a column."""
@@ -136,24 +144,28 @@ def _seen(
     name: str,
     wanted: tuple[str, ...],
     traces: Sequence[Trace],
-    seen_of: Callable[[Trace], set[str]],
+    seen_of: Callable[[Trace], tuple[str, ...]],
     signature: Signature,
     watched: bool,
 ) -> Expectation:
     text = " or ".join(wanted)
     if not watched:
         return Expectation(name, text, None, "not looked at: that takes the dashboard")
-    looked = [trace for trace in traces if seen_of(trace)]
-    met = _enough(signature, looked, lambda trace: not seen_of(trace).isdisjoint(wanted))
-    seen = {one for trace in looked for one in seen_of(trace)}
-    if "closed" not in wanted:
-        seen.discard("closed")  # what becomes of them all is told by other lines
-    return Expectation(name, text, met, _list(seen) or "never listed")
+    # What becomes of them all is told by other lines; one that was listed only after its end tells nothing of its life.
+    beside = set() if "closed" in wanted else {"closed"}
+    looked = [seen for trace in traces if (seen := set(seen_of(trace)) - beside)]
+    met = _enough(signature, looked, lambda seen: not seen.isdisjoint(wanted))
+    return Expectation(name, text, met, _list(set().union(*looked)) or "never listed")
 
 
-def _enough(signature: Signature, traces: Sequence[Trace], good: Callable[[Trace], bool]) -> bool:
+def _enough(signature: Signature, those: Sequence[T], good: Callable[[T], bool]) -> bool:
     """Whether as many as should be are good; of none at all none is."""
-    return bool(traces) and (any if signature.at_least_one else all)(good(trace) for trace in traces)
+    return bool(those) and (any if signature.at_least_one else all)(good(one) for one in those)
+
+
+def latest_last(names: Sequence[str]) -> tuple[str, ...]:
+    """Each once, where it stands last."""
+    return tuple(dict.fromkeys(reversed(names)))[::-1]
 
 
 def _list(names: Iterable[str]) -> str:

@@ -51,10 +51,7 @@ class Keeper:
         claim = self._orders.claim(f"the zoo's {animal.name}", planned[1])
         try:
             visit = self._begin(animal, host, port, planned, brief)
-            thread = threading.Thread(target=self._see, args=(visit, claim), name="zoo visit", daemon=True)
-            with self._lock:
-                self._visit, self._thread = visit, thread
-            thread.start()
+            self._follow(visit, claim)
         except BaseException:
             claim.release()
             raise
@@ -96,6 +93,16 @@ class Keeper:
         count, seconds = planned
         order = Order(animal=animal, host=host, port=port, count=count, seconds=seconds, brief=brief)
         return Visit(order, Witness(self._desk))
+
+    def _follow(self, visit: Visit, claim: Claim) -> None:
+        thread = threading.Thread(target=self._see, args=(visit, claim), name="zoo visit", daemon=True)
+        with self._lock:
+            try:
+                thread.start()  # it may be one too many for the system
+            except BaseException:
+                visit.abandon()
+                raise
+            self._visit, self._thread = visit, thread
 
     def _see(self, visit: Visit, claim: Claim) -> None:
         """See a visit through, in a thread of its own."""

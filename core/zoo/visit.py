@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from core.zoo.animals import Animal
-from core.zoo.check import Expectation, Trace, check, live
+from core.zoo.check import Expectation, Trace, check, latest_last, live
 from core.zoo.pen import ZooError
 from core.zoo.signature import Expected, expected
 from core.zoo.witness import Witness
@@ -86,6 +86,11 @@ class Visit:
         self._stopped = True
         self._process.kill()
 
+    def abandon(self) -> None:
+        """End one that is never run."""
+        self._end()
+        _of(self._process.stdout).close()
+
     def progress(self) -> Json:
         """How it is doing."""
         order, left = self.order, self.began + self.order.seconds - time.time()
@@ -100,8 +105,9 @@ class Visit:
             "left_s": round(max(0.0, left), 1),
             **told,
             "model": self._witness.model,
-            "states": sorted({state for trace in seen for state in trace.states}),
-            "verdicts": sorted({code for trace in seen for code in trace.verdicts}),
+            # The first one's last, as the sentence is the first one's.
+            "states": latest_last([state for trace in reversed(seen) for state in trace.states]),
+            "verdicts": latest_last([code for trace in reversed(seen) for code in trace.verdicts]),
             "sentence": next((trace.sentence for trace in seen if trace.sentence), ""),
             "conns": [trace.conn for trace in seen if trace.conn],
             "since": self._witness.since,

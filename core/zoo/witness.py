@@ -35,9 +35,7 @@ class Witness:
         for trace in watched:
             item = self._desk.connection(trace.conn) if trace.conn else None
             if item is not None:
-                trace.states.add(item["state"])
-                trace.verdicts.add(item["verdict"]["code"])
-                trace.sentence = item["verdict"]["sentence"]
+                trace.see(item["state"], item["verdict"]["code"], item["verdict"]["sentence"])
 
     def _identify(self, traces: Sequence[Trace]) -> None:
         if not traces:
