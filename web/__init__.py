@@ -49,6 +49,7 @@ def create_app(
     app.register_blueprint(assets.vendor_blueprint(ROOT / "node_modules"))
     app.register_blueprint(api.health_blueprint(monitor))
     app.register_blueprint(api.blueprint(monitor))
+    app.register_blueprint(api.connections_blueprint(monitor))
     app.register_blueprint(api.fields_blueprint(monitor))
     app.register_blueprint(api.downloads_blueprint(monitor, downloads))
     app.register_blueprint(api.orders_blueprint(monitor))

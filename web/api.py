@@ -9,6 +9,7 @@ from web.monitor import Json, Monitor
 from web.parameters import (
     MAX_CONN,
     ConnectionsParameters,
+    CourseParameters,
     DownloadParameters,
     EstimateParameters,
     EventsParameters,
@@ -88,15 +89,6 @@ def blueprint(monitor: Monitor) -> Blueprint:
         parse(NoParameters, request.args)
         return jsonify(monitor.loop())
 
-    @api.get("/api/v1/connections")
-    def connections() -> Response:
-        asked = parse(ConnectionsParameters, request.args)
-        return _at(monitor, asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at))
-
-    @api.get("/api/v1/connections/<int:conn>")
-    def connection(conn: int) -> Response:
-        return _at(monitor, parse(MomentParameters, request.args), lambda at: _known(monitor, conn, at))
-
     @api.get("/api/v1/events")
     def events() -> Response:
         asked = parse(EventsParameters, request.args)
@@ -115,6 +107,28 @@ def blueprint(monitor: Monitor) -> Blueprint:
     def series() -> Response:
         asked = parse(SeriesParameters, request.args)
         return _at(monitor, asked, lambda at: monitor.series(asked.range, at))
+
+    return api
+
+
+def connections_blueprint(monitor: Monitor) -> Blueprint:
+    """The connections: a list, one, its charts."""
+    api = Blueprint("connections", __name__)
+
+    @api.get("/api/v1/connections")
+    def connections() -> Response:
+        asked = parse(ConnectionsParameters, request.args)
+        return _at(monitor, asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at))
+
+    @api.get("/api/v1/connections/<int:conn>")
+    def connection(conn: int) -> Response:
+        return _at(monitor, parse(MomentParameters, request.args), lambda at: _known(monitor, conn, at))
+
+    @api.get("/api/v1/connections/<int:conn>/series")
+    def course(conn: int) -> Response:
+        asked = parse(CourseParameters, request.args)
+        _known(monitor, conn)
+        return _asked(lambda: monitor.course(conn, asked.since, asked.until))
 
     return api
 

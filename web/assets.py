@@ -26,7 +26,7 @@ VENDOR: Final = {
 }
 """Name under /vendor/ and what it is: nothing else of node_modules is served."""
 VENDOR_MAX_AGE_S = 86_400
-_WORTH_IT = 1024
+_WORTH_IT = 512
 _TEXT = ("text/", "application/json", "application/problem+json", "application/javascript", "image/svg+xml")
 _PACKED_FILES = 256
 """More than there are, so that each is packed once."""

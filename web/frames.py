@@ -5,7 +5,8 @@ of a view under way, and what it gets then is the newest state. Equal requests s
 answer in a tick.
 
 Frames come at the steady pace of their view. When something happens of which a view can tell cheaply that it shows it
-(its sign is another one, or it has a source of its own), the next frame comes at once, or QUICK_S after the last.
+(its sign is another one, or it has a source of its own), the next frame comes at once, or QUICK_S after the last that
+came before its time.
 Between such news and the steady frames nothing is looked at.
 """
 
@@ -232,7 +233,7 @@ class Hub:
         """Frames a second that all views together would have at their own pace."""
         with self._lock:
             views = (view for viewer in self._viewers.values() for view in viewer.views.values() if not view.ended)
-            return sum(1 / view.request.period for view in views)
+            return sum(1 / view.request.pace for view in views)
 
     def _silent(self, now: float) -> list[str]:
         with self._lock:
@@ -283,13 +284,16 @@ class Hub:
 
     def _schedule(self, view: _View, now: float, size: int) -> None:
         """When the next frame of a view is due, and when it may come at the soonest; the lock is held."""
+        was_early = view.due > now
         view.due = self._next_due(view, now)
         views = sum(len(viewer.views) for viewer in self._viewers.values())
+        gap = views / MOST_FRAMES_S
+        if was_early:
+            gap = max(QUICK_S * self._stretch, gap)
         is_quick = view.request.quick and size < LARGE
-        gap = max(QUICK_S * self._stretch, views / MOST_FRAMES_S)
         view.soonest = now + gap if is_quick else view.due
 
     def _next_due(self, view: _View, now: float) -> float:
         """The next moment of its steady pace."""
-        period = view.request.period * self._stretch
+        period = view.request.pace * self._stretch
         return (now // period + 1) * period

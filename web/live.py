@@ -41,6 +41,7 @@ from web.travel import Travel
 MAX_MESSAGE_BYTES: Final = 64_000
 MAX_UNREAD: Final = 64
 """Messages waiting for one viewer (its frames are at most one a view)."""
+_ENDED: Final = ("Session is disconnected", "Session not found")
 log = logging.getLogger("echoscope.live")
 
 
@@ -96,7 +97,7 @@ class _Gate:
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
         sock = sockets.socket_of(environ)
         if sock is None or environ.get("HTTP_UPGRADE", "").lower() != "websocket":
-            return self._app(environ, start_response)
+            return self._poll(environ, start_response)
         sockets.give_up_after(sock, SILENCE_S)
         if not sid:
             return self._app(environ, start_response)
@@ -105,6 +106,17 @@ class _Gate:
             return self._app(environ, start_response)
         finally:
             self.upgraded.pop(sid, None)
+
+    def _poll(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """A request without a WebSocket. A message to a session that we have just cut is nobody's failure."""
+        try:
+            return self._app(environ, start_response)
+        except KeyError as error:  # Engine.IO answers 400 to a GET after the end, and forgets to do so for a POST
+            if error.args[0] not in _ENDED:
+                raise
+            content = problems.body(400, "this session has ended: connect anew")
+            start_response("400 Bad Request", [("Content-Type", problems.MEDIA_TYPE)])
+            return [content]
 
 
 def _engine_log() -> logging.Logger:
@@ -135,6 +147,7 @@ class Live:
         self._tails = Tails(monitor)
         self._stopping = False
         self._wake = threading.Event()
+        self._counting = threading.Lock()
         self._io = SocketIO(
             app,
             async_mode="threading",
@@ -234,11 +247,16 @@ class Live:
             raise ConnectionRefusedError("the server is stopping")
         if not self.hub.add(request.sid, self._most):  # type: ignore[attr-defined]
             raise ConnectionRefusedError(f"too many viewers ({self._most}): close another dashboard tab and try again")
-        self._monitor.viewers = len(self.hub)
+        self._count()
 
     def _on_disconnect(self, *_reason: Any) -> None:
         self.hub.remove(request.sid)  # type: ignore[attr-defined]
-        self._monitor.viewers = len(self.hub)
+        self._count()
+
+    def _count(self) -> None:
+        """Of those who come or go at one time, the last has the last word."""
+        with self._counting:
+            self._monitor.viewers = len(self.hub)
 
     def _on_watch(self, *message: Any) -> Json:
         try:
@@ -253,7 +271,7 @@ class Live:
     def _check(self, asked: Watch) -> Take | None:
         """Ask once what will be asked often, so that a bad value is told at once. Events get a place of their own."""
         if not isinstance(asked, WatchLoop | WatchLab) and (asked.at is not None or self._monitor.is_replay):
-            return self._travel.begin(asked).take
+            return self._travel.begin(asked, request.sid).take  # type: ignore[attr-defined]
         match asked:
             case WatchEvents():
                 return self._tails.follow(asked.q, asked.mark).take

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from core.record.events import FIELDS
 from core.watch.kernel import FACTS
@@ -18,7 +19,7 @@ _SCRIPTS: Final = Path(__file__).resolve().parent.parent / "static" / "js"
 def blueprint(monitor: Monitor) -> Blueprint:
     """The routes of the pages; what they show comes by the API and the live updates."""
     pages = Blueprint("pages", __name__)
-    pages.context_processor(lambda: _about(monitor) | {"modules": lambda view: modules_of(_SCRIPTS, view.strip())})
+    pages.app_context_processor(lambda: _about(monitor) | {"modules": lambda view: modules_of(_SCRIPTS, view.strip())})
 
     @pages.get("/")
     def overview() -> str:
@@ -45,6 +46,11 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @pages.get("/lab")
     def lab() -> str:
         return render_template("lab.html")
+
+    @pages.get("/favicon.ico")
+    def icon() -> BaseResponse:
+        """What browsers ask for beside an answer that is no page."""
+        return redirect("/static/img/icon.svg")
 
     return pages
 

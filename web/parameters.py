@@ -8,6 +8,9 @@ from werkzeug.datastructures import MultiDict
 
 from web.problems import ProblemError
 
+BEAT_S = 0.5
+"""A moment that is played goes on in such steps, so that views whose frames come one by one are of the same one."""
+
 MAX_LIMIT = 1000
 MAX_BINS = 500
 MAX_CONN = 2**63 - 1
@@ -113,6 +116,13 @@ class EstimateParameters(Strict):
     until: str | None = None
 
 
+class CourseParameters(Strict):
+    """A range of one connection's charts."""
+
+    since: str | None = None
+    until: str | None = None
+
+
 class SeriesParameters(MomentParameters):
     """A range of the charts' history."""
 
@@ -144,6 +154,11 @@ class _Watch(_Message):
     view: str
 
     @property
+    def pace(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.period
+
+    @property
     def quick(self) -> bool:
         """Whether a frame may come before its time."""
         return False
@@ -154,6 +169,11 @@ class _Past(_Watch):
 
     at: str | None = None
     speed: float | None = Field(None, ge=0.25, le=64)
+
+    @property
+    def pace(self) -> float:
+        """Seconds from one frame to the next: all views that play go on together."""
+        return self.period if self.speed is None else BEAT_S
 
     @model_validator(mode="after")
     def _speed_of_a_moment(self) -> Self:

@@ -5,7 +5,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
@@ -47,10 +47,21 @@ def _respond_http(error: HTTPException) -> Response:
     if request.path.startswith(PROBLEM_PATHS):
         response.data = body(status, detail)
         response.content_type = MEDIA_TYPE
+        return response
+    response.vary.add("Accept")
+    title = f"{status} {HTTPStatus(status).phrase}"
+    if _wants_page():
+        response.data = render_template("problem.html", title=title, detail=detail.rstrip("."))
+        response.content_type = "text/html; charset=utf-8"
     else:
-        response.data = f"{status} {HTTPStatus(status).phrase}: {detail}\n".encode()
+        response.data = f"{title}: {detail}\n".encode()
         response.content_type = "text/plain; charset=utf-8"
     return response
+
+
+def _wants_page() -> bool:
+    """Whether a browser asks for a page; a script, an image and curl take anything, and get a line."""
+    return request.accept_mimetypes.best_match(("text/plain", "text/html")) == "text/html"
 
 
 def _respond_error(error: Exception) -> Response:
@@ -59,7 +70,7 @@ def _respond_error(error: Exception) -> Response:
 
 
 def register(app: Flask) -> None:
-    """Answer every error of `app` as a problem under /api, as a line of text elsewhere."""
+    """Answer every error of `app` as a problem under /api, elsewhere as a page or a line of text."""
     app.register_error_handler(ProblemError, _respond)
     app.register_error_handler(HTTPException, _respond_http)
     app.register_error_handler(Exception, _respond_error)

@@ -1,5 +1,6 @@
 """Views of the past: of one moment, or played from it on. Computed in a thread of their own: a moment takes a while."""
 
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
@@ -8,6 +9,7 @@ from web.encoding import encode
 from web.frames import Last
 from web.monitor import Json, Monitor
 from web.parameters import (
+    BEAT_S,
     PastWatch,
     WatchConnection,
     WatchConnections,
@@ -17,7 +19,30 @@ from web.parameters import (
 )
 
 ROWS: Final = 100
+LAG_S: Final = 3.0
+"""A page asks for another view from the moment of its last frame; within so long that is where the others are."""
 _NS: Final = 1_000_000_000
+
+
+class Reel:
+    """The moment that a viewer's views play: from `start` (ns) on by `speed` seconds a second; None: not at all."""
+
+    def __init__(self, start: int, speed: float | None) -> None:
+        self.speed = speed
+        self._start = start
+        self._latest = start
+        self._began: float | None = None
+
+    def at(self, now: float) -> int:
+        """The moment (ns) at a time of the clock; it begins with the first one that asks."""
+        self._began = now if self._began is None else self._began
+        beats = int((now - self._began) / BEAT_S)
+        self._latest = self._start + int(beats * BEAT_S * (self.speed or 0.0) * _NS)
+        return self._latest
+
+    def plays(self, start: int, speed: float) -> bool:
+        """Whether it is what a view wants that begins there."""
+        return self.speed == speed and 0 <= self._latest - start <= speed * LAG_S * _NS
 
 
 class Travel:
@@ -27,9 +52,10 @@ class Travel:
         self._monitor = monitor
         self._ready = ready
         self._worker = ThreadPoolExecutor(1, "travel")
+        self._reels: weakref.WeakValueDictionary[str, Reel] = weakref.WeakValueDictionary()
 
-    def begin(self, asked: PastWatch) -> "Playback":
-        """The view that is asked for; of the last moment when it names none.
+    def begin(self, asked: PastWatch, viewer: str = "") -> "Playback":
+        """The view that a viewer asks for; of the last moment when it names none.
 
         ValueError for what can't be understood, or a moment that is not held.
         """
@@ -41,7 +67,16 @@ class Travel:
                 self._monitor.map(asked.sort)
             case WatchEvents():
                 self._monitor.tail(asked.q, asked.mark)
-        return Playback(_Answers(self._monitor, asked), start, asked.speed, self._monitor.latest, self._submit)
+        reel = self._reel(viewer, start, asked.speed)
+        return Playback(_Answers(self._monitor, asked), reel, self._monitor.latest, self._submit)
+
+    def _reel(self, viewer: str, start: int, speed: float | None) -> Reel:
+        """All views of a viewer that play have one, so that a page is of one moment."""
+        known = self._reels.get(viewer)
+        if known is not None and speed is not None and known.plays(start, speed):
+            return known
+        reel = self._reels[viewer] = Reel(start, speed)
+        return reel
 
     def stop(self) -> None:
         """Compute nothing more."""
@@ -54,29 +89,25 @@ class Travel:
 
 
 class Playback:
-    """One view: `take` answers each frame once it is there. Its moment goes on by `speed` seconds a second."""
+    """One view: `take` answers each frame once it is there."""
 
     def __init__(
         self,
         answer: Callable[[int], Json],
-        start: int,
-        speed: float | None,
+        reel: Reel,
         latest: Callable[[], int],
         submit: Callable[[Callable[[], str]], Future[str]],
     ) -> None:
         self._answer = answer
-        self._start = start
-        self._speed = speed
+        self._reel = reel
         self._latest = latest
         self._submit = submit
-        self._began: float | None = None
         self._coming: Future[str] | None = None
 
     def take(self, now: float) -> str | None:
         """The next frame's data as JSON, None while it is not there; the last of the view is a Last."""
         if self._coming is None:
-            self._began = now if self._began is None else self._began
-            moment = self._start + int((now - self._began) * (self._speed or 0.0) * _NS)
+            moment = self._reel.at(now)
             self._coming = self._submit(lambda: self._compute(moment))
         if not self._coming.done():
             return None
@@ -89,7 +120,7 @@ class Playback:
             answer = self._answer(min(moment, end))
         except ValueError as error:  # retention may have dropped it since it was asked for
             return Last(encode({"error": str(error), "end": True}))
-        if self._speed is None:
+        if self._reel.speed is None:
             return Last(encode(answer))
         text = encode({**answer, "end": moment >= end})
         return Last(text) if moment >= end else text
