@@ -154,5 +154,6 @@ export function barWords(bins, first, last) {
 export function summary(bins) {
   const times = [bins.since, bins.until].map((at) => stamp(new Date(at).toISOString()));
   const found = bins.whole ? plural(bins.total, "row") : `${plural(bins.total, "row")} so far`;
+  if (times[0] === times[1]) return `${found}, ${times[0]}`;
   return `${found}, ${times.join(" – ")}, ${duration(bins.step / 1000)} a bar`;
 }

@@ -132,8 +132,11 @@ export function createChart(figure, design, listener) {
   /** @type {[number[], ...(number | null)[][]]} */
   let data = [[], ...design.lines.map(() => [])];
   const read = (/** @type {Plot} */ u) => {
-    const index = u.cursor.idx ?? data[0].length - 1;
-    figures.forEach((node, at) => setText(node, design.format(data[at + 1][index] ?? null)));
+    const { idx } = u.cursor;
+    const last = data[0].length - 1;
+    // The first frame of a moment has no rates of its own: then those of the step before it are the latest.
+    const value = (/** @type {(number | null)[]} */ line) => (typeof idx === "number" ? line[idx] : line[last] ?? line[last - 1]) ?? null;
+    figures.forEach((node, at) => setText(node, design.format(value(data[at + 1]))));
     showTime(u, time);
   };
   const time = el("time", { class: "cursor-time", "aria-hidden": "true" });

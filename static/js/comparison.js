@@ -43,7 +43,8 @@ export function linesOf(points, metric, idle, dashed = false) {
 export function numbers(text) {
   const parts = text.split(/[\s,;]+/).filter(Boolean);
   if (!parts.length || !parts.every((part) => /^(0|[1-9]\d{0,6})(\.\d)?k?$/i.test(part))) return null;
-  const found = parts.map((part) => (/k$/i.test(part) ? parseFloat(part) * 1000 : Number(part)));
+  // 16.1 * 1000 is 16100.000000000002: with its one digit a number of thousands is always whole.
+  const found = parts.map((part) => (/k$/i.test(part) ? Math.round(parseFloat(part) * 1000) : Number(part)));
   return found.every(Number.isInteger) ? found : null;
 }
 
@@ -71,17 +72,24 @@ export function range(metric, spread) {
 }
 
 /**
- * How a figure has changed, in words, and whether that is good: nothing when it may be noise.
- * @param {import("./types.js").LabDifference} difference @param {boolean | null} more whether more of it is better
+ * How a figure has changed, in words, with what it was; and whether that is good: nothing when it may be noise.
+ * @param {string} metric @param {import("./types.js").LabDifference} difference @param {boolean | null} more whether more of it is better
  * @returns {{text: string, tone: "better" | "worse" | null}}
  */
-export function changed(difference, more) {
-  if (difference.noise) return { text: "within noise", tone: null };
+export function changed(metric, difference, more) {
+  const before = shown(metric, difference.before.median);
+  if (difference.noise) return { text: `within noise of ${before}`, tone: null };
   if (difference.change === null) return { text: "was 0", tone: null };
   const percent = 100 * difference.change;
-  const text = `${percent > 0 ? "+" : "−"}${Math.abs(percent).toFixed(Math.abs(percent) < 9.95 ? 1 : 0)} %`;
+  const text = `${percent > 0 ? "+" : "−"}${Math.abs(percent).toFixed(Math.abs(percent) < 9.95 ? 1 : 0)} % from ${before}`;
   if (more === null) return { text, tone: null };
   return { text, tone: percent > 0 === more ? "better" : "worse" };
+}
+
+/** How long and how often was measured; of a run that has not come to its end, what was asked for. @param {import("./types.js").LabHead} head */
+export function measured({ order, state }) {
+  const text = `${order.repeats} × ${order.seconds} s`;
+  return state === "done" ? text : `${text} asked for`;
 }
 
 /** Places of labels pushed apart, so that none covers another and none is below the bottom. @param {number[]} wanted ascending @param {number} height @param {number} bottom */

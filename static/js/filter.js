@@ -9,16 +9,25 @@ export function terms(q) {
 /** Leaves out the ends that nobody has to look into. */
 const ABNORMAL = "-reason:peer,shutdown";
 
-/** Which connections a filter asks for: a state, "abnormal" for those that ended abnormally, "" for all that are connected. @param {string} q */
+/** The states of the groups that are more than the state of their name: "blocked" is what the tiles and the map count as such. @type {Record<string, string>} */
+const STATES = { abnormal: "closed", blocked: "blocked,paused" };
+
+/**
+ * Which connections a filter asks for: "" all that are connected, "blocked" those whose replies wait, "abnormal" those
+ * that ended abnormally, else one state; null when it asks for others. @param {string} q
+ */
 export function getGroup(q) {
   const state = getTerm(q, "state");
-  return state === "closed" && terms(q).includes(ABNORMAL) ? "abnormal" : state;
+  if (state === "closed" && terms(q).includes(ABNORMAL)) return "abnormal";
+  if (state.split(",").sort().join() === STATES.blocked) return "blocked";
+  return state in STATES || state.includes(",") ? null : state;
 }
 
 /** The filter asking for another group. @param {string} q @param {string} group */
 export function setGroup(q, group) {
   const others = terms(q).filter((term) => term !== ABNORMAL).join(" ");
-  return group === "abnormal" ? `${setTerm(others, "state", "closed")} ${ABNORMAL}` : setTerm(others, "state", group);
+  const asked = setTerm(others, "state", STATES[group] ?? group);
+  return group === "abnormal" ? `${asked} ${ABNORMAL}` : asked;
 }
 
 /** The value of the term `field:value`, or "" if there is none. @param {string} q @param {string} field */

@@ -35,6 +35,9 @@ const AT_THE_FOCUS = [
 /** @param {EventTarget | null} target */
 const typing = (target) => target instanceof Element && target.matches("input, select, textarea, [contenteditable]");
 
+/** Whether it could be clicked as well. @param {HTMLElement} element */
+const isUsable = (element) => element.checkVisibility() && !element.matches(":disabled");
+
 /** The elements of the page that have a key. @returns {HTMLElement[]} */
 const marked = () => Array.from(document.querySelectorAll("[data-hotkey]"));
 
@@ -56,7 +59,7 @@ export function mountKeys(help, toggle) {
 
 /** @param {string} key @returns {(() => void) | undefined} */
 function actionOf(key) {
-  const element = marked().find(({ dataset }) => dataset.hotkey === key);
+  const element = marked().find((one) => one.dataset.hotkey === key && isUsable(one));
   if (element) return () => (typing(element) ? element.focus() : element.click());
   return [...ofView, ...EVERYWHERE].find((one) => one.key === key)?.act;
 }

@@ -7,21 +7,24 @@ import { timeOf } from "./time.js";
 
 /**
  * @typedef {import("./types.js").EventRow} Row @typedef {import("./bins.js").Bins} Bins @typedef {import("./range.js").Edges} Edges
- * @typedef {{rows: Row[], times: number[], bins: Bins | null, missing: "" | "echo" | "all", before: Row | null, total: number}} Life
- *   `rows`: oldest first, with their `times` in milliseconds; `missing`: which of them are only counted, in `bins`; `before`: the last row before them all
+ * @typedef {{rows: Row[], times: number[], bins: Bins | null, missing: "" | "echo" | "all", before: Row | null, paused: boolean, total: number}} Life
+ *   `rows`: oldest first, with their `times` in milliseconds; `missing`: which of them are only counted, in `bins`; `before`: the last row before them all;
+ *   `paused`: reading was, before them all
  * @typedef {{ins: Float64Array, outs: Float64Array, queue: Float64Array, top: number, full: [number, number][], paused: [number, number][],
  *   marks: {x: number, letter: string, kind: string}[]}} Layout `ins`, `outs`: events in each column; `queue`: most bytes in each; pairs: columns from and to
  */
 
 const IN = new Set(["echo", "read"]);
+/** What begins or ends a pause of reading. */
+export const PAUSES = new Set(["pause", "resume", "close"]);
 const OUT = new Set(["echo", "write", "not_full"]);
 /** @type {Record<string, string>} */
 const LETTERS = { open: "O", eof: "E", close: "C" };
 
-/** @param {Row[]} rows in any order @param {Bins | null} bins @param {Life["missing"]} missing @param {Row | null} before @param {number} total @returns {Life} */
-export function lifeOf(rows, bins, missing, before, total) {
+/** @param {Row[]} rows in any order @param {Omit<Life, "rows" | "times">} rest @returns {Life} */
+export function lifeOf(rows, rest) {
   const sorted = rows.map((row) => ({ row, at: timeOf(row.time) })).sort((a, b) => a.at - b.at || a.row.seq - b.row.seq);
-  return { rows: sorted.map(({ row }) => row), times: sorted.map(({ at }) => at), bins, missing, before, total };
+  return { rows: sorted.map(({ row }) => row), times: sorted.map(({ at }) => at), ...rest };
 }
 
 /** Until when all of it is known, in milliseconds. @param {Life} life */
@@ -67,9 +70,17 @@ export function layout(life, edges, width) {
   return {
     ins, outs, queue, top: queue.reduce((most, value) => Math.max(most, value), 0),
     full: spansOf(within, "full", "not_full", (num(before?.queue_bytes) ?? 0) > 0, width),
-    paused: spansOf(within, "pause", "resume", before?.kind === "pause", width),
+    paused: spansOf(within, "pause", "resume", wasPaused(life, first), width),
     marks: within.filter(({ row }) => row.kind in LETTERS).map(({ row, x }) => ({ x, letter: LETTERS[row.kind], kind: row.kind })),
   };
+}
+
+/** Whether reading was paused before a row. @param {Life} life @param {number} first its index */
+function wasPaused({ rows, paused }, first) {
+  for (let at = first - 1; at >= 0; at -= 1) {
+    if (PAUSES.has(rows[at].kind)) return rows[at].kind === "pause";
+  }
+  return paused;
 }
 
 /** What is only counted goes evenly over the columns of its bar. @param {Bins} bins @param {string} missing @param {{ins: Float64Array, outs: Float64Array}} lanes @param {(at: number) => number} column */
@@ -79,9 +90,9 @@ function addBins(bins, missing, { ins, outs }, column) {
     if (missing === "echo" && kind !== "echo") continue;
     for (let bar = 0; bar < bars; bar += 1) {
       if (!counts[bar]) continue;
-      const from = Math.max(0, Math.floor(column(bins.since + bar * bins.step)));
-      const to = Math.min(ins.length, Math.max(from + 1, Math.floor(column(bins.since + (bar + 1) * bins.step))));
-      for (let at = from; at < to; at += 1) {
+      const from = Math.floor(column(bins.since + bar * bins.step));
+      const to = Math.max(from + 1, Math.floor(column(bins.since + (bar + 1) * bins.step)));
+      for (let at = Math.max(0, from); at < Math.min(ins.length, to); at += 1) {
         if (IN.has(kind)) ins[at] += counts[bar] / (to - from);
         if (OUT.has(kind)) outs[at] += counts[bar] / (to - from);
       }
@@ -132,7 +143,8 @@ export function nearest(life, at, most) {
 /** The row before or after the one that is read out; the last or the first where none is. @param {Life} life @param {Edges} edges @param {{row: Row | null, at: number} | null} from @param {number} step -1 or 1 */
 export function neighbour(life, edges, from, step) {
   const [first, last] = [lowerBound(life.times, edges.since), lowerBound(life.times, edges.until + 1e-6) - 1];
-  const known = from?.row ? life.rows.indexOf(from.row) : -1;
+  // The rows may have been read anew meanwhile.
+  const known = life.rows.findIndex(({ worker, seq }) => worker === from?.row?.worker && seq === from.row.seq);
   const beside = from ? lowerBound(life.times, from.at) - (step < 0 ? 1 : 0) : step < 0 ? last : first;
   const index = known >= 0 ? known + step : beside;
   return index >= first && index <= last ? index : null;

@@ -48,11 +48,7 @@ async function start() {
   const help = /** @type {HTMLDialogElement} */ (document.getElementById("help"));
   mountKeys(help, /** @type {HTMLInputElement} */ (help.querySelector("[data-keys-switch]")));
   for (const update of [mountLook(document.body), mountStatus(document), mountTab()]) store.subscribe(update);
-  const jumped = () => {
-    wire.again();
-    app.anew();
-  };
-  store.subscribe(mountScrubber(/** @type {HTMLElement} */ (document.getElementById("scrubber")), app, jumped));
+  store.subscribe(mountScrubber(/** @type {HTMLElement} */ (document.getElementById("scrubber")), app, app.anew));
   wire.watch("overview");
   store.subscribe(mount(/** @type {HTMLElement} */ (document.getElementById("main")), app));
   setInterval(() => store.dispatch({ type: "tick", now: Date.now() }), TICK_MS);

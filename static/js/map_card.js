@@ -54,27 +54,32 @@ function legend(parts, { total, states }) {
 function identify(parts, app, sort) {
   /** @type {number | null} */
   let place = null;
+  /** Who stands in a place changes: what is opened is what was named. @type {{place: number, conn: number} | null} */
+  let named = null;
   const ask = async (/** @type {number} */ offset) => (await app.get("connections", { sort: sort(), offset, limit: 1 })).items[0];
   const look = debounce(async () => {
     const asked = place;
     if (asked === null) return;
     try {
       const item = await ask(asked);
-      if (asked === place) setText(parts.mapWho, item ? `#${item.conn} · ${item.peer} · ${complaint(item)} · idle for ${format.duration(item.idle_s)}` : "");
+      if (asked !== place) return;
+      named = item ? { place: asked, conn: item.conn } : null;
+      setText(parts.mapWho, item ? `#${item.conn} · ${item.peer} · ${complaint(item)} · idle for ${format.duration(item.idle_s)}` : "");
     } catch (error) {
-      setText(parts.mapWho, /** @type {Error} */ (error).message);
+      if (asked === place) setText(parts.mapWho, /** @type {Error} */ (error).message);
     }
   }, ASK_MS);
   return {
     point: (/** @type {number | null} */ index) => {
       place = index;
+      named = null;
       if (index === null) setText(parts.mapWho, "");
       else look();
     },
     open: async (/** @type {number} */ index) => {
       try {
-        const item = await ask(index);
-        if (item) app.open(`/connections/${item.conn}`);
+        const conn = named?.place === index ? named.conn : (await ask(index))?.conn;
+        if (conn !== undefined) app.open(`/connections/${conn}`);
       } catch (error) {
         setText(parts.mapWho, /** @type {Error} */ (error).message);
       }

@@ -111,11 +111,13 @@ export function strideOf(key, shift) {
 }
 
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const dayOfYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
-/** Local date and time to a tenth of a second: `12 Nov 14:22:05.3`. @param {number} at milliseconds */
+/** Local date and time to a tenth of a second: `12 Nov 14:22:05.3`; with its year where it is another one. @param {number} at milliseconds */
 export function momentWords(at) {
   const date = new Date(at);
+  const isThisYear = date.getFullYear() === new Date().getFullYear();
   const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
   const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
-  return `${day.format(date)} ${time}.${Math.floor(date.getMilliseconds() / 100)}`;
+  return `${(isThisYear ? day : dayOfYear).format(date)} ${time}.${Math.floor(date.getMilliseconds() / 100)}`;
 }

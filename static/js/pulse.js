@@ -1,5 +1,5 @@
 // @ts-check
-/** One connection's charts: its rows in the log first, then what the live frames say. Pure. */
+/** One connection's charts: what the log says first, its latest rows, then what the live frames say. Pure. */
 
 import { num, toMillis } from "./format.js";
 
@@ -34,6 +34,36 @@ export function fromRows(rows) {
     flow.bytes_out[index] = (flow.bytes_out[index] ?? 0) + (num(row.bytes_out) ?? 0);
   }
   return pulse;
+}
+
+/** From when on the charts show a connection. @param {Pick<ConnectionItem, "opened" | "closed">} item @param {number} now seconds */
+export function beginOf(item, now) {
+  const end = item.closed ? seconds(item.closed) : now;
+  return Math.max(seconds(item.opened), end - WINDOW);
+}
+
+/** Whether rows tell all since then. @param {EventRow[]} rows oldest first @param {number} begin seconds */
+export const reaches = (rows, begin) => rows.length > 0 && (rows[0].kind === "open" || seconds(rows[0].time) <= begin);
+
+/** The charts with what the log says of the time before them. @param {Pulse} pulse @param {import("./types.js").CourseAnswer} course @returns {Pulse} */
+export function preceded({ queue, flow, last }, course) {
+  const before = (/** @type {number | undefined} */ first) => {
+    const end = course.time.findIndex((time) => time + course.step > (first ?? Infinity));
+    return end < 0 ? course.time.length : end;
+  };
+  const [waited, flowed] = [before(queue.time[0]), before(flow.time[0] ?? queue.time[0])];
+  return {
+    queue: {
+      time: [...course.time.slice(0, waited).map((time) => time + course.step), ...queue.time],
+      queue_bytes: [...course.queue_bytes.slice(0, waited), ...queue.queue_bytes],
+    },
+    flow: {
+      time: [...course.time.slice(0, flowed), ...flow.time],
+      bytes_in: [...course.bytes_in_per_s.slice(0, flowed), ...flow.bytes_in],
+      bytes_out: [...course.bytes_out_per_s.slice(0, flowed), ...flow.bytes_out],
+    },
+    last,
+  };
 }
 
 /** The seconds to add, at most the silent ones around a long pause. @param {number | undefined} last @param {number} second */

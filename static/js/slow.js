@@ -43,6 +43,13 @@ function overNow(entry, items, now) {
   return { ...entry, over: entry.over ?? { at: now, how } };
 }
 
+/**
+ * Whether what is shown was left for another moment: what was slow there is not over, and not known here.
+ * @param {number | null} before @param {number | null} at moments of two frames in milliseconds, of which digits may have been cut off; null: live
+ * @param {boolean} playing then one moment leads to the other
+ */
+export const isElsewhere = (before, at, playing) => !playing && (before === null || at === null ? before !== at : Math.abs(at - before) > 1);
+
 /** What the server said became of one that was no longer in its list. @param {Entry[]} entries @param {number} conn @param {string} how @returns {Entry[]} */
 export const settled = (entries, conn, how) =>
   entries.map((entry) => (entry.item.conn === conn && entry.over ? { ...entry, over: { ...entry.over, how } } : entry));

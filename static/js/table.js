@@ -33,6 +33,7 @@ export function createTable(table, options) {
   /** @type {Row[]} */
   let latest = [];
   let waiting = false;
+  let other = false;
 
   const fill = (/** @type {Shown} */ { tr, cells }, /** @type {Row} */ row) => {
     const mark = options.mark?.(row) ?? "";
@@ -63,6 +64,7 @@ export function createTable(table, options) {
       else body.insertBefore(item.tr, next);
     }
     setWaiting(false);
+    hold.check();
   };
   const patch = () => {
     const wanted = new Map(latest.map((row) => [key(row), row]));
@@ -86,13 +88,16 @@ export function createTable(table, options) {
     /** @param {Row[]} rows */
     update: (rows) => {
       latest = rows;
-      if (freeze && hold.held() && shown.size > 0) patch();
+      if (freeze && !other && hold.held() && shown.size > 0) patch();
       else arrange();
+      other = false;
     },
     /** Take the waiting order now. */
     release: arrange,
-    /** Show other rows at once, held or not. */
-    reset: hold.reset,
+    /** The next rows are others: they are shown at once, and held from then on where the pointer rests on them. */
+    reset: () => {
+      other = true;
+    },
   };
 }
 
@@ -129,10 +134,8 @@ function watchReader(body, changed) {
   });
   return {
     held,
-    reset: () => {
-      pointer = false;
-      focus = false;
-    },
+    /** A row that had the focus may be gone without a word. */
+    check: () => set(() => (focus = body.contains(document.activeElement))),
   };
 }
 

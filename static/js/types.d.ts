@@ -352,6 +352,16 @@ export interface SeriesAnswer {
   at?: Time;
 }
 
+/** The charts of one connection: steps from the oldest on, null where nothing is known. */
+export interface CourseAnswer {
+  step: number;
+  time: number[];
+  queue_bytes: (number | null)[];
+  bytes_in_per_s: (number | null)[];
+  bytes_out_per_s: (number | null)[];
+  is_whole: boolean;
+}
+
 /** A value that a filter may name, and what it stands for. */
 export interface FieldValue {
   value: string;
@@ -664,6 +674,8 @@ export type Answer<Path extends string> = Path extends keyof Answers
     ? LabComparison
     : Path extends `lab/runs/${string}`
     ? LabRun
+    : Path extends `connections/${string}/series`
+    ? CourseAnswer
     : Path extends `connections/${string}`
       ? ConnectionDetail
       : unknown;

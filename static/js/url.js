@@ -36,16 +36,52 @@ export function build(params, defaults, search = "") {
   return text === "" ? "" : `?${text}`;
 }
 
+/** The query string as the page wrote it last; an entry of the history that one goes back to is older. */
+let written = "";
+let isListening = false;
+/** @type {((popped: string) => void)[]} */
+const returns = [];
+
+/** @param {string} search @param {boolean} [isStep] */
+function write(search, isStep = false) {
+  written = search;
+  if (isStep) history.pushState(null, "", location.pathname + search);
+  else history.replaceState(null, "", location.pathname + search);
+}
+
+/** What no one returns to stays as the page shows it. @param {string} popped */
+function returnTo(popped) {
+  write(written);
+  for (const one of returns) one(popped);
+}
+
+function listen() {
+  isListening = true;
+  written = location.search;
+  // A link to a part of the page comes here too, with nothing changed.
+  addEventListener("popstate", () => location.search !== written && returnTo(location.search));
+}
+
 /**
  * Parameters kept in the address bar; those of others stay.
  * @template {Record<string, string | number>} T
  * @param {T} defaults
  */
 export function addressBar(defaults) {
+  if (!isListening) listen();
   return {
     /** @returns {T} */
     read: () => parse(location.search, defaults),
-    /** @param {T} params */
-    write: (params) => history.replaceState(null, "", location.pathname + build(params, defaults, location.search)),
+    /** @param {T} params @param {boolean} [isStep] whether the browser's Back undoes it */
+    write: (params, isStep) => write(build(params, defaults, location.search), isStep),
+    /** What to do when the browser goes back or forward to other values of these; those of others do not go with them. @param {(params: T) => void} apply */
+    onReturn: (apply) => {
+      returns.push((popped) => {
+        const params = parse(popped, defaults);
+        const isOther = build(params, defaults) !== build(parse(written, defaults), defaults);
+        write(build(params, defaults, written));
+        if (isOther) apply(params);
+      });
+    },
   };
 }

@@ -20,9 +20,9 @@ const OPTIONS = {
  * @typedef {import("./link.js").Link["phase"]} Phase
  * @typedef {import("socket.io-client").Socket} Socket
  * @typedef {{wanted: object, sent: object | null, good: object | null, deaf: boolean, changing: boolean,
- *   answered: boolean, over: boolean, broken: boolean, n: number, told: (error: string) => void}} Watch
+ *   answered: boolean, over: boolean, broken: boolean, other: boolean, n: number, told: (error: string) => void}} Watch
  *   `n`: the number of the last frame; `answered`: the server has said that it watches; `over`: no one wants it any more;
- *   `broken`: its last frame could not be read
+ *   `broken`: its last frame could not be read; `other`: what is shown answers another question than the one that is asked next
  * @typedef {{watch: (view: string, params?: object) => Promise<string>, unwatch: (view: string) => void, again: () => void,
  *   onReconnect: (task: () => void) => void}} Wire `watch` resolves to the server's error, "" for none
  */
@@ -44,11 +44,10 @@ export function connect(store, common) {
   socket.on("connect", () => {
     link("live");
     connections += 1;
+    // The server knows nothing of what was watched over the old link: first of all, so that nothing is ended that has not begun.
+    for (const watch of watches.values()) watch.sent = null;
     if (connections > 1) for (const task of reconnected) task();
-    for (const [view, watch] of watches) {
-      watch.sent = null;
-      bring(view, watch);
-    }
+    for (const [view, watch] of watches) bring(view, watch);
   });
   socket.on("frame", (/** @type {Frame | null | undefined} */ frame, acknowledge = () => undefined) => {
     const watch = watches.get(frame?.view ?? "");
@@ -61,6 +60,7 @@ export function connect(store, common) {
       const watch = watches.get(view) ?? newWatch(params);
       watches.set(view, watch);
       watch.wanted = params;
+      watch.other ||= !socket.connected && watch.n > 0;
       return new Promise((resolve) => {
         watch.told = resolve;
         bring(view, watch);
@@ -76,6 +76,7 @@ export function connect(store, common) {
     again: () => {
       for (const [view, watch] of watches) {
         watch.wanted = { ...watch.wanted };
+        watch.other ||= !socket.connected && watch.n > 0;
         bring(view, watch);
       }
     },
@@ -85,7 +86,7 @@ export function connect(store, common) {
 
 /** @param {object} wanted @returns {Watch} */
 const newWatch = (wanted) => ({
-  wanted, sent: null, good: null, deaf: false, changing: false, answered: false, over: false, broken: false, n: 0, told: () => undefined,
+  wanted, sent: null, good: null, deaf: false, changing: false, answered: false, over: false, broken: false, other: false, n: 0, told: () => undefined,
 });
 
 /**
@@ -127,11 +128,12 @@ async function change({ socket, store, common }, view, watch) {
     while (!watch.over && watch.wanted !== watch.sent) {
       const { wanted, told } = watch;
       if (watch.sent) {
-        watch.deaf = true;
+        watch.deaf = watch.other = true;
         await ask("unwatch");
         if (watch.over) return;
-        store.dispatch({ type: "restart", view });
       }
+      if (watch.other) store.dispatch({ type: "restart", view });
+      watch.other = false;
       Object.assign(watch, { deaf: false, sent: wanted, answered: false, n: 0 });
       const answer = await ask("watch", { ...wanted, ...common(view) });
       watch.answered = true;

@@ -15,12 +15,14 @@ import { bytes, duration, plural } from "./format.js";
 export const ASK_MS = { out: 500, idle: 4000 };
 
 const PAGES = /** @type {Record<string, [string, string]>} */ ({
-  overview: ["Overview", "/"], connections: ["Connections", "/connections"], connection: ["its own page", "/connections"],
+  overview: ["Overview", "/"], connections: ["Connections", "/connections"], connection: ["Connections", "/connections"],
   events: ["Events", "/events"], loop: ["Loop", "/loop"],
 });
 
-/** The page on which to watch an animal. @param {string} page @returns {Link} */
-export function pageLink(page) {
+/** The page on which to watch an animal: where that is a connection's, the list until there is one. @param {Pick<ZooAnimal, "page" | "expects">} animal @param {number} [conn] @returns {Link} */
+export function pageLink({ page, expects }, conn) {
+  if (page === "connection" && conn) return { text: "its own page", path: `/connections/${conn}` };
+  if (page === "connection" && expects.states.includes("blocked")) return { text: "the blocked connections", path: "/connections?q=state:blocked,paused" };
   const [text, path] = PAGES[page] ?? [page, "/"];
   return { text, path };
 }
@@ -35,10 +37,10 @@ export function watchLinks(running) {
 /** Where what an animal left behind is told. @param {ZooResult} result @returns {Link[]} */
 export function resultLinks(result) {
   if (!result.q) return [];
-  const first = result.connections[0];
-  const one = result.connections.length === 1 && first.conn ? [{ text: "its post-mortem", path: `/connections/${first.conn}` }] : [];
+  const first = result.connections[0]?.conn;
+  const text = result.connections.length === 1 ? "its post-mortem" : "post-mortem of its first connection";
   return [
-    ...one,
+    ...(first ? [{ text, path: `/connections/${first}` }] : []),
     { text: "its connections", path: `/connections?${query({ q: result.q })}` },
     { text: "its events", path: `/events?${query({ q: result.q, since: result.since })}` },
   ];

@@ -46,10 +46,14 @@ export function panned({ from, to }, share, now) {
   return { from: from + by, to: to + by };
 }
 
-/** What to ask the server for its history. @param {Zoom} zoom @param {number} latest the newest time that the page knows of, in seconds @returns {{range: number, at?: string}} */
-export function question({ from, to }, latest) {
+/**
+ * What to ask the server for its history.
+ * @param {Zoom} zoom @param {number} since where the log begins, in seconds @param {number} latest the newest time that the page knows of, in seconds
+ * @returns {{range: number, at?: string}}
+ */
+export function question({ from, to }, since, latest) {
   // A step more at both ends, so that lines go from edge to edge.
-  const end = Math.min(to + 1, Math.floor(latest));
+  const end = Math.max(Math.ceil(since), Math.min(to + 1, Math.floor(latest)));
   const range = Math.min(ASKED[1], Math.max(ASKED[0], end - from + 1));
   return end < latest ? { range, at: iso(end) } : { range };
 }

@@ -6,26 +6,22 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 from warm import Nursery
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DEADLINE_MS = 15_000
+from tests.browser.chromium import FLAGS
+
+DEADLINE_MS = 45_000
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 OpenPage = Callable[..., Page]
+
+expect.set_options(timeout=DEADLINE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +117,7 @@ class Client:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(10)
+        self.socket.settimeout(DEADLINE_MS / 1000)
         self.socket.connect(address)
 
     def echo(self, message: bytes) -> bytes:
@@ -132,14 +128,15 @@ class Client:
             reply += self.socket.recv(65536)
         return reply
 
-    def flood(self) -> None:
-        """Send until the server takes no more, reading nothing."""
-        self.socket.settimeout(0.3)
-        try:
-            while True:
-                self.socket.sendall(b"f" * 65536)
-        except TimeoutError:
-            self.socket.settimeout(10)
+    def flood(self, server: Any) -> None:
+        """Send until the server has stopped reading, reading nothing."""
+        peer = "{}:{}".format(*self.socket.getsockname())
+        self.socket.settimeout(0.1)
+        while not server.json("/api/v1/connections", q=f"state:paused peer:{peer}")["matched"]:
+            with suppress(TimeoutError):
+                while True:
+                    self.socket.sendall(b"f" * 65536)
+        self.socket.settimeout(DEADLINE_MS / 1000)
 
 
 @pytest.fixture

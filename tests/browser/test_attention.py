@@ -24,7 +24,7 @@ def test_nothing_is_said_to_wait_with_the_limit(server: Any, open_page: Any, con
 
 def test_a_slow_client_has_a_verdict_and_when_it_is_gone_its_end(server: Any, open_page: Any, connect: Any) -> None:
     client = connect(server.echo, receive_buffer=4096)
-    client.flood()
+    client.flood(server)
     page = open_page(server.url)
     limit(page, "0.5", "64.0 KiB")
     item = page.locator(ITEMS)
@@ -45,3 +45,33 @@ def test_the_limits_are_kept_and_an_address_with_others_counts(server: Any, open
     page.goto(server.url + "/?slow=60,65536")
     expect(page.get_by_label("Listed from so long a wait on")).to_have_value("60")
     expect(page.get_by_label("Listed from so large a queue on")).to_have_value("65536")
+
+
+def test_the_list_goes_on_while_one_of_its_links_has_the_focus(server: Any, open_page: Any, connect: Any) -> None:
+    clients = [connect(server.echo, receive_buffer=4096) for _ in range(2)]
+    clients[0].flood(server)
+    page = open_page(server.url)
+    limit(page, "0.5", "64.0 KiB")
+    link = page.locator(ITEMS).get_by_role("link", name="#1", exact=True)
+    link.focus()
+    clients[1].flood(server)
+    expect(page.locator(ITEMS)).to_have_count(2)
+    expect(link).to_be_focused()
+    clients[0].socket.close()
+    expect(page.locator(ITEMS).last).to_contain_text("closed: reset")
+    expect(page.locator(ITEMS)).to_contain_text(["#2", "#1"])
+    expect(link).to_be_focused()
+
+
+def test_a_jump_into_the_past_takes_nothing_of_the_present_along(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo, receive_buffer=4096).flood(server)
+    page = open_page(server.url)
+    limit(page, "0.5", "64.0 KiB")
+    expect(page.locator(ITEMS)).to_have_count(1)
+    slider = page.get_by_role("slider", name="Moment shown")
+    expect(slider).to_be_enabled()
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".tile [data-ref=open]")).to_have_text("0")
+    expect(page.locator(ITEMS)).to_have_count(0)
+    expect(page.locator("[data-ref=calm]")).to_be_visible()

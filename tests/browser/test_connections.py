@@ -3,8 +3,10 @@
 import json
 import socket
 import struct
+import time
 from typing import Any
 
+from conftest import wait_until
 from playwright.sync_api import expect
 
 
@@ -23,6 +25,33 @@ def test_filter_sort_and_counts_are_the_servers(server: Any, open_page: Any, con
     expect(page.locator("tbody tr")).to_have_count(3)
 
 
+def test_the_focus_is_not_lost_on_the_last_page(server: Any, open_page: Any, connect: Any) -> None:
+    for _ in range(51):
+        connect(server.echo).echo(b"x")
+    page = open_page(server.url + "/connections?size=50")
+    expect(page.get_by_role("button", name="Last page")).to_be_enabled()
+    page.get_by_role("button", name="Last page").press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.get_by_role("button", name="Last page")).to_be_disabled()
+    expect(page.locator("[data-ref=page]")).to_be_focused()
+
+
+def test_rows_of_another_filter_are_held_where_the_pointer_rests_on_them(
+    server: Any, open_page: Any, connect: Any
+) -> None:
+    for number in range(3):
+        connect(server.echo).echo(b"x" * (100 * (number + 1)))
+    page = open_page(server.url + "/connections?sort=conn")
+    held, rows = page.locator("[data-ref=held]"), page.locator("tbody tr")
+    rows.nth(0).hover()
+    expect(held).to_be_visible()
+    page.locator("#q").press_sequentially("bytes_in>=200")
+    expect(rows).to_have_count(2)
+    expect(held).to_be_visible()
+    page.mouse.move(5, 5)
+    expect(held).to_be_hidden()
+
+
 def test_a_bad_filter_is_explained_and_keeps_what_was_typed(server: Any, open_page: Any, connect: Any) -> None:
     connect(server.echo).echo(b"x")
     page = open_page(server.url + "/connections")
@@ -39,6 +68,32 @@ def test_a_bad_filter_is_explained_and_keeps_what_was_typed(server: Any, open_pa
     expect(page.get_by_text("Nothing matches this filter.")).to_be_visible()
     page.get_by_role("button", name="Clear the filter").click()
     expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_a_link_with_a_bad_filter_claims_no_rows(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"x")
+    page = open_page(server.url + "/connections?q=foo:bar")
+    expect(page.locator("#filter-error")).to_contain_text("Filter not applied:")
+    expect(page.locator("#filter-error")).not_to_contain_text("last filter that worked")
+    expect(page.get_by_text("No rows yet: this filter cannot be applied.")).to_be_visible()
+    for control in page.locator(".pager button, [data-ref=page]").all():
+        expect(control).to_be_disabled()
+    page.get_by_role("button", name="Clear the filter").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("[data-ref=nothing]")).to_be_hidden()
+    expect(page.locator("[data-ref=page]")).to_be_disabled()
+
+
+def test_a_link_with_an_unknown_order_has_the_usual_one_and_says_so(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"x")
+    page = open_page(server.url + "/connections?sort=nonsense")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    note = page.locator("#filter-error")
+    expect(note).to_have_text("There is no order “nonsense”: the rows stand in the usual one.")
+    expect(page.get_by_role("columnheader", name="Queued")).to_have_attribute("aria-sort", "descending")
+    expect(page).to_have_url(server.url + "/connections")
+    page.get_by_role("columnheader", name="In", exact=True).get_by_role("button").click()
+    expect(note).to_be_hidden()
 
 
 def test_rows_hold_their_order_while_pointed_at(server: Any, open_page: Any, connect: Any) -> None:
@@ -70,6 +125,12 @@ def test_pages_of_many(server: Any, open_page: Any, connect: Any) -> None:
     expect(page.locator("tbody tr a").first).to_have_text("51")
     expect(page).to_have_url(server.url + "/connections?sort=conn&page=2&size=50")
     expect(page.get_by_role("button", name="Next page")).to_be_disabled()
+    field = page.get_by_label("Page", exact=True)
+    for typed, meant in (("1.7", "1"), ("2.3", "2"), ("99", "2"), ("-1", "1")):
+        field.fill(typed)
+        field.press("Enter")
+        expect(field).to_have_value(meant)
+        expect(page.locator("[data-ref=range]")).to_have_text(("Rows 1–50 of 60", "Rows 51–60 of 60")[int(meant) - 1])
 
 
 def test_recently_closed_ones_with_their_reason(server: Any, open_page: Any, connect: Any) -> None:
@@ -113,6 +174,20 @@ def test_no_connection_of_a_group_is_said_as_such(server: Any, open_page: Any, c
     page = open_page(server.url + "/connections")
     page.get_by_role("button", name="blocked 0").click()
     expect(page.get_by_text("No client is blocked: all of them take their replies.")).to_be_visible()
+
+
+def test_the_blocked_are_those_that_the_head_counts(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"x")
+    connect(server.echo, 4096).flood(server)
+    page = open_page(server.url + "/connections")
+    expect(page.locator("tbody").get_by_text("paused")).to_be_visible()
+    expect(page.locator("[data-ref=headBlocked]")).to_have_text("1")
+    page.get_by_role("button", name="blocked 1").click()
+    expect(page.locator("#q")).to_have_value("state:blocked,paused")
+    expect(page.locator("[data-ref=matched]")).to_have_text("1 matched of 2")
+    page.locator("#q").fill("state:blocked")
+    expect(page.get_by_text("Nothing matches this filter.")).to_be_visible()
+    expect(page.get_by_role("button", name="blocked 1")).to_have_attribute("aria-pressed", "false")
 
 
 def test_a_connection_is_followed_to_its_post_mortem(server: Any, open_page: Any, connect: Any) -> None:
@@ -159,7 +234,7 @@ def test_the_permalink_works_after_a_restart(start_server: Any, open_page: Any, 
 
 
 def test_a_blocked_connection_says_so(server: Any, open_page: Any, connect: Any) -> None:
-    connect(server.echo, receive_buffer=4096).flood()
+    connect(server.echo, receive_buffer=4096).flood(server)
     page = open_page(server.url + "/connections/1")
     expect(page.locator("[data-ref=verdictText]")).to_contain_text("The peer is not reading")
     expect(page.get_by_label("Evidence").get_by_text("Peer's window")).to_be_visible()
@@ -170,9 +245,15 @@ def test_what_the_kernel_says_is_shown_and_kept_after_the_end(server: Any, open_
     client = connect(server.echo)
     client.echo(b"x" * 1000)
     page = open_page(server.url + "/connections/1")
-    expect(page.locator("[data-ref=verdictText]")).to_contain_text("All is well")
     expect(page.locator("[data-fact=state]")).to_have_text("ESTABLISHED")
     expect(page.locator("[data-fact=bytes_received]")).to_have_text("0.98 KiB")
+
+    def well() -> bool:
+        client.echo(b"x")
+        page.wait_for_timeout(50)
+        return "All is well" in page.locator("[data-ref=verdictText]").inner_text()
+
+    wait_until(well, "the verdict on one that talks")
     client.socket.close()
     expect(page.locator("[data-ref=kernelAge]")).to_have_text("taken just before it was closed")
     expect(page.locator("[data-fact=state]")).to_have_text("CLOSE_WAIT")
@@ -189,3 +270,23 @@ def test_text_from_the_server_is_text(site: Any, open_page: Any) -> None:
     page.goto(site.url + "/connections/1")
     expect(page.locator("[data-ref=peer]")).to_have_text(hostile)
     assert page.locator("img").count() == 0
+
+
+def test_the_charts_of_a_busy_connection_reach_back_to_its_beginning(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"x" * 5000)
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 3, "some seconds")
+    for _ in range(300):  # more rows than come with a frame, so that the first ones are in the log only
+        client.echo(b"x")
+    page = open_page(server.url + "/connections/1")
+    reading = page.locator("[data-chart=bytes] .reading b").last
+    expect(reading).to_have_text("0 B/s")
+    page.locator("[data-chart=bytes] .u-over").hover(position={"x": 4, "y": 20})
+    expect(page.locator("[data-chart=bytes] .cursor-time")).to_be_visible()
+    plot = page.locator("[data-chart=bytes] .u-over").bounding_box()
+    seen = []
+    for share in range(101):
+        page.mouse.move(plot["x"] + plot["width"] * share / 100, plot["y"] + 20)
+        seen.append(reading.inner_text())
+    assert "4.88 KiB/s" in seen, seen

@@ -181,3 +181,16 @@ def test_the_log_of_one_connection(server: Any, open_page: Any, connect: Any) ->
         answer = server.get(f"/api/v1/events/download?format={format}&q=conn:2")
         assert started.value.path().read_bytes() == answer.content
         assert len(answer.content.splitlines()) == lines
+
+
+def test_without_an_answer_there_is_no_estimate_and_nothing_wrong_with_the_filter(
+    server: Any, open_page: Any, complaints: Any
+) -> None:
+    complaints.expected = ("ERR_FAILED",)
+    page = open_page(server.url + "/events")
+    dialog = open_dialog(page)
+    page.route(ESTIMATE, lambda route: route.abort())
+    dialog.get_by_label("Filter").fill("kind:open")
+    expect(dialog.locator("[data-ref=estimate]")).to_have_text("No estimate: the server could not be reached")
+    expect(dialog.get_by_role("alert")).to_be_hidden()
+    expect(dialog.get_by_role("button", name="Download", exact=True)).to_be_enabled()

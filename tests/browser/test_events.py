@@ -5,7 +5,10 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from conftest import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
+
+from core.clients.load import LoadSettings, run
 
 ROWS = "#rows tbody tr"
 IN_PAGE = 60
@@ -179,11 +182,12 @@ def test_rows_do_not_move_while_one_reads_and_come_when_one_is_done(server: Any,
     ready(page, 82)
     scroll(page, 900)
     expect(page.locator("[data-ref=mode]")).to_contain_text("Standing still while you read")
-    before, places = numbers(page), rows(page).first.bounding_box()
+    place = "row => row.getBoundingClientRect().y - document.querySelector('main').getBoundingClientRect().y"
+    before, places = numbers(page), rows(page).first.evaluate(place)
     for _ in range(30):
         client.echo(b"x")
     expect(page.get_by_role("button", name="Jump to newest (30 new)")).to_be_visible()
-    assert (numbers(page), rows(page).first.bounding_box()) == (before, places)
+    assert (numbers(page), rows(page).first.evaluate(place)) == (before, places)
     page.get_by_role("button", name="Jump to newest").click()
     expect(page.locator("[data-ref=mode]")).to_contain_text("Live")
     assert numbers(page)[-1] == 112
@@ -255,11 +259,11 @@ def test_only_what_is_in_sight_is_in_the_page(server: Any, open_page: Any) -> No
 
 
 def test_more_than_a_person_can_read_is_counted(server: Any, open_page: Any, connect: Any) -> None:
-    client = connect(server.echo)
+    connect(server.echo)
     page = open_page(server.url + "/events")
     ready(page, 2)
-    for _ in range(3000):
-        client.echo(b"x")
+    host, port = server.echo
+    run(LoadSettings(host=host, port=port, connections=20, seconds=1.0))
     page.wait_for_function("() => !document.querySelector('[data-ref=mode]').textContent.includes(' 2 rows')")
     page.keyboard.press("p")
     gap = page.locator("td.whole").first
@@ -329,7 +333,7 @@ def test_a_range_in_the_past_stands_still(server: Any, open_page: Any, connect: 
     client = connect(server.echo)
     client.echo(b"x")
     client.echo(b"y")
-    second = server.json("/api/v1/events", q="kind:echo")["items"][1]["time"]
+    second = wait_until(lambda: server.json("/api/v1/events", q="kind:echo")["items"][1:], "the second row")[0]["time"]
     page = open_page(f"{server.url}/events?q=kind:echo&until={second}")
     expect(rows(page)).to_have_count(1)
     expect(page.locator("[data-ref=mode]")).to_contain_text("From the log")
@@ -338,3 +342,18 @@ def test_a_range_in_the_past_stands_still(server: Any, open_page: Any, connect: 
     page.locator("[data-ref=until]").fill("")
     expect(page.locator("#filter-error")).to_be_hidden()
     expect(rows(page)).to_have_count(2)
+
+
+def test_what_is_no_longer_in_memory_comes_from_the_log(start_server: Any, open_page: Any, connect: Any) -> None:
+    first = start_server()
+    client = connect(first.echo)
+    client.echo(b"x" * 100)
+    client.socket.close()
+    wait_until(lambda: first.json("/api/v1/status")["connections"]["closed"], "the close")
+    first.stop()
+    page = open_page(start_server().url + "/events?q=conn:1")
+    expect(rows(page)).to_have_count(4)
+    assert shown(page, "kind") == ["open", "echo", "eof", "close"]
+    expect(page.locator("[data-ref=olderText]")).to_contain_text("That is all")
+    page.locator("#q").fill("kind:refuse")
+    expect(page.get_by_text("Nothing matches yet")).to_be_visible()

@@ -17,7 +17,7 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 def busy(server: Any, connect: Any) -> Any:
     """A server with clients: one that echoes, one that takes nothing."""
     connect(server.echo).echo(b"hello")
-    connect(server.echo, receive_buffer=4096).flood()
+    connect(server.echo, receive_buffer=4096).flood(server)
     return server
 
 
@@ -80,7 +80,7 @@ def test_no_page_scrolls_sideways(busy: Any, open_page: Any, path: str) -> None:
     expect(page.locator("[data-ref=linkText]")).to_have_text("live")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function(f"innerWidth === {width} && document.documentElement.scrollWidth <= {width}")
+        page.wait_for_function(f"() => innerWidth === {width} && document.documentElement.scrollWidth <= {width}")
 
 
 def test_the_theme_follows_the_system_until_it_is_switched(server: Any, open_page: Any) -> None:
@@ -142,6 +142,16 @@ def test_a_figure_explains_itself_on_focus_and_on_hover(server: Any, open_page: 
     expect(page.get_by_role("tooltip")).to_be_hidden()
     page.locator("[data-ref=echoes]").hover()
     expect(page.get_by_role("tooltip")).to_have_text("Reads that were answered, a second")
+
+
+def test_the_mark_of_the_banner_keeps_its_shape(server: Any, open_page: Any, complaints: Any) -> None:
+    complaints.expected = ("ERR_CONNECTION_REFUSED", "WebSocket", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
+    page = open_page(server.url + "/lab", width=390)
+    expect(page.locator("[data-ref=linkText]")).to_have_text("live")
+    server.stop()
+    mark = page.locator(".banner i")
+    expect(mark).to_be_visible()
+    assert mark.evaluate("(node) => [node.offsetWidth, node.offsetHeight]") == [8, 8]
 
 
 def test_a_server_that_goes_and_comes_back_is_said(start_server: Any, open_page: Any, complaints: Any) -> None:

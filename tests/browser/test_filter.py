@@ -1,5 +1,6 @@
 """The filter field: what could stand there is offered, what is wrong is named and marked, nothing is redrawn."""
 
+import re
 from typing import Any
 
 import pytest
@@ -21,6 +22,17 @@ def page(server: Any, open_page: Any, connect: Any) -> Page:
 def options(page: Page) -> Locator:
     """What is offered."""
     return page.get_by_role("listbox").get_by_role("option")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_moment_with_its_milliseconds_fits_into_its_field(server: Any, open_page: Any, width: int) -> None:
+    page = open_page(server.url + "/events", width=width)
+    for name in ("since", "until"):
+        field = page.locator(f"[data-ref={name}]")
+        field.evaluate("(node) => (node.value = '2026-11-28T22:58:11.123Z')")
+        assert field.evaluate("(node) => node.scrollWidth <= node.clientWidth")
+        if width == 390:
+            assert field.evaluate("(node) => node.offsetWidth") >= 350
 
 
 def test_fields_operators_and_values_are_offered_by_keyboard(page: Page) -> None:
@@ -94,10 +106,18 @@ def test_what_is_wrong_is_named_marked_and_changes_nothing(page: Page) -> None:
 
 
 def test_half_a_term_is_no_mistake_yet(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const line = document.getElementById("filter-error");
+          document.getElementById("q").addEventListener("input", () => { window.typed = performance.now(); });
+          new MutationObserver(() => { window.told ??= line.hidden ? undefined : performance.now(); })
+            .observe(line, { attributes: true });
+        }"""
+    )
     page.locator("#q").press_sequentially("sta", delay=30)
     expect(options(page).first).to_contain_text("state:")
-    expect(page.locator("#filter-error")).to_be_hidden()
     expect(page.locator("#filter-error")).to_contain_text('"sta" is not a term')
+    assert page.evaluate("() => window.told - window.typed") >= 900
 
 
 def test_the_download_dialog_completes_too(server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
@@ -118,3 +138,34 @@ def test_the_download_dialog_completes_too(server: Any, open_page: Any, connect:
     page.keyboard.press("Enter")
     expect(field).to_have_value("kind:echo ")
     expect(dialog.locator("[data-ref=estimate]")).to_contain_text("1 row")
+
+
+def test_a_fault_is_not_told_of_what_was_typed_on(server: Any, open_page: Any, complaints: Any) -> None:
+    complaints.expected = ("400",)
+    page = open_page(server.url + "/events")
+    page.get_by_role("button", name="Download…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("[data-ref=estimate]")).to_contain_text("row")
+    page.clock.install()
+    field = dialog.get_by_role("combobox", name="Filter")
+    with page.expect_response(re.compile("estimate.*q=kin$")):
+        field.press_sequentially("kin")
+    page.route("**/events/estimate?*", lambda route: None)
+    field.press_sequentially("d:e")
+    page.clock.run_for(2000)
+    expect(dialog.get_by_role("alert")).to_be_hidden()
+
+
+def test_back_from_a_part_of_the_page_keeps_what_the_page_shows(page: Page) -> None:
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.locator("#q").fill("conn:2")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page).to_have_url(re.compile("q=conn:2"))
+    address = page.url
+    page.go_back()
+    expect(page).to_have_url(address)
+    expect(page.locator("#q")).to_have_value("conn:2")
+    page.reload()
+    expect(page.locator("#q")).to_have_value("conn:2")

@@ -107,6 +107,63 @@ def test_a_drag_chooses_a_range_and_a_double_click_lets_go(server: Any, open_pag
     expect(page.locator("[data-ref=mode]")).to_contain_text("Live")
 
 
+def test_a_drag_keeps_its_time_when_other_bars_come(server: Any, open_page: Any) -> None:
+    def later(route: Route) -> None:
+        if "kind%3Aecho" not in route.request.url:
+            return flat(route)
+        return answer(route, {"echo": [7] * BINS}, since=moment(100), until=moment(1100))
+
+    page = open_page(server.url + "/events", routes={HISTOGRAM: later})
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1,001 rows")
+    box = bars(page).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.205 * box["width"], box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.395 * box["width"], box["y"] + 20)
+    page.evaluate("""() => {
+        document.querySelector("#q").value = "kind:echo";
+        document.querySelector("#q").dispatchEvent(new Event("input", { bubbles: true }));
+    }""")
+    expect(page.locator("[data-ref=barWords]")).to_contain_text("140 rows")
+    page.mouse.up()
+    expect(page.locator("[data-ref=since]")).to_have_value(moment(200))
+    expect(page.locator("[data-ref=until]")).to_have_value(moment(400))
+
+
+def test_back_undoes_a_range(server: Any, open_page: Any) -> None:
+    page = open_page(server.url + "/events?q=-kind:echo", routes={HISTOGRAM: flat})
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1,001 rows")
+    drag(page, 0.205, 0.295)
+    expect(page).to_have_url(re.compile("since="))
+    since = page.locator("[data-ref=since]").input_value()
+    assert since
+    page.go_back()
+    expect(page).to_have_url(server.url + "/events?q=-kind:echo")
+    expect(page.locator("[data-ref=since]")).to_have_value("")
+    expect(page.locator("#q")).to_have_value("-kind:echo")
+    page.go_forward()
+    expect(page.locator("[data-ref=since]")).to_have_value(since)
+
+
+def test_a_range_is_in_the_address_before_its_rows_have_come(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"x")
+    waiting: list[Route] = []
+    page = open_page(
+        server.url + "/events", routes={HISTOGRAM: flat, "**/api/v1/events?*": lambda route: waiting.append(route)}
+    )
+    expect(page.locator("tbody tr").first).to_be_visible()
+    expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1,001 rows")
+    drag(page, 0.205, 0.395)
+    expect(page).to_have_url(f"{server.url}/events?since={moment(200)}&until={moment(400)}")
+    while not any("since=" in route.request.url for route in waiting):
+        page.wait_for_timeout(10)
+    page.go_back()
+    expect(page).to_have_url(server.url + "/events")
+    expect(page.locator("[data-ref=until]")).to_have_value("")
+    expect(page.locator("[data-ref=mode]")).to_contain_text("Live")
+    expect(page.locator("tbody tr").first).to_be_visible()
+
+
 def test_the_keyboard_does_the_same(server: Any, open_page: Any) -> None:
     page = open_page(server.url + "/events", routes={HISTOGRAM: flat})
     expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1,001 rows")
@@ -216,7 +273,7 @@ def test_older_rows_of_a_rare_filter_show_progress_and_can_be_stopped(server: An
 
     page = open_page(server.url + "/events", routes={HISTOGRAM: flat, "**/api/v1/events?*": events})
     expect(page.locator("tbody tr")).to_have_count(1)
-    page.get_by_role("button", name="Older rows").click()
+    # A list with so few rows goes on in the log by itself.
     expect(page.locator("[data-ref=olderText]")).to_contain_text("of 1,000 rows")
     expect(page.locator("[data-ref=olderBar]")).to_be_visible()
     page.locator("[data-ref=olderCancel]").click()

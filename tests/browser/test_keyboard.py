@@ -25,6 +25,14 @@ FOCUS = """() => {
     shown: box.width > 0 && box.height > 0
       && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth };
 }"""
+BEGIN = """() => {
+  window.seen = [];
+  // Where the focus was last is where Tab goes on from.
+  const top = Object.assign(document.createElement('span'), { tabIndex: -1 });
+  document.body.prepend(top);
+  top.focus();
+  top.remove();
+}"""
 TABBABLE = """() => Array.from(
   document.querySelectorAll('a[href], button, input:not([type=radio]), select, textarea, [tabindex="0"]')).filter(
   (node) => !node.disabled && node.tabIndex >= 0 && node.checkVisibility({ visibilityProperty: true })
@@ -35,7 +43,7 @@ TABBABLE = """() => Array.from(
 def busy(server: Any, connect: Any) -> Any:
     """A server with a client that echoes, one that takes nothing, and one that has gone."""
     connect(server.echo).echo(b"hello")
-    connect(server.echo, receive_buffer=4096).flood()
+    connect(server.echo, receive_buffer=4096).flood(server)
     gone = connect(server.echo)
     gone.echo(b"x")
     gone.socket.close()
@@ -64,9 +72,9 @@ def tab_to(page: Page, role: str, name: str, most: int = 120) -> None:
     pytest.fail(f"{role} {name!r} is not reached with Tab")
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_tab_leads_to_everything_and_the_focus_is_always_seen(busy: Any, open_page: Any, path: str) -> None:
-    page = live(open_page(busy.url + path))
+def tab_through(page: Page) -> list[str]:
+    """Press Tab from the beginning to the end of the page: what could have the focus and never had it."""
+    page.evaluate(BEGIN)
     hidden, dark = [], []
     for _ in range(400):
         page.keyboard.press("Tab")
@@ -82,7 +90,19 @@ def test_tab_leads_to_everything_and_the_focus_is_always_seen(busy: Any, open_pa
         pytest.fail("Tab never comes to an end")
     assert hidden == []
     assert dark == []
-    assert page.evaluate(TABBABLE) == []
+    missed: list[str] = page.evaluate(TABBABLE)
+    return missed
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_tab_leads_to_everything_and_the_focus_is_always_seen(busy: Any, open_page: Any, path: str) -> None:
+    page = live(open_page(busy.url + path))
+    for _ in range(5):
+        missed = tab_through(page)
+        if not missed:
+            return
+        # What came, or could be used, only when Tab was past it is met the next time.
+    assert missed == []
 
 
 def test_from_page_to_page(busy: Any, open_page: Any) -> None:

@@ -2,7 +2,15 @@
 
 from typing import Any
 
+import pytest
+import requests
+from conftest import wait_until
 from playwright.sync_api import expect
+
+PLACES = """["go", "known"].map((ref) => {
+  const { x, y } = document.querySelector(`[data-ref=${ref}]`).getBoundingClientRect();
+  return [x, y - document.querySelector("main").getBoundingClientRect().y];
+})"""
 
 
 def test_turns_are_shown_and_one_can_be_asked_about(server: Any, open_page: Any, connect: Any) -> None:
@@ -30,12 +38,13 @@ def test_the_time_of_a_turn_is_divided(server: Any, open_page: Any, connect: Any
     client = connect(server.echo)
     page = open_page(server.url + "/loop")
     share = page.locator("[data-phase=write] td").first
-    for _ in range(100):
+
+    def measured() -> bool:
         client.echo(b"hello")
-        if share.text_content() != "–":
-            break
         page.wait_for_timeout(50)  # a turn every 20 ms is measured
-    expect(share).to_contain_text("%")
+        return "%" in (share.text_content() or "")
+
+    wait_until(measured, "a turn that was measured")
     expect(page.get_by_role("img", name="Of the last ten seconds: wait")).to_be_visible()
     page.get_by_role("button", name="measured").click()
     expect(page).to_have_url(server.url + "/loop?turns=measured")
@@ -70,6 +79,51 @@ def test_the_model_is_switched_under_a_connection(server: Any, open_page: Any, c
     page.get_by_role("button", name="Switch").click()
     expect(page.locator("[data-ref=switched]")).to_contain_text("has no poller")
     assert client.echo(b"three").endswith(b"three")
+
+
+def _switch(server: Any, model: str) -> None:
+    assert requests.post(server.url + "/api/v1/model", json={"model": model}, timeout=20).status_code == 200
+
+
+def test_a_choice_outlasts_a_switch_by_someone_else(server: Any, open_page: Any, connect: Any) -> None:
+    page = open_page(server.url + "/loop")
+    choice = page.get_by_label("Model")
+    expect(choice).to_have_value("epoll")
+    choice.select_option("select")
+    for model in ("poll", "epoll-et"):
+        _switch(server, model)
+        told = "They agree." if model == "epoll-et" else "This model keeps no table in the kernel."
+        expect(page.get_by_text(told)).to_be_visible()
+        expect(choice).to_have_value("select")
+    choice.select_option("epoll-et")
+    _switch(server, "poll")
+    expect(choice).to_have_value("poll")
+
+
+def test_a_switch_that_does_not_reach_the_server_says_so(server: Any, open_page: Any, complaints: Any) -> None:
+    complaints.expected = ("ERR_FAILED", "ERR_CONNECTION_REFUSED", "WebSocket")
+    page = open_page(server.url + "/loop", routes={"**/api/v1/model": lambda route: route.abort()})
+    button, note = page.get_by_role("button", name="Switch"), page.locator("[data-ref=switched]")
+    button.click()
+    expect(note).to_have_text("the server could not be reached")
+    expect(note).to_be_empty()
+    server.stop()
+    expect(button).to_be_disabled()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_a_switch_moves_nothing(server: Any, open_page: Any, complaints: Any, width: int) -> None:
+    complaints.expected = ("409",)
+    page = open_page(server.url + "/loop", width=width)
+    button, note = page.get_by_role("button", name="Switch"), page.locator("[data-ref=switched]")
+    expect(button).to_be_enabled()
+    places = page.evaluate(PLACES)
+    for model, told in (("poll", "poll since"), ("threads", "has no poller")):
+        page.get_by_label("Model").select_option(model)
+        button.click()
+        expect(note).to_contain_text(told)
+        assert page.evaluate(PLACES) == places
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_each_worker_has_a_loop(start_server: Any, open_page: Any) -> None:

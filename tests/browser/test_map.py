@@ -13,7 +13,7 @@ def test_every_open_connection_has_a_cell_that_can_be_asked_and_opened(
     expect(card).to_be_hidden()
     clients = [connect(server.echo) for _ in range(3)]
     clients[0].echo(b"x")
-    connect(server.echo, receive_buffer=4096).flood()
+    connect(server.echo, receive_buffer=4096).flood(server)
     expect(card).to_be_visible()
     expect(page.locator("[data-ref=mapTotal]")).to_have_text("4 connections")
     expect(page.locator("[data-ref=mapFull]")).to_have_text("1")
@@ -27,3 +27,19 @@ def test_every_open_connection_has_a_cell_that_can_be_asked_and_opened(
     expect(who).to_contain_text("#4 ·")
     page.keyboard.press("Enter")
     expect(page).to_have_url(server.url + "/connections/4")
+
+
+def test_what_was_named_is_opened_though_its_place_is_another_by_then(
+    server: Any, open_page: Any, connect: Any
+) -> None:
+    clients = [connect(server.echo) for _ in range(3)]
+    page = open_page(server.url)
+    expect(page.locator("[data-ref=mapTotal]")).to_have_text("3 connections")
+    page.locator("canvas.map").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-ref=mapWho]")).to_contain_text("#2 ·")
+    clients[0].socket.close()
+    expect(page.locator("[data-ref=mapTotal]")).to_have_text("2 connections")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(server.url + "/connections/2")

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
-from conftest import ROOT
-from playwright.sync_api import expect
+from conftest import ROOT, wait_until
+from playwright.sync_api import Route, expect
 
 
 def test_an_empty_server_says_how_to_connect_and_then_shows_who_did(server: Any, open_page: Any, connect: Any) -> None:
@@ -25,7 +25,7 @@ def test_an_empty_server_says_how_to_connect_and_then_shows_who_did(server: Any,
 
 
 def test_a_client_that_takes_nothing_is_named(server: Any, open_page: Any, connect: Any) -> None:
-    connect(server.echo, receive_buffer=4096).flood()
+    connect(server.echo, receive_buffer=4096).flood(server)
     page = open_page(server.url)
     expect(page.locator(".tile [data-ref=queued]")).not_to_have_text("0")
     expect(page.locator("[data-ref=calm]")).to_be_hidden()
@@ -34,11 +34,28 @@ def test_a_client_that_takes_nothing_is_named(server: Any, open_page: Any, conne
     expect(page.get_by_role("heading", name="Connection 1")).to_be_visible()
 
 
+def test_a_figure_leads_to_what_it_counts(server: Any, open_page: Any, connect: Any) -> None:
+    connect(server.echo).echo(b"x")
+    connect(server.echo, receive_buffer=4096).flood(server)
+    page = open_page(server.url)
+    expect(page.locator(".tile [data-ref=blocked]")).to_have_text("1")
+    for place in ("main", "header"):
+        page.goto(server.url)
+        page.locator(place).get_by_role("link", name=re.compile("blocked", re.IGNORECASE)).click()
+        expect(page.locator("[data-ref=matched]")).to_have_text("1 matched of 2")
+    page.goto(server.url)
+    page.locator("[data-tile=blocked]").click()
+    expect(page).to_have_url(server.url + "/connections?q=state:blocked,paused")
+    page.goto(server.url)
+    page.locator("main").get_by_role("link", name="Loop busy").click()
+    expect(page.get_by_role("heading", name="Loop", exact=True)).to_be_visible()
+
+
 def test_charts_keep_their_history_over_a_reload(server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
     connect(server.echo).echo(b"x")
     page = open_page(server.url + "/?range=60")
-    page.wait_for_function(
-        "async () => (await (await fetch('/api/v1/series?range=60')).json()).open.filter(Boolean).length >= 3"
+    wait_until(
+        lambda: server.get("/api/v1/series?range=60").json()["open"][-2:] == [1, 1], "seconds with one connection"
     )
     # Without live frames: what is drawn then is what was there on load.
     page.route("**/socket.io/**", lambda route: route.abort())
@@ -46,7 +63,7 @@ def test_charts_keep_their_history_over_a_reload(server: Any, open_page: Any, co
     complaints.expected = ("socket.io", "ERR_FAILED")
     page.reload()
     page.wait_for_selector("[data-chart=connections] canvas")
-    page.wait_for_function("document.querySelector('[data-chart=connections] .nothing').hidden")
+    expect(page.locator("[data-chart=connections] .nothing")).to_be_hidden()
     expect(page.locator("[data-chart=connections] .reading b").first).to_have_text("1")
 
 
@@ -78,6 +95,27 @@ def test_what_retention_has_dropped_is_told(start_server: Any, open_page: Any) -
     expect(page.locator("[data-ref=recorded]")).not_to_have_text("–")
     expect(page.locator("[data-ref=droppedBox]")).to_be_hidden()
     load = [sys.executable, "app.py", "load", "--port", str(server.echo[1]), "--seconds", "3"]
-    subprocess.run(load, cwd=ROOT, check=True, capture_output=True)
+
+    def dropped() -> bool:
+        subprocess.run(load, cwd=ROOT, check=True, capture_output=True)
+        return page.locator("[data-ref=droppedBox]").is_visible()
+
+    wait_until(dropped, "segments that were dropped")
     expect(page.locator("[data-ref=droppedBox]")).to_be_visible()
     expect(page.locator("[data-ref=dropped]")).to_have_text(re.compile(r"^[1-9][0-9,]*$"))
+
+
+def test_a_late_failure_of_another_range_is_not_told(
+    server: Any, open_page: Any, connect: Any, complaints: Any
+) -> None:
+    complaints.expected = ("500",)
+    late: list[Route] = []
+    page = open_page(server.url, routes={"**/api/v1/series?range=86400": lambda route: late.append(route)})
+    with page.expect_request("**/api/v1/series?range=86400"):
+        page.get_by_role("button", name="Last 24 hours").click()
+    with page.expect_response("**/api/v1/series?range=3600"):
+        page.get_by_role("button", name="Last 1 hour").click()
+    with page.expect_response("**/api/v1/series?range=86400"):
+        wait_until(lambda: page.evaluate("1") and late, "the question for 24 hours")[0].fulfill(status=500)
+    page.evaluate("() => fetch('/api/v1/status').then((answer) => answer.json()).then(() => undefined)")
+    expect(page.locator("[data-ref=historyError]")).to_be_hidden()

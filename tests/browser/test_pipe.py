@@ -2,10 +2,14 @@
 
 import socket
 import struct
+from itertools import count
 from typing import Any
 
 import pytest
+from conftest import wait_until
 from playwright.sync_api import Locator, Page, expect
+
+PIECE = 65536
 
 
 def vessel(page: Page, name: str) -> Locator:
@@ -28,15 +32,18 @@ def test_a_quiet_one_is_empty_and_what_it_says_flows(server: Any, open_page: Any
     expect(page.locator(".pipe-end").last).to_contain_text("window")
     strip = flow(page, "read").locator(".pipe-track")
     expect(strip).to_have_attribute("data-flows", "false")
-    client.echo(b"x" * 1000)
-    expect(strip).to_have_attribute("data-flows", "true")
     moving = "node => node.getAnimations().map(({ playState }) => playState)"
-    assert strip.locator(".pipe-strip").evaluate(moving) == ["running"]
+
+    def moves() -> bool:
+        client.echo(b"x" * 1000)
+        return bool(strip.locator(".pipe-strip").evaluate(moving) == ["running"])
+
+    wait_until(moves, "what it says flows")
     expect(strip).to_have_attribute("data-flows", "false")
 
 
 def test_a_peer_that_does_not_read_fills_it(server: Any, open_page: Any, connect: Any) -> None:
-    connect(server.echo, 4096).flood()
+    connect(server.echo, 4096).flood(server)
     page = open_page(server.url + "/connections/1")
     expect(vessel(page, "queue")).to_contain_text("full")
     expect(vessel(page, "send")).to_contain_text("once full, last")
@@ -51,7 +58,7 @@ def test_a_peer_that_does_not_read_fills_it(server: Any, open_page: Any, connect
 
 def test_half_closed_and_then_reset(server: Any, open_page: Any, connect: Any) -> None:
     client = connect(server.echo, 4096)
-    client.flood()
+    client.flood(server)
     page = open_page(server.url + "/connections/1")
     expect(vessel(page, "send")).to_contain_text("full")
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -63,13 +70,21 @@ def test_half_closed_and_then_reset(server: Any, open_page: Any, connect: Any) -
     expect(page.locator("[data-ref=pipeSaid]")).to_contain_text("just before the close")
 
 
+def at_bytes_in(server: Any, size: int) -> Any:
+    """The first connection once so much of it has been read."""
+    item = server.get("/api/v1/connections/1").json()
+    return item if item["bytes_in"] == size else None
+
+
 def test_one_that_has_ended_its_side(server: Any, open_page: Any, connect: Any) -> None:
     client = connect(server.echo, 4096)
     page = open_page(server.url + "/connections/1")
-    api = f"{server.url}/api/v1/connections/1"
-    # In small pieces, so that it is blocked before reading pauses: a paused one would not see the end.
-    while page.request.get(api).json()["state"] == "open":
-        client.socket.sendall(b"y" * 65536)
+    # Each piece has been read before the next: it stops at the first that is blocked, as a paused one sees no end.
+    for sent in count(PIECE, PIECE):
+        client.socket.sendall(b"y" * PIECE)
+        item = wait_until(lambda sent=sent: at_bytes_in(server, sent), "a piece that has been read")
+        if item["state"] != "open":
+            break
     client.socket.shutdown(socket.SHUT_WR)
     expect(page.locator(".pipe-end").first).to_contain_text("has ended its side")
     expect(flow(page, "arrive")).to_contain_text("the peer has ended its side")
@@ -91,15 +106,19 @@ def test_reduced_motion_stands_still(server: Any, open_page: Any, connect: Any) 
     page = open_page(server.url + "/connections/1", reduced_motion="reduce")
     track = flow(page, "read").locator(".pipe-track")
     expect(track).to_have_attribute("data-flows", "false")
-    client.echo(b"x" * 1000)
-    expect(track).to_have_attribute("data-flows", "true")
-    still = "node => node.getAnimations().every(({ playState }) => playState === 'paused')"
-    assert track.locator(".pipe-strip").evaluate(still)
+    flows = "node => [node.dataset.flows, ...node.firstElementChild.getAnimations().map(({ playState }) => playState)]"
+
+    def flowing() -> Any:
+        client.echo(b"x" * 1000)
+        found = track.evaluate(flows)
+        return found[0] == "true" and found[1:]
+
+    assert set(wait_until(flowing, "what it says flows")) == {"paused"}
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 3840])
 def test_it_fits(server: Any, open_page: Any, connect: Any, width: int) -> None:
-    connect(server.echo, 4096).flood()
+    connect(server.echo, 4096).flood(server)
     page = open_page(server.url + "/connections/1", width=width)
     expect(vessel(page, "queue")).to_contain_text("full")
     assert page.locator(".pipe").evaluate("node => node.scrollWidth <= node.clientWidth")
@@ -112,6 +131,6 @@ def test_what_is_suspicious_among_the_facts_is_marked(server: Any, open_page: An
     window = page.locator("tr:has([data-fact=snd_wnd])")
     expect(window).to_contain_text("the peer does not read")
     expect(window).not_to_have_attribute("data-suspect", "true")
-    client.flood()
+    client.flood(server)
     expect(window).to_have_attribute("data-suspect", "true")
     expect(page.locator("[data-ref=kernelSuspects]")).to_contain_text("to look at")

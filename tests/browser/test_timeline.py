@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 import pytest
+from conftest import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
 
 GUTTER = 58
@@ -45,18 +46,19 @@ def reset(client: Any) -> None:
 def read_last(page: Page, words: str) -> None:
     """Have the last event read out, by the keyboard, until it is that."""
     lanes(page).focus()
-    for _ in range(100):
+
+    def said() -> bool:
         page.keyboard.press("Escape")
         page.keyboard.press("ArrowLeft")
-        if words in (lanes(page).get_attribute("aria-valuetext") or ""):
-            return
         page.wait_for_timeout(50)
-    raise AssertionError(lanes(page).get_attribute("aria-valuetext"))
+        return words in (lanes(page).get_attribute("aria-valuetext") or "")
+
+    wait_until(said, f"the last event is read out: {words}")
 
 
 def test_a_reader_that_never_reads(server: Any, open_page: Any, connect: Any) -> None:
     client = connect(server.echo, 4096)
-    client.flood()
+    client.flood(server)
     page = open_page(server.url + "/connections/1")
     expect(words(page)).to_contain_text("full for")
     expect(words(page)).to_contain_text("reading paused for")
@@ -98,6 +100,68 @@ def test_zoom_by_drag_and_keys_and_the_address(server: Any, open_page: Any, conn
     page.keyboard.press("0")
     expect(page).to_have_url(server.url + "/connections/1")
     expect(words(page)).to_contain_text("4 events")
+
+
+def test_a_zoom_is_read_though_the_read_before_it_ends_first(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"hello")
+    client.socket.close()
+    held: list[Route] = []
+    page = open_page(
+        server.url + "/connections/1", routes={"**/api/v1/events/histogram?*": lambda route: held.append(route)}
+    )
+    expect(page.locator("[data-ref=timelineMode]")).to_contain_text("–")
+    while not held:
+        page.wait_for_timeout(10)
+    lanes(page).focus()
+    first = len(held)
+    with page.expect_request("**/api/v1/events/histogram?*"):
+        page.keyboard.press("+")
+        for route in held[:first]:
+            route.continue_()
+    while len(held) == first:
+        page.wait_for_timeout(10)
+    held[-1].continue_()
+    expect(words(page)).to_contain_text("event")
+
+
+def test_a_drag_is_read_on_the_scale_that_it_was_drawn_on(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"hello")
+    page = open_page(server.url + "/connections/1")
+    expect(words(page)).to_contain_text("2 events")
+    lanes(page).scroll_into_view_if_needed()
+    box = lanes(page).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + GUTTER + 50, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + GUTTER + 150, box["y"] + 40)
+    client.echo(b"again")
+    expect(page.locator("#rows tbody tr")).to_have_count(3)
+    expect(page.locator("[data-ref=echoes]")).to_have_text("2")
+    expect(words(page)).to_contain_text("2 events")
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"since="))
+    page.get_by_role("button", name="Show all").click()
+    expect(words(page)).to_contain_text("3 events")
+
+
+def test_in_a_hidden_tab_it_waits_until_it_is_seen(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"hello")
+    page = open_page(server.url + "/connections/1")
+    expect(words(page)).to_contain_text("2 events")
+    turn = """(hidden) => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(turn, True)
+    client.echo(b"again")
+    expect(page.locator("#rows tbody tr")).to_have_count(3)
+    expect(page.locator("[data-ref=echoes]")).to_have_text("2")
+    expect(words(page)).to_contain_text("2 events")
+    page.evaluate(turn, False)
+    expect(words(page)).to_contain_text("3 events")
 
 
 def test_buttons_zoom_and_what_is_followed_stays_followed(server: Any, open_page: Any, connect: Any) -> None:

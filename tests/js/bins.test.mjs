@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addPage, barAt, barsOf, barWords, fromPage, GROUPS, grouped, highest, pieces, rangeOf, roundUp, timeTicks } from "../../static/js/bins.js";
+import { addPage, barAt, barsOf, barWords, fromPage, GROUPS, grouped, highest, pieces, rangeOf, roundUp, summary, timeTicks } from "../../static/js/bins.js";
 import { follow, progressOf, progressWords } from "../../static/js/scan.js";
 import { KINDS } from "../../static/js/words.js";
 
@@ -55,6 +55,12 @@ test("bars under the pointer, and the range of those marked in either direction"
   assert.deepEqual(rangeOf(bins, 1, 2), range);
   assert.deepEqual(rangeOf(bins, 2, 1), range);
   assert.match(barWords(bins, 2, 1), /: 5 rows \(5 not empty\)$/);
+});
+
+test("the whole of it in one line; a moment is no range", () => {
+  assert.match(summary(fromPage(page({ echo: [1, 2, 3] }))), /^6 rows, \d\d.* – .*, 10 s a bar$/);
+  assert.match(summary(addPage(null, page({ echo: [1] }, { next: "a" }))), /^1 row so far, /);
+  assert.match(summary(fromPage(page({ start: [1] }, { until: "2026-11-23T14:00:00.000000001Z", step_s: 1e-9 }))), /^1 row, [^–]*$/);
 });
 
 test("ranges within a millisecond are no empty ranges", () => {

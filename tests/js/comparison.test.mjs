@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apart, changed, idleOf, linesOf, listed, nameOf, numbers, places, range, shown } from "../../static/js/comparison.js";
+import { apart, changed, idleOf, linesOf, listed, measured, nameOf, numbers, places, range, shown } from "../../static/js/comparison.js";
 
 const spread = (/** @type {number} */ median) => ({ median, low: median - 1, high: median + 1 });
 /** @param {string} model @param {number} idle @param {number | null} rate @returns {import("../../static/js/types.js").LabPoint} */
@@ -25,6 +25,7 @@ test("a line a model, with gaps, and none for a model that could do nothing", ()
 test("lists of numbers as people type them", () => {
   assert.deepEqual(numbers("0, 100,1000  10000"), [0, 100, 1000, 10_000]);
   assert.deepEqual(numbers("0 100;1k 1.5k"), [0, 100, 1000, 1500]);
+  assert.deepEqual(numbers("16.1k 32.2k 64.4K"), [16_100, 32_200, 64_400]);
   assert.deepEqual(numbers(listed([0, 100, 10_000])), [0, 100, 10_000]);
   for (const text of ["", "a", "1,000", "1 -2", "1.5", "99999999"]) assert.equal(numbers(text), null, text);
 });
@@ -38,12 +39,20 @@ test("figures and their spreads", () => {
 
 test("a change is only told when it is more than noise", () => {
   const difference = (/** @type {number | null} */ change, noise = false) => ({ before: spread(1), after: spread(2), change, noise });
-  assert.deepEqual(changed(difference(0.5, true), true), { text: "within noise", tone: null });
-  assert.deepEqual(changed(difference(0.5), true), { text: "+50 %", tone: "better" });
-  assert.deepEqual(changed(difference(-0.05), true), { text: "−5.0 %", tone: "worse" });
-  assert.deepEqual(changed(difference(-0.5), false), { text: "−50 %", tone: "better" });
-  assert.deepEqual(changed(difference(0.5), null), { text: "+50 %", tone: null });
-  assert.deepEqual(changed(difference(null), false), { text: "was 0", tone: null });
+  const of = (/** @type {number | null} */ change, /** @type {boolean | null} */ more, noise = false) => changed("cpu_us", difference(change, noise), more);
+  assert.deepEqual(of(0.5, true, true), { text: "within noise of 1.0", tone: null });
+  assert.deepEqual(of(0.5, true), { text: "+50 % from 1.0", tone: "better" });
+  assert.deepEqual(of(-0.05, true), { text: "−5.0 % from 1.0", tone: "worse" });
+  assert.deepEqual(of(-0.5, false), { text: "−50 % from 1.0", tone: "better" });
+  assert.deepEqual(of(0.5, null), { text: "+50 % from 1.0", tone: null });
+  assert.deepEqual(of(null, false), { text: "was 0", tone: null });
+});
+
+test("a run that was cancelled claims no more than was made", () => {
+  const order = { models: ["poll", "epoll", "asyncio"], idle: [0, 100], workers: [1, 2], repeats: 3, seconds: 1, active: 1, size: 1, depth: 1, seed: 1 };
+  const head = { id: "", began: "", ended: null, order };
+  assert.equal(measured({ ...head, state: "done" }), "3 × 1 s");
+  assert.equal(measured({ ...head, state: "cancelled" }), "3 × 1 s asked for");
 });
 
 test("labels are pushed apart", () => {

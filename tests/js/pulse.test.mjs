@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { row as made } from "../../static/js/gallery/made_up.js";
-import { beat, emptyPulse, fromLog, fromRows } from "../../static/js/pulse.js";
+import { beat, beginOf, emptyPulse, fromLog, fromRows, preceded, reaches, WINDOW } from "../../static/js/pulse.js";
 
 /** @param {number} seq @param {Partial<import("../../static/js/types.js").EventRow>} [more] */
 const row = (seq, more = {}) => made({ seq, time: `2026-11-23T14:00:00.${String(seq).padStart(9, "0")}Z`, bytes_in: 0, bytes_out: 0, ...more });
@@ -37,4 +37,35 @@ test("a connection that only the log remembers", () => {
   assert.equal(item.reason, "reset");
   assert.equal(item.peer, "127.0.0.1:1");
   assert.deepEqual([item.bytes_in, item.bytes_out, item.echoes, item.queue_peak_bytes], [5, 9, 1, 4]);
+});
+
+test("whether rows reach back to where the charts begin", () => {
+  const opened = "2026-11-23T14:00:00.000000000Z";
+  const start = Date.parse("2026-11-23T14:00:00Z") / 1000;
+  assert.equal(beginOf({ opened, closed: null }, start + 10), start);
+  assert.equal(beginOf({ opened, closed: null }, start + 1000), start + 1000 - WINDOW);
+  assert.equal(beginOf({ opened, closed: "2026-11-23T14:10:00.000000000Z" }, start + 5000), start + 600 - WINDOW);
+  assert.equal(reaches([], start), false);
+  assert.equal(reaches([row(1, { kind: "open" })], start), true);
+  assert.equal(reaches([row(500_000_000)], start + 1), true);
+  assert.equal(reaches([row(500_000_000)], start), false);
+});
+
+test("what the log says comes before the rows, and never twice", () => {
+  const start = Date.parse("2026-11-23T14:00:00Z") / 1000;
+  const course = {
+    step: 1, time: [-4, -3, -2, -1, 0, 1].map((second) => start + second), is_whole: false,
+    queue_bytes: [null, 1, 2, 3, 4, 5], bytes_in_per_s: [null, 10, 20, 30, 40, 50], bytes_out_per_s: [null, 11, 21, 31, 41, 51],
+  };
+  const rows = fromRows([row(500_000_000, { queue_bytes: 7, bytes_in: 6, bytes_out: 6 })]);
+  const { queue, flow } = preceded(rows, course);
+  assert.deepEqual(queue.time.map((time) => time - start), [-3, -2, -1, 0, 0.5]);
+  assert.deepEqual(queue.queue_bytes, [null, 1, 2, 3, 7]);
+  assert.deepEqual(flow.time.map((time) => time - start), [-4, -3, -2, -1, 0]);
+  assert.deepEqual(flow.bytes_in, [null, 10, 20, 30, 6]);
+  assert.deepEqual(flow.bytes_out, [null, 11, 21, 31, 6]);
+  const silent = preceded(beat(emptyPulse(), { queue_bytes: 9, bytes_in: 0, bytes_out: 0 }, start + 1), course);
+  assert.deepEqual(silent.queue.queue_bytes, [null, 1, 2, 3, 4, 9], "live figures take over where they begin");
+  assert.deepEqual(silent.flow.bytes_in, [null, 10, 20, 30, 40]);
+  assert.deepEqual(preceded(emptyPulse(), course).queue.queue_bytes, course.queue_bytes);
 });

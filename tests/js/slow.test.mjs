@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blocked, HELD_UP } from "../../static/js/gallery/made_up.js";
-import { KEPT_MS, LIMITS, calmWords, fate, isSlow, limitsText, next, readLimits, settled } from "../../static/js/slow.js";
+import { KEPT_MS, LIMITS, calmWords, fate, isElsewhere, isSlow, limitsText, next, readLimits, settled } from "../../static/js/slow.js";
 
 const item = (/** @type {number} */ conn, /** @type {number} */ waiting_s, queue_bytes = 10) => ({ ...blocked({ conn, waiting_s, queue_bytes }), verdict: HELD_UP });
 const conns = (/** @type {import("../../static/js/slow.js").Entry[]} */ entries) => entries.map((entry) => entry.item.conn);
@@ -70,4 +70,13 @@ test("limits: the address counts, then what is stored; nonsense is left out", ()
 test("that all is well is said with the limits", () => {
   assert.equal(calmWords(LIMITS), "Nothing waits longer than 2 s, and no queue holds 256 KiB");
   assert.equal(calmWords({ seconds: 30, bytes: 0 }), "Nothing waits longer than 30 s");
+});
+
+test("a jump is to another moment, neither a break of the link nor what is played", () => {
+  assert.ok(isElsewhere(null, 5000, false));
+  assert.ok(isElsewhere(5000, null, false));
+  assert.ok(isElsewhere(5000, 4000, false));
+  assert.ok(!isElsewhere(null, null, false));
+  assert.ok(!isElsewhere(5000, 5001, false));
+  assert.ok(!isElsewhere(5000, 65_000, true));
 });

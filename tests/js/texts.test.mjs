@@ -64,6 +64,9 @@ test("groups of connections are terms of the filter, beside all others", () => {
   assert.equal(getGroup("bytes_in>1 state:closed -reason:peer,shutdown"), "abnormal");
   assert.equal(getGroup("state:closed"), "closed");
   assert.equal(getGroup("-reason:peer,shutdown"), "");
-  assert.equal(setGroup("state:closed -reason:peer,shutdown bytes_in>1", "blocked"), "bytes_in>1 state:blocked");
+  assert.equal(setGroup("state:closed -reason:peer,shutdown bytes_in>1", "closing"), "bytes_in>1 state:closing");
   assert.equal(setGroup("state:closed -reason:peer,shutdown", ""), "");
+  assert.equal(setGroup("state:open", "blocked"), "state:blocked,paused");
+  assert.equal(getGroup("state:paused,blocked bytes_in>1"), "blocked");
+  for (const others of ["state:blocked", "state:open,closing", "state:closed,open"]) assert.equal(getGroup(others), null);
 });

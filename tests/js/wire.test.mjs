@@ -251,3 +251,55 @@ test("who wants to know of a reconnect is told of every one but the first connec
   for (const name of ["connect", "disconnect", "connect", "disconnect", "connect"]) happen(name, "transport close");
   assert.equal(told, 2);
 });
+
+test("a question that is changed during a break begins a new list", async () => {
+  const { wire, happen, actions } = wired();
+  const restarts = () => actions.filter(({ type }) => type === "restart").length;
+  wire.watch("events", { q: "kind:echo" });
+  happen("connect");
+  await new Promise(setImmediate);
+  happen("frame", { view: "events", n: 1, time: "", data: {} });
+  for (const change of [() => wire.watch("events", { q: "kind:full" }), () => wire.again()]) {
+    const before = restarts();
+    happen("disconnect", "transport close");
+    change();
+    happen("connect");
+    await new Promise(setImmediate);
+    assert.equal(restarts(), before + 1);
+    happen("frame", { view: "events", n: 1, time: "", data: {} });
+  }
+  happen("disconnect", "transport close");
+  happen("connect");
+  await new Promise(setImmediate);
+  assert.equal(restarts(), 2);
+});
+
+test("a question whose end is lost with the link begins a new list", async () => {
+  const { wire, happen, actions, asked } = wired([{ ok: true }, new Error("operation has timed out")]);
+  wire.watch("events", { q: "kind:echo" });
+  happen("connect");
+  await new Promise(setImmediate);
+  happen("frame", { view: "events", n: 1, time: "", data: {} });
+  wire.watch("events", { q: "kind:full" });
+  happen("disconnect", "transport close");
+  await new Promise(setImmediate);
+  assert.deepEqual(actions.filter(({ type }) => type === "restart"), []);
+  happen("connect");
+  await new Promise(setImmediate);
+  assert.equal(actions.filter(({ type }) => type === "restart").length, 1);
+  assert.deepEqual(asked.at(-1), ["watch", { view: "events", q: "kind:full" }]);
+});
+
+test("what is asked anew after a break goes on: nothing is ended that the new link has not begun", async () => {
+  const { wire, asked, happen, actions } = wired();
+  wire.onReconnect(() => void wire.watch("events", { q: "kind:full" }));
+  const answered = wire.watch("events", { q: "kind:full" });
+  happen("connect");
+  await answered;
+  asked.length = actions.length = 0;
+  happen("disconnect", "transport close");
+  happen("connect");
+  await new Promise(setImmediate);
+  assert.deepEqual(asked.map(([name]) => name), ["watch"]);
+  assert.deepEqual(actions.filter(({ type }) => type === "restart"), []);
+});

@@ -38,6 +38,9 @@ test("a result: in one line, and where it is told", () => {
     "/connections/17", "/connections?q=conn:17", "/events?q=conn:17&since=2026-11-23T13:59:59Z",
   ]);
   assert.deepEqual(resultLinks({ ...RESULT, q: "" }), []);
+  const several = { ...RESULT, connections: [17, 18].map((conn) => ({ ...RESULT.connections[0], conn })) };
+  assert.deepEqual(resultLinks(several)[0], { text: "post-mortem of its first connection", path: "/connections/17" });
+  assert.equal(resultLinks({ ...RESULT, connections: [] }).length, 2);
 });
 
 test("each expectation has a mark and a word", () => {
@@ -51,8 +54,12 @@ test("what to expect of an animal", () => {
 });
 
 test("pages, code in sentences, and the sum of all", () => {
-  assert.deepEqual(pageLink("loop"), { text: "Loop", path: "/loop" });
-  assert.deepEqual(pageLink("new"), { text: "new", path: "/" });
+  const expects = { kinds: [], reason: "", states: ["open"], verdicts: [] };
+  assert.deepEqual(pageLink({ page: "loop", expects }, 17), { text: "Loop", path: "/loop" });
+  assert.deepEqual(pageLink({ page: "new", expects }), { text: "new", path: "/" });
+  assert.deepEqual(pageLink({ page: "connection", expects }), { text: "Connections", path: "/connections" });
+  assert.equal(pageLink({ page: "connection", expects: { ...expects, states: ["blocked", "paused"] } }).path, "/connections?q=state:blocked,paused");
+  assert.deepEqual(pageLink({ page: "connection", expects }, 17), { text: "its own page", path: "/connections/17" });
   assert.deepEqual(pieces("with `--model x` all"), [
     { text: "with ", isCode: false }, { text: "--model x", isCode: true }, { text: " all", isCode: false },
   ]);

@@ -41,10 +41,16 @@ test("later goes no farther than now", () => {
 });
 
 test("the server is asked for a range that it answers, and never for the future", () => {
-  assert.deepEqual(question({ from: T0, to: T0 + 10 }, T0 + 100), { range: 60, at: "2026-11-23T14:00:11Z" });
-  assert.deepEqual(question(HOUR, T0 + 7200), { range: 3602, at: "2026-11-23T15:00:01Z" });
-  assert.deepEqual(question(HOUR, T0 + 1000), { range: 1001 });
-  assert.equal(question({ from: T0, to: T0 + 999_999 }, T0 + 2_000_000).range, 86_400);
+  assert.deepEqual(question({ from: T0, to: T0 + 10 }, T0 - 900, T0 + 100), { range: 60, at: "2026-11-23T14:00:11Z" });
+  assert.deepEqual(question(HOUR, T0 - 900, T0 + 7200), { range: 3602, at: "2026-11-23T15:00:01Z" });
+  assert.deepEqual(question(HOUR, T0 - 900, T0 + 1000), { range: 1001 });
+  assert.equal(question({ from: T0, to: T0 + 999_999 }, T0 - 900, T0 + 2_000_000).range, 86_400);
+});
+
+test("the server is never asked for a moment before its log", () => {
+  assert.deepEqual(question({ from: T0, to: T0 + 10 }, T0 + 10.3, T0 + 100), { range: 60, at: "2026-11-23T14:00:11Z" });
+  assert.deepEqual(question({ from: T0, to: T0 + 10 }, T0 + 11.3, T0 + 100), { range: 60, at: "2026-11-23T14:00:12Z" });
+  assert.deepEqual(question({ from: T0, to: T0 + 10 }, T0 + 9.3, T0 + 9.6), { range: 60 });
 });
 
 test("a zoom leads to its events", () => {

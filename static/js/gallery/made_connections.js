@@ -8,7 +8,7 @@ export const SAMPLE = {
   age_s: 0.2, suspects: ["probes", "rwnd_limited"],
   facts: {
     unread: 0, receive_memory: 0, rcv_wnd: 65_536, unsent: 3_880_448, in_flight: 114_688, send_memory: 4_120_576, send_limit: 4_194_304, receive_limit: 131_072, error: 0, state: "ESTABLISHED",
-    ca_state: "Open", retransmits: 0, probes: 4, backoff: 4, options: "timestamps, sack, wscale", rto: 204_000, snd_mss: 32_741, rcv_mss: 536,
+    ca_state: "Open", retransmits: 0, probes: 1, backoff: 4, options: "timestamps, sack, wscale", rto: 204_000, snd_mss: 32_741, rcv_mss: 536,
     unacked: 4, lost: 0, last_data_sent: 4200, last_data_recv: 4210, last_ack_recv: 610, rtt: 48, rttvar: 21, snd_cwnd: 10, min_rtt: 11,
     total_retrans: 0, pacing_rate: 4_294_967_295, max_pacing_rate: null, bytes_acked: 6_858_913, bytes_received: 4_823_117, snd_wnd: 0,
     delivery_rate: 92_000_000, busy_time: 4_300_000, rwnd_limited: 4_200_000, sndbuf_limited: 0,

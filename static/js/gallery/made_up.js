@@ -59,7 +59,7 @@ export const MARKS = { high: 262_144, low: 65_536 };
 export const HELD_UP = {
   code: "peer_not_reading",
   sentence: "The peer is not reading: 3.81 MiB wait in the kernel, its window has been closed for 4.2 s.",
-  evidence: ["Peer's window: 0 B", "Unsent: 3.70 MiB", "In flight: 112 KiB", "Probes: 4"],
+  evidence: ["Peer's window: 0 B", "Unsent: 3.70 MiB", "In flight: 112 KiB", "Probes: 1"],
 };
 /** @type {import("../types.js").Verdict} */
 export const FINE = { code: "fine", sentence: "Nothing waits: every reply was taken at once.", evidence: [] };

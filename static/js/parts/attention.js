@@ -3,7 +3,7 @@
 
 import { refs, setAttr, setText, show } from "../dom.js";
 import { bytes, count, duration, toMillis } from "../format.js";
-import { BYTES, LIMITS, MOST, SECONDS, fate, isSlow, calmWords, limitsText, next, readLimits, secondsWords, settled } from "../slow.js";
+import { BYTES, LIMITS, MOST, SECONDS, fate, isElsewhere, isSlow, calmWords, limitsText, next, readLimits, secondsWords, settled } from "../slow.js";
 import { addressBar } from "../url.js";
 import { chip, complaint, stateWords } from "../words.js";
 import { keyedList, linkTo } from "./keyed_list.js";
@@ -22,6 +22,8 @@ export function mountAttention(root, app) {
   let entries = [];
   /** @type {Overview | null} */
   let shown = null;
+  /** The moment of the entries; null: live. @type {number | null} */
+  let of = null;
   const draw = (/** @type {Overview} */ data) => {
     list(parts, entries);
     sayCalm(parts, entries, limits, data);
@@ -30,6 +32,9 @@ export function mountAttention(root, app) {
   const update = (/** @type {Overview} */ data) => {
     if (data === shown) return;
     shown = data;
+    const at = toMillis(data.at);
+    if (isElsewhere(of, at, app.store.get().moment.playing)) entries = [];
+    of = at;
     entries = next(entries, data.attention, limits, toMillis(data.at ?? data.time) ?? 0);
     for (const entry of entries) if (entry.over?.how === "") ask(entry);
     draw(data);
@@ -71,7 +76,7 @@ function mountLimits({ slowSeconds, slowBytes }, limits, change) {
 
 /** @param {Record<string, HTMLElement>} parts @param {Entry[]} entries */
 function list(parts, entries) {
-  keyedList(parts.attention, entries.slice(0, MOST), ({ item, over }) => `${item.conn}${over ? "-" : ""}`, (node, { item, over, peak }) => {
+  keyedList(parts.attention, entries.slice(0, MOST), ({ item }) => String(item.conn), (node, { item, over, peak }) => {
     if (over) chip(node.chip, "over", ["empty", "no longer slow; listed for half a minute after it got well or closed"]);
     else chip(node.chip, item.state, stateWords(item.state));
     linkTo(node, item.conn);

@@ -34,7 +34,7 @@ export function createBars(host, { onMark, onSelect, onReset }) {
     draw();
   };
   const select = () => bins && marked && onSelect(...marked);
-  pointer(host, () => bins, { mark, select, marked: () => marked });
+  const isDown = pointer(host, () => bins, { mark, select, marked: () => marked });
   keyboard(host, () => bins, { mark, select, reset: onReset, marked: () => marked });
   host.addEventListener("dblclick", onReset);
   new ResizeObserver(draw).observe(host);
@@ -43,9 +43,12 @@ export function createBars(host, { onMark, onSelect, onReset }) {
     /** @param {Bins | null} next @param {Set<string>} without names of groups that are not shown */
     update: (next, without) => {
       const bars = next ? barsOf(next) : 1;
+      const before = bins;
       bins = next;
       hidden = without;
       setAttr(host, "aria-valuemax", String(bars));
+      // A drag goes on over other bars: it has marked a time, not their numbers.
+      if (isDown() && before && next && marked) return mark([sameTime(before, next, marked[0]), sameTime(before, next, marked[1])]);
       if (marked && marked[1] >= bars) marked = null;
       draw();
     },
@@ -53,12 +56,17 @@ export function createBars(host, { onMark, onSelect, onReset }) {
   };
 }
 
+/** The bar that has the middle of one of those before. @param {Bins} before @param {Bins} bins @param {number} bar */
+function sameTime(before, bins, bar) {
+  const middle = before.since + (bar + 0.5) * before.step;
+  return barAt(bins, (middle - bins.since) / ((bins.step || 1) * barsOf(bins)));
+}
+
 /** @typedef {{mark: (bars: [number, number] | null) => void, select: () => void, marked: () => [number, number] | null}} Marking */
 
-/** Hover names a bar, a drag marks a range and selects it. @param {HTMLElement} host @param {() => Bins | null} bins @param {Marking} marking */
+/** Hover names a bar, a drag marks a range and selects it; answers whether one is under way. @param {HTMLElement} host @param {() => Bins | null} bins @param {Marking} marking */
 function pointer(host, bins, { mark, select, marked }) {
-  /** @type {number | null} */
-  let start = null;
+  let isDown = false;
   const under = (/** @type {PointerEvent} */ event) => {
     const box = host.getBoundingClientRect();
     const known = bins();
@@ -67,25 +75,26 @@ function pointer(host, bins, { mark, select, marked }) {
   host.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || !bins()) return;
     host.setPointerCapture(event.pointerId);
-    start = under(event);
-    mark([start, start]);
+    isDown = true;
+    mark([under(event), under(event)]);
   });
   host.addEventListener("pointermove", (event) => {
     if (!bins()) return;
     const at = under(event);
-    mark([start ?? at, at]);
+    mark([(isDown ? marked()?.[0] : at) ?? at, at]);
   });
   host.addEventListener("pointerup", () => {
     const range = marked();
-    const dragged = start !== null && range !== null && range[0] !== range[1];
-    start = null;
+    const dragged = isDown && range !== null && range[0] !== range[1];
+    isDown = false;
     if (dragged) select();
   });
   host.addEventListener("pointercancel", () => {
-    start = null;
+    isDown = false;
     mark(null);
   });
-  host.addEventListener("pointerleave", () => start === null && mark(null));
+  host.addEventListener("pointerleave", () => isDown || mark(null));
+  return () => isDown;
 }
 
 /** Arrows go from bar to bar, with Shift they mark, Enter selects, Escape lets go and then shows all. */

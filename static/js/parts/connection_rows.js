@@ -1,5 +1,5 @@
 // @ts-check
-/** A connection's own events: live, up to a row that was asked for, or from the log where the server holds none any more. */
+/** A connection's own events: live, or from the log up to a row that was asked for. */
 
 import { refs, setText, show } from "../dom.js";
 import { clock, count } from "../format.js";
@@ -17,18 +17,16 @@ export function mountConnectionRows(root, app) {
   const list = mountEventList(root, app, set, "That is all of it");
   /** Up to which moment they are, where not live; or why they could not be read. */
   let upTo = "";
-  /** The list that was found empty: its rows are asked of the log, once. */
-  let empty = -1;
-  const read = async () => {
-    const error = await list.history.load();
-    if (error) upTo = `It could not be read: ${error}`;
-  };
   const choose = (/** @type {Row | null} */ row) => {
     const found = row !== null && list.choose(row);
     if (found) parts.scroller.scrollIntoView({ block: "nearest" });
     return found;
   };
+  /** The moment of which the log was read, where not live. @type {number | null} */
+  let readAt = null;
   const follow = () => {
+    // Rows up to some moment make no beginning for what is live.
+    if (set.until) app.store.dispatch({ type: "restart", view: "events" });
     set.until = "";
     upTo = "";
     show(parts.newest, false);
@@ -41,31 +39,31 @@ export function mountConnectionRows(root, app) {
     parts.table.focus({ preventScroll: true });
   });
   return {
-    /** Live, from the newest on. */
-    follow,
+    /** Live, from the newest on; what was read from the log stays until another moment is shown. */
+    follow: () => (set.until === "" || app.store.get().moment.at !== readAt) && follow(),
     /** Shows a row where it is, or else the log up to it. @param {Row | null} row @param {number} at milliseconds, where there is no row */
     goTo: async (row, at) => {
       if (choose(row)) return;
       list.history.stop();
       app.wire.unwatch("events");
+      readAt = app.store.get().moment.at;
       set.until = row ? justAfter(row.time) : new Date(at).toISOString();
       upTo = `From the log, up to ${clock(row ? row.time : at / 1000)}`;
       show(parts.newest, true);
       app.store.dispatch({ type: "clear" });
-      await read();
+      const error = await list.history.load();
+      if (error) upTo = `It could not be read: ${error}`;
       choose(row);
     },
     update: (/** @type {State} */ state) => {
       const { log, moment, connection } = state;
       const over = moment.at !== null ? "Up to the moment shown" : connection?.state === "closed" ? "Closed" : "Live";
       setText(parts.rowCount, listWords(log, list.reasons, over, upTo));
-      if (!list.update(state, "No events of this connection yet.")) return;
+      const none = list.history.isReading() && !log.ended ? "Reading the log…" : "No events of this connection yet.";
+      if (!list.update(state, none)) return;
       const skipped = Math.round(log.skippedPerS);
       show(parts.skipped, skipped > 0);
       setText(parts.skipped, `${count(skipped)} more a second, not shown`);
-      if (!log.loaded || log.end > log.first || log.list === empty) return;
-      empty = log.list;
-      void read();
     },
   };
 }

@@ -5,6 +5,7 @@ import { ApiError } from "../api.js";
 import { debounce, el, refs, setAttr, setText, show } from "../dom.js";
 import { asOf } from "../moment.js";
 import { mountFilterBoxes, showFault } from "./filter_box.js";
+import { reasonOf } from "../reach.js";
 import { givenUp } from "../scan.js";
 import {
   begun, downloadUrl, estimateWords, heard, isActive, MOST, readTransfers, shareOf, transferWords, unheard, writeTransfers,
@@ -97,9 +98,10 @@ function estimator(parts, app, asked) {
       complain("");
     } catch (error) {
       if (givenUp(error)) return;
-      setText(parts.estimate, "");
+      const isWrong = error instanceof ApiError && error.status === 400;
+      setText(parts.estimate, isWrong ? "" : `No estimate: ${reasonOf(error)}`);
       setText(parts.estimateName, "");
-      complain(/** @type {Error} */ (error).message);
+      complain(isWrong ? error.message : "");
     }
   };
   const complain = (/** @type {string} */ error) => {

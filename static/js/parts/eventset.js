@@ -52,13 +52,13 @@ export function showChoices(parts, params) {
 }
 
 /**
- * @param {HTMLElement} root @param {Parts} parts @param {Params} params @param {(next: Partial<Params>) => void} change
+ * @param {HTMLElement} root @param {Parts} parts @param {Params} params @param {(next: Partial<Params>, isStep?: boolean) => void} change `isStep`: Back undoes it
  * @returns what sets some of the fields, as if they had been typed
  */
 export function mountSet(root, parts, params, change) {
-  const put = (/** @type {Partial<Params>} */ next) => {
+  const put = (/** @type {Partial<Params>} */ next, isStep = false) => {
     for (const name of FIELDS) parts[name].value = next[name] ?? parts[name].value;
-    change(next);
+    change(next, isStep);
   };
   const typed = debounce(() => {
     const next = { q: parts.q.value.trim(), since: parts.since.value.trim(), until: parts.until.value.trim() };

@@ -150,7 +150,8 @@ function marker(input) {
  */
 export function showFault(input, line, error, consequence = "") {
   clearTimeout(waiting.get(line));
-  const fault = error ? faultIn(input.value, error) : null;
+  const text = input.value;
+  const fault = error ? faultIn(text, error) : null;
   const tell = () => {
     setText(line, error && `Filter not applied: ${error}${consequence && ` ${consequence}`}`);
     show(line, error !== "");
@@ -158,6 +159,6 @@ export function showFault(input, line, error, consequence = "") {
     markers.get(input)?.(fault);
   };
   const typing = fault !== null && document.activeElement === input && input.selectionStart === fault.to;
-  if (typing) waiting.set(line, window.setTimeout(tell, PATIENCE_MS));
+  if (typing) waiting.set(line, window.setTimeout(() => input.value === text && tell(), PATIENCE_MS));
   else tell();
 }

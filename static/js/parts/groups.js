@@ -14,14 +14,14 @@ export function mountGroups(host, choose) {
     if (pressed) choose(pressed.group);
   });
   return {
-    /** @param {string} group */
+    /** @param {string | null} group null: none of them */
     press: (group) => {
       for (const { button, group: own } of buttons) setAttr(button, "aria-pressed", String(own === group));
     },
     /** How many there are of each, whatever the filter. @param {Counts} counts */
     count: (counts) => {
       const { open, blocked, paused, closing } = counts;
-      const all = /** @type {Record<string, number>} */ ({ ...counts, "": open + blocked + paused + closing });
+      const all = /** @type {Record<string, number>} */ ({ ...counts, blocked: blocked + paused, "": open + blocked + paused + closing });
       for (const { button, group } of buttons) setText(/** @type {Element} */ (button.querySelector("[data-count]")), count(all[group]));
     },
   };

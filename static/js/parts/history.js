@@ -18,6 +18,8 @@ import { eventsPath, fromText, marked, panned, question, scaled, toText, words }
 const DEFAULTS = { range: 300, zoom: "" };
 /** History whose steps are longer than live figures come is asked for again so often. */
 const REFRESH_MS = 60_000;
+/** While the past is played, frames are too far apart to tell what was between them. */
+const PLAYED_MS = 1000;
 /** How far an arrow key goes, as shares of what is shown. */
 const STEP = 1 / 60;
 const STRIDE = 1 / 6;
@@ -28,22 +30,27 @@ export function mountHistory(root, app) {
   const bar = addressBar(DEFAULTS);
   const buttons = Array.from(parts.ranges.querySelectorAll("button"));
   const known = buttons.map((button) => Number(button.dataset.range));
+  const rangeOf = (/** @type {number} */ range) => (known.includes(range) ? range : DEFAULTS.range);
   const { range, zoom } = bar.read();
   /** @type {Shown} */
-  const shown = { range: known.includes(range) ? range : DEFAULTS.range, zoom: fromText(zoom) };
+  const shown = { range: rangeOf(range), zoom: fromText(zoom) };
   const load = loader(app, shown);
-  const change = (/** @type {Partial<Shown>} */ next) => {
+  const apply = (/** @type {Partial<Shown>} */ next) => {
     Object.assign(shown, next);
-    bar.write({ range: shown.range, zoom: toText(shown.zoom) });
     if ("zoom" in next) app.store.dispatch({ type: "zoomed", answer: null });
     for (const button of buttons) setAttr(button, "aria-pressed", String(!shown.zoom && Number(button.dataset.range) === shown.range));
     showZoom(parts, shown.zoom);
     draw(app.store.get());
     load();
   };
+  const change = (/** @type {Partial<Shown>} */ next, isStep = "zoom" in next && !next.zoom !== !shown.zoom) => {
+    bar.write({ range: next.range ?? shown.range, zoom: toText(next.zoom === undefined ? shown.zoom : next.zoom) }, isStep);
+    apply(next);
+  };
+  bar.onReturn((popped) => apply({ range: rangeOf(popped.range), zoom: fromText(popped.zoom) }));
   const charts = Object.entries(CHARTS).map(([name, design]) =>
     createChart(/** @type {HTMLElement} */ (root.querySelector(`[data-chart="${name}"]`)), design, {
-      mark: (one, other) => change({ zoom: marked(one, other) }),
+      mark: (one, other) => change({ zoom: marked(one, other) }, true),
       reset: () => shown.zoom && change({ zoom: null }),
     }),
   );
@@ -58,7 +65,18 @@ export function mountHistory(root, app) {
   app.onAnew(load);
   // What is zoomed is over and does not change.
   setInterval(() => shown.zoom === null && load(), REFRESH_MS);
+  /** One question at a time: an answer that takes longer than the pause would always come too late. */
+  const followPlayed = async () => {
+    if (shown.zoom === null && app.store.get().moment.playing) await load();
+    setTimeout(followPlayed, PLAYED_MS);
+  };
+  followPlayed();
+  let isSpanKnown = app.store.get().span !== null;
   return (state) => {
+    if (state.span && !isSpanKnown) {
+      isSpanKnown = true;
+      if (shown.zoom) load();
+    }
     setText(parts.historyError, state.historyError);
     show(parts.historyError, state.historyError !== "");
     draw(state);
@@ -81,16 +99,18 @@ function loader(app, shown) {
     const { range, zoom } = shown;
     const { overviewTime, span } = app.store.get();
     const latest = overviewTime || app.now() / 1000;
-    // Of what was before the log the range shows all there is: nothing.
-    if (zoom && span && zoom.to * 1000 <= span.since) return;
+    // Of what was before the log the range shows all there is: nothing. Where the log begins is not known yet in the first moments of a page.
+    if (zoom && (!span || zoom.to * 1000 <= span.since)) return;
     try {
-      const answer = await app.get("series", zoom ? question(zoom, latest) : { range });
+      const answer = await app.get("series", zoom && span ? question(zoom, span.since / 1000, latest) : { range });
       if (mine !== asked) return;
       app.store.dispatch(zoom ? { type: "zoomed", answer } : { type: "history", answer });
       // What is zoomed stands on its own; behind it the range goes on, so that it is there at once.
-      if (zoom && !app.store.get().history) app.store.dispatch({ type: "history", answer: await app.get("series", { range }) });
+      if (!zoom || app.store.get().history) return;
+      const behind = await app.get("series", { range });
+      if (mine === asked) app.store.dispatch({ type: "history", answer: behind });
     } catch (error) {
-      app.store.dispatch({ type: "history", error: `No history: ${/** @type {Error} */ (error).message}` });
+      if (mine === asked) app.store.dispatch({ type: "history", error: `No history: ${/** @type {Error} */ (error).message}` });
     }
   };
 }
@@ -143,7 +163,7 @@ function mountKeyboard(parts, charts, { app, shown, change, span }) {
       "-": () => near(2),
       PageUp: () => change({ zoom: panned(marked(from, to), -0.5, to) }),
       PageDown: () => shown.zoom && change({ zoom: panned(shown.zoom, 0.5, app.store.get().overviewTime) }),
-      Enter: () => location.assign(eventsPath(shown.zoom ?? marked(here - stride, here + stride))),
+      Enter: () => app.open(eventsPath(shown.zoom ?? marked(here - stride, here + stride))),
     };
     return actions[key];
   };

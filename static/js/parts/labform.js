@@ -1,6 +1,7 @@
 // @ts-check
 /** What a run of the lab shall measure: presets, models, numbers, and how long that takes. */
 
+import { ApiError } from "../api.js";
 import { listed, numbers } from "../comparison.js";
 import { debounce, el, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
@@ -34,27 +35,47 @@ export function mountLabForm(parts, app, start) {
     show(parts.error, text !== "");
   };
   const read = () => orderOf(form, field);
+  /** How often something was entered: an answer to what stood there before is none. */
+  let entries = 0;
+  let valid = true;
+  let held = "";
+  const judge = (/** @type {boolean} */ isValid) => {
+    valid = isValid;
+    parts.run.disabled = !valid || held !== "";
+    if (!valid) setText(parts.estimate, "");
+  };
   const estimate = debounce(async () => {
+    const mine = entries;
     const order = read();
     if (typeof order === "string") return complain(order);
     const { seed: _, ...asked } = order;
     try {
       const found = await app.get("lab/estimate", Object.fromEntries(Object.entries(asked).map(([name, value]) => [name, String(value)])));
+      if (mine !== entries) return;
       complain("");
       setText(parts.estimate, `${format.plural(found.measurements, "measurement")}, about ${format.duration(found.seconds)}`);
     } catch (error) {
+      if (mine !== entries) return;
       setText(parts.estimate, "");
       complain(/** @type {Error} */ (error).message);
+      if (error instanceof ApiError && error.status === 400) judge(false);
     }
   }, WAIT_MS);
-  const fill = (/** @type {Order} */ order) => {
-    for (const box of boxes(form)) box.checked = order.models.includes(box.value);
-    field("idle").value = listed(order.idle);
-    field("workers").value = listed(order.workers);
-    for (const name of COUNTS) field(name).value = String(order[name]);
+  const entered = () => {
+    entries += 1;
+    judge(typeof read() !== "string");
     estimate();
   };
-  form.addEventListener("input", estimate);
+  const fill = (/** @type {Order} */ order, keepsEntries = false) => {
+    for (const box of boxes(form)) box.checked = order.models.includes(box.value);
+    const texts = { idle: listed(order.idle), workers: listed(order.workers), ...Object.fromEntries(COUNTS.map((name) => [name, String(order[name])])) };
+    for (const [name, text] of Object.entries(texts)) {
+      const input = field(name);
+      if (!keepsEntries || input.value === input.defaultValue) input.value = text;
+    }
+    entered();
+  };
+  form.addEventListener("input", entered);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const order = read();
@@ -73,12 +94,14 @@ export function mountLabForm(parts, app, start) {
         button.addEventListener("click", () => fill(order));
         return button;
       }));
-      fill(options.presets.quick ?? options.defaults);
+      // The form may have been filled in while the lab could not be asked.
+      fill(options.presets.quick ?? options.defaults, true);
     },
     fill,
     /** While something runs nothing else can be begun. @param {string} why empty: it can */
     hold: (/** @type {string} */ why) => {
-      parts.run.disabled = why !== "";
+      held = why;
+      judge(valid);
       setAttr(parts.run, "data-tip", why || null);
       setText(parts.orderNote, why);
     },

@@ -1,7 +1,7 @@
 // @ts-check
 /** A run that was made: verdict, charts, table, machine; alone or beside another. */
 
-import { idleOf, linesOf, nameOf } from "../comparison.js";
+import { idleOf, linesOf, measured, nameOf } from "../comparison.js";
 import { el, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
 import { createLabChart } from "../labchart.js";
@@ -48,8 +48,8 @@ export function mountLabResults(root, parts) {
     draw();
   });
   return {
-    /** @param {Run | null} run @param {Run | null} other @param {Comparison | null} comparison @param {Record<string, import("../types.js").LabMetric>} metrics */
-    update: (run, other, comparison, metrics) => {
+    /** @param {Run | null} run @param {Run | null} other @param {Comparison | null} comparison @param {import("../types.js").LabOptions | null} options */
+    update: (run, other, comparison, options) => {
       show(parts.results, run !== null && run.points.length > 0);
       if (!run || !run.points.length) return;
       drawn = { run, other };
@@ -58,13 +58,13 @@ export function mountLabResults(root, parts) {
       links(parts, run);
       verdict(parts.verdict, run, comparison);
       draw();
-      drawTable(parts.head, parts.body, metrics, run.points, comparison, run.order.active);
+      drawTable(parts.head, parts.body, options?.metrics ?? {}, run.points, comparison, run.order.active);
       setText(parts.machine, machineText(run));
     },
   };
 }
 
-/** @param {HTMLElement} node @param {Run} run */
+/** How it ended; after how many measurements, where not all were made, is the verdict's first sentence. @param {HTMLElement} node @param {Run} run */
 function state(node, run) {
   setAttr(node, "data-mark", MARKS[run.state]);
   node.replaceChildren(el("span", { class: "mark", "aria-hidden": "true" }), run.error ? `${run.state}: ${run.error}` : run.state);
@@ -103,7 +103,7 @@ function keys(host, run, hidden) {
 /** @param {Run} run */
 function machineText(run) {
   const { processor, cores, memory_bytes: memory, system, python, echoscope, uvloop } = run.machine;
-  const { active, size, depth, seconds, repeats } = run.order;
-  const asked = `${format.plural(active, "active connection")}, ${format.bytes(size)} a message, ${depth} in flight on each, ${repeats} × ${seconds} s`;
+  const { active, size, depth } = run.order;
+  const asked = `${format.plural(active, "active connection")}, ${format.bytes(size)} a message, ${depth} in flight on each, ${measured(run)}`;
   return `${asked}. Measured on ${processor}, ${cores} cores, ${format.bytes(memory)}; ${system}; ${python}; echoscope ${echoscope}${uvloop ? `; uvloop ${uvloop}` : ""}.`;
 }

@@ -3,7 +3,7 @@
 
 import { refs, setText, show } from "../dom.js";
 import { count } from "../format.js";
-import { isFull, MOST, untilOldest } from "../rowlog.js";
+import { isFull, MOST, rowsHeld, untilOldest } from "../rowlog.js";
 import { follow, givenUp, progressOf, progressWords } from "../scan.js";
 
 /** @typedef {import("../store.js").State} State @typedef {{q: string, mark: string, since: string, until: string}} Shown */
@@ -13,6 +13,8 @@ const KINDS = { older: HTMLButtonElement, olderBar: HTMLProgressElement, olderCa
 
 /** Rows of a page. */
 const PAGE = 500;
+/** With fewer rows a live list begins in the log: the server holds no more in memory. */
+const FEW = 100;
 const FULL = `This list holds ${count(MOST)} rows, which is all it can. Set Until to the time of its first row to read further back`;
 
 /**
@@ -23,7 +25,8 @@ export function mountPages(root, app, set, all) {
   const parts = refs(root, KINDS);
   let work = new AbortController();
   let busy = false;
-  let note = "";
+  /** What is said below one list, and no other. */
+  let [note, noted, stopped] = ["", -1, false];
   const log = () => app.store.get().log;
   const read = async () => {
     const { signal } = (work = new AbortController());
@@ -39,9 +42,13 @@ export function mountPages(root, app, set, all) {
       return rows >= PAGE;
     }, cursor ?? "");
   };
+  const say = (/** @type {string} */ text) => {
+    [note, noted] = [text, log().list];
+  };
   const once = async () => {
     busy = true;
     note = "";
+    stopped = false;
     setText(parts.olderText, "Reading the log…");
     show(parts.olderCancel, true);
     try {
@@ -49,7 +56,7 @@ export function mountPages(root, app, set, all) {
       return "";
     } catch (error) {
       if (!givenUp(error)) return /** @type {Error} */ (error).message;
-      note = "Stopped. Older rows may be there.";
+      if (stopped) say("Stopped. Older rows may be there.");
       return "";
     } finally {
       busy = false;
@@ -66,25 +73,34 @@ export function mountPages(root, app, set, all) {
     return (running = running.then(once));
   };
   const more = async () => {
-    if (busy || log().ended || isFull(log()) || log().end === log().first) return;
+    if (busy || !log().loaded || log().ended || isFull(log())) return;
+    const hadFocus = document.activeElement === parts.older;
     const error = await load();
-    if (error) note = `Older rows could not be read: ${error}`;
+    if (error) say(`Older rows could not be read: ${error}`);
     update(app.store.get());
+    if (hadFocus && document.activeElement === document.body) parts.older.focus();
   };
+  /** The list that was begun in the log, which is tried once. */
+  let begun = -1;
   const update = (/** @type {State} */ { log: list }) => {
     const empty = list.end === list.first;
-    parts.older.disabled = busy || list.ended || empty || isFull(list);
-    if (busy) return;
-    const cut = list.cut ? "Rows before these have left the list. They are in the log" : "";
-    setText(parts.olderText, empty ? note : isFull(list) ? FULL : list.ended ? all : note || cut);
+    parts.older.disabled = busy || !list.loaded || list.ended || isFull(list);
+    if (!busy) {
+      const cut = list.cut ? "Rows before these have left the list. They are in the log" : "";
+      setText(parts.olderText, isFull(list) ? FULL : list.ended && !empty ? all : (noted === list.list && note) || cut);
+    }
+    if (set.until || !list.loaded || list.list === begun || busy) return;
+    begun = list.list;
+    if (rowsHeld(list) < FEW) void more();
   };
   parts.older.addEventListener("click", more);
   parts.olderCancel.addEventListener("click", () => {
+    stopped = true;
     work.abort();
     parts.older.disabled = false;
     parts.older.focus();
   });
-  return { load, more, update, stop: () => work.abort() };
+  return { load, more, update, isReading: () => busy, stop: () => work.abort() };
 }
 
 /** @param {Parts} parts @param {import("../types.js").EventsPage} page */

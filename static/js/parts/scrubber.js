@@ -12,10 +12,14 @@ const KINDS = { play: HTMLButtonElement, slider: HTMLInputElement, speed: HTMLSe
 const DEFAULTS = { at: "", speed: "" };
 /** How often it is asked what the log holds. */
 const SPAN_MS = 15_000;
-/** After the last change of a slider that is dragged. */
+/** After the last change of a slider that is dragged, or moved by a key that is held. */
 const SETTLE_MS = 120;
 /** How often the address bar follows what is played. */
 const ADDRESS_MS = 1000;
+/** The least that something is said for. */
+const SAID_MS = 4000;
+/** The end of the log is told now and then, and by another clock. */
+const AHEAD_MS = 5000;
 const PAGES = /^\/(connections(\/\d+)?|events|loop)?$/;
 
 /** The moment that the address bar names. @returns {Moment} */
@@ -24,19 +28,37 @@ export function momentOfAddress() {
   return fromAddress(at, speed, Date.now());
 }
 
-/** @param {ParentNode} root @param {App} app @param {() => void} jumped called when the page must ask anew */
-export function mountScrubber(root, app, jumped) {
+/** @param {ParentNode} root @param {App} app @param {() => void} anew called when the page must ask anew what it asked once */
+export function mountScrubber(root, app, anew) {
   const parts = refs(root, KINDS);
-  const settle = debounce(jumped, SETTLE_MS);
-  const { store } = app;
+  const { store, wire } = app;
+  const settled = () => {
+    writeAddress(store.get().moment);
+    anew();
+  };
+  const settle = debounce(settled, SETTLE_MS);
+  const again = debounce(wire.again, SETTLE_MS);
   /** The mode that the server was asked for; playing may end by itself, at the end of the log. */
   let mode = modeOf(store.get().moment);
-  const set = (/** @type {Moment} */ moment, soon = false) => {
+  const put = (/** @type {Moment} */ moment) => {
     store.dispatch({ type: "moment", moment });
     mode = modeOf(moment);
-    if (soon) return settle();
-    writeAddress(moment);
-    jumped();
+  };
+  const set = (/** @type {Moment} */ moment) => {
+    put(moment);
+    wire.again();
+    settled();
+  };
+  const step = (/** @type {Moment} */ moment) => {
+    put(moment);
+    // At once: while it plays, frames of where it was would lead back there.
+    wire.again();
+    settle();
+  };
+  const drag = (/** @type {Moment} */ moment) => {
+    put(moment);
+    again();
+    settle();
   };
   const reach = (/** @type {number} */ at) => {
     const { span, moment } = store.get();
@@ -49,16 +71,15 @@ export function mountScrubber(root, app, jumped) {
   };
   parts.play.addEventListener("click", toggle);
   parts.live.addEventListener("click", () => set(LIVE));
-  parts.slider.addEventListener("input", () => set({ ...reach(Number(parts.slider.value)), playing: false }, true));
-  parts.slider.addEventListener("change", () => writeAddress(store.get().moment));
+  parts.slider.addEventListener("input", () => drag({ ...reach(Number(parts.slider.value)), playing: false }));
   parts.slider.addEventListener("keydown", (event) => {
     const { span, moment } = store.get();
     if (!span || event.ctrlKey || event.altKey || event.metaKey) return;
     const stride = strideOf(event.key, event.shiftKey);
-    if (event.key === " ") toggle();
-    else if (event.key === "Home") set(reach(span.since));
-    else if (event.key === "End") set(reach(endOf(span, Date.now())));
-    else if (stride !== 0) set(reach(nowOf(moment, endOf(span, Date.now())) + stride));
+    if (event.key === " ") event.repeat || toggle();
+    else if (event.key === "Home") step(reach(span.since));
+    else if (event.key === "End") step(reach(endOf(span, Date.now())));
+    else if (stride !== 0) step(reach(nowOf(moment, endOf(span, Date.now())) + stride));
     else return;
     event.preventDefault();
   });
@@ -67,9 +88,19 @@ export function mountScrubber(root, app, jumped) {
   keepInLinks(store);
   askSpan(app);
   const update = shower(parts);
+  const { at: named } = addressBar(DEFAULTS).read();
+  if (named && store.get().moment.at === null) {
+    say(parts, `“${named.slice(0, 40)}” names no moment: this is now`);
+    writeAddress(LIVE);
+  }
   return (/** @type {State} */ state) => {
     const { moment, span } = state;
     if (modeOf(moment) !== mode) set(moment);
+    if (span && moment.at !== null && (moment.at < span.since || moment.at > endOf(span, Date.now()) + AHEAD_MS)) {
+      const where = moment.at < span.since ? "before the log, which begins here" : span.live ? "in the future: this is now" : "after the log, which ends here";
+      say(parts, `${momentWords(moment.at)} is ${where}`);
+      set(reach(moment.at));
+    }
     // A log that has ended has no present: it opens at its end.
     if (span?.live === false && moment.at === null) set(atEnd(span, moment));
     update(store.get());
@@ -94,7 +125,10 @@ async function askSpan(app) {
 const writeAddress = (moment) => addressBar(DEFAULTS).write(addressParams(moment));
 
 /** A path of this site, with the moment that is shown. @param {string} path @param {Moment} moment */
-export const pathAt = (path, moment) => path + build(addressParams(moment), DEFAULTS);
+export function pathAt(path, moment) {
+  const [page, search] = path.split("?");
+  return page + build(addressParams(moment), DEFAULTS, search);
+}
 
 /** The address of this page at a moment. @param {number} at */
 const linkTo = (at) => location.origin + location.pathname + build({ at: written(at), speed: "" }, DEFAULTS, location.search);
@@ -105,12 +139,17 @@ async function copy(parts, app) {
   const at = Math.floor(moment.at ?? overviewTime * 1000);
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(linkTo(at));
-    setText(parts.said, `Link to ${momentWords(at)} copied`);
+    say(parts, `Link to ${momentWords(at)} copied`);
   } else {
-    setText(parts.said, "Copy the address bar: it holds this moment");
+    say(parts, "Copy the address bar: it holds this moment");
   }
-  show(parts.said, true);
-  setTimeout(() => show(parts.said, false), 4000);
+}
+
+/** For some seconds. @param {Record<string, HTMLElement>} parts @param {string} text */
+function say({ said }, text) {
+  setText(said, text);
+  show(said, true);
+  setTimeout(() => said.textContent === text && show(said, false), Math.max(SAID_MS, text.length * 120));
 }
 
 /** A link to another page leads to the same moment there. @param {App["store"]} store */

@@ -28,9 +28,12 @@ export function mountTiles(root, app) {
 
 /** What the sparklines begin with. @param {import("../main.js").App} app */
 function mountRecent(app) {
+  let asked = 0;
   const load = async () => {
+    const mine = (asked += 1);
     try {
-      app.store.dispatch({ type: "recent", answer: await app.get("series", { range: 60 }) });
+      const answer = await app.get("series", { range: 60 });
+      if (mine === asked) app.store.dispatch({ type: "recent", answer });
     } catch (error) {
       // The sparklines then begin with the next frames, and the charts say what is wrong.
       console.info(`no recent figures: ${/** @type {Error} */ (error).message}`);

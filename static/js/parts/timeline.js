@@ -25,6 +25,8 @@ const REFRESH_MS = 5000;
 const COST_SHARE = 20;
 /** After the last step of a zoom. */
 const SETTLE_MS = 150;
+/** What is shown went on by more than this at once: too far for the rows that frames bring. */
+const JUMP_MS = 30_000;
 /** Pixels within which a row is pointed at. */
 const NEAR = 8;
 const HINT = "Drag to zoom in, click for the row; click first, then the wheel zooms. Keys: + − 0, arrows from event to event, Shift and arrows move";
@@ -33,8 +35,8 @@ const PARTS = { lanes: HTMLCanvasElement, zoomIn: HTMLButtonElement, zoomOut: HT
 
 /**
  * @typedef {{x: number, row: Row | null, at: number} | {row: Row, at: number} | null} Cursor what is read out: what is at a column, or one row, wherever it moves
- * @typedef {{range: Range | null, bounds: Bounds | null, life: Life | null, cursor: Cursor, mark: [number, number] | null}} Scene
- *   `range`: null shows what is shown where nothing was chosen
+ * @typedef {{range: Range | null, bounds: Bounds | null, past: boolean, life: Life | null, cursor: Cursor, mark: [number, number] | null}} Scene
+ *   `range`: null shows what is shown where nothing was chosen; `past`: its end is the moment that the page shows
  * @typedef {ReturnType<typeof refs<typeof PARTS>>} Parts
  */
 
@@ -46,7 +48,7 @@ export function mountTimeline(root, app, goTo) {
   const parts = refs(root, PARTS);
   const address = addressBar(ADDRESS);
   /** @type {Scene} */
-  const scene = { range: fromAddress(address.read().since, address.read().until), bounds: null, life: null, cursor: null, mark: null };
+  const scene = { range: fromAddress(address.read().since, address.read().until), bounds: null, past: false, life: null, cursor: null, mark: null };
   const draw = () => drawScene(parts, scene);
   const load = loader(parts, app, () => wantedOf(parts, scene), (life) => {
     scene.life = life;
@@ -89,24 +91,30 @@ export function mountTimeline(root, app, goTo) {
   new ResizeObserver(draw).observe(parts.lanes);
   onTheme(draw);
   app.onAnew(() => load(0));
+  document.addEventListener("visibilitychange", () => document.hidden || load(0));
   readOut(parts, null);
   return (/** @type {State} */ state) => {
     const before = scene.bounds;
     if (!follow(scene, state)) return;
     const now = /** @type {Bounds} */ (scene.bounds);
-    if (before === null || before.live !== now.live || now.end < before.end) load(0);
+    const { playing, speed } = state.moment;
+    const jumped = before !== null && (now.end < before.end || now.end - before.end > JUMP_MS * (playing ? speed : 1));
+    if (before === null || before.live !== now.live || jumped) load(0);
     draw();
   };
 }
 
 /** Takes what a frame brings; whether there is something new. @param {Scene} scene @param {State} state */
-function follow(scene, { connection: item, connectionTime, log }) {
-  if (!item || item.state === null) return false;
+function follow(scene, { connection: item, connectionTime, log, moment }) {
+  // A mark is in pixels: on another scale it would be another range. What came meanwhile is taken afterwards.
+  if (scene.mark || !item || item.state === null) return false;
   const bounds = boundsOf(item, connectionTime * 1000);
   const { bounds: before, range, life } = scene;
-  const next = life && growing(life, range, log);
+  // Nothing is read anew in a hidden tab, so that a life would grow there without end.
+  const next = life && !document.hidden ? growing(life, range, log) : life;
   if (before && before.end === bounds.end && before.live === bounds.live && life && life === next) return false;
   scene.bounds = bounds;
+  scene.past = moment.at !== null;
   scene.life = next;
   return true;
 }
@@ -142,7 +150,7 @@ function drawScene(parts, scene) {
   paint(parts.lanes, lanes, edges, { cursor: x, mark });
   setAttr(parts.timeline, "aria-valuenow", String(Math.min(100, Math.max(0, Math.round(((x ?? width) / width) * 100)))));
   setText(parts.timelineWords, lanes && life ? summary(life, edges, lanes, width) : "");
-  setText(parts.timelineMode, follows ? "live" : edgeWords(edges));
+  setText(parts.timelineMode, follows ? (scene.past ? "up to the moment shown" : "live") : edgeWords(edges));
   show(parts.wholeLife, scene.range !== null);
 }
 
@@ -214,6 +222,8 @@ function loader(parts, app, wanted, show) {
     timer = window.setTimeout(() => (wanted()?.follows && !document.hidden ? read() : again(REFRESH_MS)), wait);
   };
   return (/** @type {number} */ wait) => {
+    // What is being read is what was wanted before; at its end it would also put off what is asked for here.
+    work.abort();
     clearTimeout(timer);
     timer = window.setTimeout(read, wait);
   };

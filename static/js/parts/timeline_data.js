@@ -2,7 +2,7 @@
 /** What a timeline shows, asked for: counts of everything, and the rows themselves as far as they are few enough. */
 
 import { addPage } from "../bins.js";
-import { lifeOf } from "../lanes.js";
+import { lifeOf, PAUSES } from "../lanes.js";
 import { follow } from "../scan.js";
 import { microsecondsOf } from "../time.js";
 
@@ -28,8 +28,10 @@ export async function readLife(app, conn, edges, width, signal) {
   const missing = total <= MOST_ROWS ? "" : total - echoes <= MOST_ROWS ? "echo" : "all";
   const wanted = missing === "echo" ? `${q} -kind:echo` : q;
   const rows = missing === "all" || total === 0 ? [] : await readRows(app, { q: wanted, since, until }, signal);
-  const before = (await app.get("events", { q, until: since, limit: 1, order: "desc" }, signal)).items[0] ?? null;
-  return lifeOf(rows, bins, missing, before, total);
+  const last = async (/** @type {string} */ of) => (await app.get("events", { q: of, until: since, limit: 1, order: "desc" }, signal)).items[0] ?? null;
+  const before = await last(q);
+  const pause = before && before.kind !== "open" ? await last(`${q} kind:${[...PAUSES].join(",")}`) : null;
+  return lifeOf(rows, { bins, missing, before, paused: pause?.kind === "pause", total });
 }
 
 /** @param {import("../main.js").App} app @param {{q: string, since: string, until: string, bins: number}} set @param {AbortSignal} signal */

@@ -2,10 +2,14 @@
 /** The zoo of clients: a card an animal, one of them out at a time, and what was seen of it afterwards. */
 
 import { el, refs, setAttr, setText, show } from "../dom.js";
+import { reasonOf } from "../reach.js";
 import { chip, stateWords } from "../words.js";
 import {
   ASK_MS, expectedWords, leftWords, metWords, pageLink, pieces, resultLinks, resultWords, runningWords, shareGone, sumWords, watchLinks,
 } from "../zoo.js";
+
+/** Milliseconds for which it is told at least why an order was not carried out. */
+const TOLD_MS = 3000;
 
 /**
  * @typedef {import("../main.js").App} App
@@ -25,35 +29,47 @@ export function mountZoo(root, app) {
   /** @type {Map<string, Card>} */
   const cards = new Map();
   let timer = 0;
+  /** How often it was asked: an answer to an earlier question is older. */
+  let asked = 0;
   const ask = async () => {
     clearTimeout(timer);
+    const mine = (asked += 1);
     let wait = ASK_MS.idle;
     try {
       const zoo = document.hidden ? null : await app.get("zoo");
+      if (mine !== asked) return;
       if (zoo) update(parts, cards, zoo);
       if (zoo?.running) wait = ASK_MS.out;
       if (zoo) complain(parts, zoo.refusal && `Nothing can be let out: ${zoo.refusal}.`);
     } catch (error) {
+      if (mine !== asked) return;
       show(parts.zooEmpty, false);
-      complain(parts, `The zoo can't be asked: ${/** @type {Error} */ (error).message}.`);
+      for (const card of cards.values()) card.go.disabled = true;
+      complain(parts, `The zoo can't be asked: ${reasonOf(error)}.`);
     }
     clearTimeout(timer);
     timer = window.setTimeout(ask, wait);
   };
   const give = async (/** @type {Card} */ card, /** @type {() => Promise<unknown>} */ order) => {
+    // Until an answer has told what the button means now. Not disabled: the focus would be lost.
+    setAttr(card.go, "aria-disabled", "true");
+    card.ordering = true;
     setText(card.said, "");
+    card.told = 0;
     try {
       await order();
     } catch (error) {
-      setText(card.said, /** @type {Error} */ (error).message);
+      setText(card.said, reasonOf(error));
+      card.told = Date.now();
     }
+    card.ordering = false;
     ask();
   };
   parts.zooCards.addEventListener("submit", (event) => {
     event.preventDefault();
     const form = /** @type {HTMLFormElement} */ (event.target);
     const card = cards.get(form.dataset.name ?? "");
-    if (!card) return;
+    if (!card || card.go.getAttribute("aria-disabled")) return;
     if (card.node.dataset.out === "true") give(card, () => app.remove("zoo"));
     else give(card, () => app.post(`zoo/${card.name}`, { count: card.count.valueAsNumber, seconds: card.seconds.valueAsNumber }));
   });
@@ -80,9 +96,17 @@ function update(parts, cards, zoo) {
       cards.set(animal.name, card);
       parts.zooCards.append(card.node);
     }
+    if (card.told && Date.now() >= card.told + TOLD_MS) {
+      card.told = 0;
+      setText(card.said, "");
+    }
     const running = zoo.running?.name === animal.name ? zoo.running : null;
+    const result = running ? null : (zoo.results[animal.name] ?? null);
     updateCard(card, running, zoo);
-    showResult(card, running ? null : (zoo.results[animal.name] ?? null));
+    showResult(card, result);
+    const { text, path } = pageLink(animal, running?.conns[0] ?? result?.connections[0]?.conn);
+    setText(card.page, text);
+    setAttr(card.page, "href", path);
   }
 }
 
@@ -105,14 +129,14 @@ function makeCard(animal) {
   const seconds = numberField("seconds", animal.seconds, 2, 120, "any");
   const go = el("button", { class: "button", "aria-describedby": title.id }, "Let out");
   const form = el("form", { class: "zoo-form", "data-name": animal.name, autocomplete: "off" }, count.field, seconds.field, go);
-  const page = pageLink(animal.page);
-  const watch = el("p", { class: "zoo-watch" }, el("b", {}, "Watch "), el("a", { href: page.path }, page.text), ". ", ...sentence(animal.watch));
+  const page = el("a");
+  const watch = el("p", { class: "zoo-watch" }, el("b", {}, "Watch "), page, ". ", ...sentence(animal.watch));
   const live = el("div", { class: "zoo-live", hidden: "" });
   const said = el("p", { class: "error-note", role: "status" });
   const result = el("div", { class: "zoo-result", hidden: "" });
   const expected = el("p", { class: "zoo-expected soft" }, `Expected: ${expectedWords(animal)}.`);
   const node = el("li", { class: "card zoo-card", "aria-labelledby": title.id }, title, el("p", {}, animal.does), watch, expected, form, said, live, result);
-  return { name: animal.name, node, form, go, count: count.input, seconds: seconds.input, live, said, result, lines: makeLive(live), shown: "" };
+  return { name: animal.name, node, page, form, go, count: count.input, seconds: seconds.input, live, said, result, lines: makeLive(live), shown: "", ordering: false, told: 0 };
 }
 
 /** @param {HTMLElement} host */
@@ -136,6 +160,7 @@ function updateCard(card, running, zoo) {
   setText(card.go, isOut ? "Call back" : "Let out");
   card.go.disabled = !isOut && (zoo.running !== null || zoo.busy !== "" || zoo.refusal !== "");
   setAttr(card.go, "title", card.go.disabled && zoo.busy ? `${zoo.busy} is running; one at a time` : null);
+  if (!card.ordering) setAttr(card.go, "aria-disabled", null);
   card.count.disabled = card.seconds.disabled = isOut;
   show(card.live, isOut);
   if (!running) return;
@@ -170,9 +195,9 @@ function showResult(card, result) {
   const links = el("p", { class: "zoo-links" });
   drawLinks(links, resultLinks(result));
   const notes = result.notes.map((note) => el("p", { class: "zoo-note soft" }, "An exception of this model: ", ...sentence(note)));
-  const details = el("details", {}, summary, expectations(result), ...notes, links);
+  const details = el("details", {}, summary, expectations(result), ...notes);
   details.open = !result.met;
-  card.result.replaceChildren(details);
+  card.result.replaceChildren(details, links);
 }
 
 /** @param {ZooResult} result */

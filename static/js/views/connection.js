@@ -27,12 +27,14 @@ export function mount(root, app) {
   const rows = mountConnectionRows(root, app);
   const timeline = mountTimeline(root, app, rows.goTo);
   const pipe = createPipe(parts.pipe, parts.pipeSaid);
-  const draw = mountConnectionCharts(root);
+  const draw = mountConnectionCharts(root, app);
   const whole = { q: `conn:${app.conn}`, since: "", until: "" };
   const downloads = later(() => import("../parts/downloads.js"), ({ mountDownloads }) => mountDownloads(root, app, () => whole));
+  let asked = 0;
   const begin = () => {
+    const mine = (asked += 1);
     rows.follow();
-    follow(parts, app);
+    follow(parts, app, () => mine === asked);
   };
   app.onAnew(begin);
   begin();
@@ -54,10 +56,10 @@ export function mount(root, app) {
   };
 }
 
-/** Watches the connection; one that the server no longer holds is looked up in its log. @param {Parts} parts @param {App} app */
-async function follow(parts, app) {
+/** Watches the connection; one that the server no longer holds is looked up in its log. @param {Parts} parts @param {App} app @param {() => boolean} isNewest whether no one has asked since */
+async function follow(parts, app, isNewest) {
   const error = await app.wire.watch("connection", { conn: Number(app.conn) });
-  if (!error) return;
+  if (!error || !isNewest()) return;
   app.wire.unwatch("connection");
   lookUp(parts, app);
 }
@@ -65,15 +67,16 @@ async function follow(parts, app) {
 /** What its log tells, as of the moment that is shown. @param {Parts} parts @param {App} app */
 async function lookUp(parts, app) {
   const at = app.now();
+  const { at: of } = app.store.get().moment;
+  const isOver = () => app.store.get().moment.at !== of;
   try {
     const { items } = await app.get("events", { q: `conn:${app.conn}`, limit: MOST_ROWS });
+    if (isOver()) return;
     if (items.length === 0) return missing(parts, nowhere(app));
-    const { moment } = app.store.get();
-    if (moment.at !== null && moment.at !== at) return;
     const time = new Date(at).toISOString();
     app.store.dispatch({ type: "frame", view: "connection", data: fromLog(items), time, now: Date.now() });
   } catch (failure) {
-    missing(parts, `It could not be looked up in the log: ${/** @type {Error} */ (failure).message}`);
+    if (!isOver()) missing(parts, `It could not be looked up in the log: ${/** @type {Error} */ (failure).message}`);
   }
 }
 
@@ -125,7 +128,7 @@ function showVerdict(parts, item, lived) {
   }
   if (closed) {
     setText(parts.verdictTitle, `Closed ${format.stamp(item.closed)}: ${item.reason || "reason not known"}`);
-    const life = `It lived for ${format.duration(lived)}, sent ${format.bytes(item.bytes_in)} and was sent ${format.bytes(item.bytes_out)}.`;
+    const life = `It lived for ${format.duration(lived)}, sent ${format.bytes(item.bytes_in)}, and ${format.bytes(item.bytes_out)} for it were handed to the kernel.`;
     setText(parts.verdictText, `${verdict?.sentence ?? reasonSentence(item.reason)} ${life}${undelivered(item)}`);
   }
   showEvidence(parts.evidence, verdict?.evidence ?? []);

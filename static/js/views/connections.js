@@ -22,6 +22,8 @@ const DEFAULTS = { q: "", sort: "-queue_bytes", page: 1, size: 100 };
 const SIZES = [50, 100, 200];
 const STORED_COLUMNS = "echoscope-columns";
 const TYPING_MS = 250;
+/** How the server's answer to an order that it does not know begins. */
+const NO_SORT = "unknown sort ";
 /** Columns that read best from the top: a first click sorts them downwards. */
 const UPWARDS_FIRST = new Set(["conn", "worker", "peer", "state", "reason"]);
 
@@ -58,18 +60,30 @@ export function mount(root, app) {
   if (!SIZES.includes(params.size)) params.size = DEFAULTS.size;
   params.page = Math.max(1, params.page);
   let fresh = false;
+  /** @type {Connections | null} */
+  let shown = null;
   const table = createTable(parts.table, {
     key: (row) => String(row.conn), cells: CELLS, mark: rowMark,
     onWaiting: (waiting) => show(parts.hint, waiting), onHold: (held) => show(parts.held, held),
   });
-  const ask = async () => {
+  let asks = 0;
+  const ask = async (note = "") => {
+    const mine = (asks += 1);
     const { q, sort, page, size } = params;
     const asked = { q, sort, limit: size, offset: (page - 1) * size };
     const error = await app.wire.watch("connections", asked);
-    showError(parts, error);
+    fresh ||= !error;
+    if (mine !== asks) return;
+    if (error.startsWith(NO_SORT) && sort !== DEFAULTS.sort) {
+      params.sort = orderFor(q, DEFAULTS.sort);
+      showControls(parts, params);
+      ask(`There is no order “${sort.slice(0, 40)}”: the rows stand in the usual one.`);
+      return;
+    }
+    showError(parts, error, shown !== null);
     if (error) return;
+    showNote(parts, note);
     bar.write(params);
-    fresh = true;
   };
   const change = (/** @type {Partial<Params>} */ next) => {
     Object.assign(params, { page: 1 }, next);
@@ -93,13 +107,11 @@ export function mount(root, app) {
   offer("closed", asksForClosed(params.q));
   parts.q.value = params.q;
   ask();
-  /** @type {Connections | null} */
-  let shown = null;
   return (/** @type {import("../store.js").State} */ state) => {
     const data = state.connections;
     if (!data || data === shown) return;
     shown = data;
-    if (fresh) (table.reset(), show(parts.held, false));
+    if (fresh) table.reset();
     fresh = false;
     table.update(data.items);
     page(data);
@@ -108,9 +120,20 @@ export function mount(root, app) {
   };
 }
 
-/** @param {Parts} parts @param {string} error */
-function showError(parts, error) {
-  showFault(parts.q, parts.filterError, error, "(The rows are those of the last filter that worked.)");
+/** @param {Parts} parts @param {string} error @param {boolean} isFilled whether there were rows before */
+function showError(parts, error, isFilled) {
+  showFault(parts.q, parts.filterError, error, isFilled ? "(The rows are those of the last filter that worked.)" : "");
+  if (!error || isFilled) return;
+  show(parts.nothing, true);
+  show(parts.clear, true);
+  setText(parts.nothingText, "No rows yet: this filter cannot be applied.");
+}
+
+/** What else is to be said of the rows, where it would be said of the filter. @param {Parts} parts @param {string} note */
+function showNote(parts, note) {
+  if (!note) return;
+  setText(parts.filterError, note);
+  show(parts.filterError, true);
 }
 
 /** What heads and pager say of the parameters; the filter field itself is the typist's. @param {Parts} parts @param {Params} params */
@@ -125,7 +148,7 @@ function showControls(parts, params) {
 }
 
 /** Whether a filter asks for closed connections. @param {string} q */
-const asksForClosed = (q) => ["closed", "abnormal"].includes(getGroup(q));
+const asksForClosed = (q) => ["closed", "abnormal"].includes(getGroup(q) ?? "");
 
 /** The order that another group begins with: of closed ones the latest first, unless someone chose an order. @param {string} q @param {string} sort */
 function orderFor(q, sort) {
@@ -165,11 +188,13 @@ function mountOrder(parts, params, change) {
 function mountPager(root, parts, params, change) {
   let last = 1;
   const go = (/** @type {number} */ page) => {
-    const next = Math.min(last, Math.max(1, page || 1));
+    const next = Math.min(last, Math.max(1, Math.trunc(page) || 1));
+    parts.page.value = String(next);
     if (next !== params.page) change({ page: next });
-    else parts.page.value = String(next);
   };
   const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (root.querySelectorAll("[data-go]"));
+  for (const button of buttons) button.disabled = true;
+  parts.page.disabled = true;
   const target = () => ({ first: 1, previous: params.page - 1, next: params.page + 1, last });
   for (const button of buttons) {
     button.addEventListener("click", () => go(target()[/** @type {keyof ReturnType<typeof target>} */ (button.dataset.go)]));
@@ -184,9 +209,13 @@ function mountPager(root, parts, params, change) {
     const rows = items.length > 0 ? `Rows ${format.count(from + 1)}–${format.count(from + items.length)} of ${format.count(matched)}` : "No rows";
     setText(parts.range, rows);
     setText(parts.pages, `of ${format.count(last)}`);
+    if (document.activeElement !== parts.page) parts.page.disabled = last <= 1 && params.page <= 1;
     for (const button of buttons) {
       const backwards = button.dataset.go === "first" || button.dataset.go === "previous";
-      button.disabled = backwards ? params.page <= 1 : params.page >= last;
+      const isEnd = backwards ? params.page <= 1 : params.page >= last;
+      // A button that cannot be used any more does not keep the focus: it goes on to the page beside it.
+      if (isEnd && document.activeElement === button && !parts.page.disabled) parts.page.focus();
+      button.disabled = isEnd;
     }
   };
 }
@@ -202,15 +231,13 @@ function showNothing(parts, data, params) {
 function nothingText({ matched }, q) {
   if (matched > 0) return "This page is past the last row: go to an earlier one.";
   const group = getGroup(q);
-  if (q === setGroup("", group)) return NOTHING[group] ?? "Nothing matches this filter.";
-  return "Nothing matches this filter.";
+  return (group !== null && q === setGroup("", group) && NOTHING[group]) || "Nothing matches this filter.";
 }
 
 /** @type {Record<string, string>} */
 const NOTHING = {
   "": "No connections yet. As soon as a client connects, it shows here.",
   blocked: "No client is blocked: all of them take their replies.",
-  paused: "No connection is paused: no queue is above high water.",
   closed: "None has closed yet.",
   abnormal: "No abnormal end: no reset, no error, no timeout.",
 };

@@ -1,10 +1,12 @@
 // @ts-check
 /** The loop, turn by turn: what it waits for, what it does, and whether the kernel agrees with it. */
 
+import { ApiError } from "../api.js";
 import { el, refs, setAttr, setText, show } from "../dom.js";
 import * as format from "../format.js";
 import { createTurnChart } from "../turns.js";
 import { createPhases } from "../parts/phases.js";
+import { reasonOf } from "../reach.js";
 import { addressBar } from "../url.js";
 
 /**
@@ -13,6 +15,9 @@ import { addressBar } from "../url.js";
  */
 
 const KINDS = { chart: HTMLCanvasElement, model: HTMLSelectElement, go: HTMLButtonElement };
+
+/** Milliseconds for which it is told at least that a switch failed, frames or not. */
+const TOLD_MS = 3000;
 
 const WITHOUT = { blocking: "one connection at a time, in calls that block", threads: "a thread a connection, in calls that block" };
 const SHARES = /** @type {const} */ (["p50", "p90", "p99", "max"]);
@@ -53,9 +58,10 @@ export function mount(root, app) {
   choosing(parts.workers, ({ worker }) => ({ worker: Number(worker) }));
   choosing(parts.which, ({ turns }) => ({ turns }));
   press();
-  mountSwitch(parts, app);
+  const switching = mountSwitch(parts, app);
   app.wire.watch("loop");
   return (/** @type {State} */ state) => {
+    switching(state);
     if (!state.loop || state.loop === shown) return;
     shown = state.loop;
     update(shown);
@@ -73,21 +79,28 @@ function workers(parts, data, item) {
   for (const button of parts.workers.querySelectorAll("button")) setAttr(button, "aria-pressed", String(button.dataset.worker === String(item?.worker)));
 }
 
-/** The models that could be gone on with; what someone has chosen is left alone. @param {Parts} parts @param {LoopFrame} data */
-function models(parts, data) {
-  if (parts.model.dataset.current === data.model) return;
-  parts.model.dataset.current = data.model;
-  parts.model.replaceChildren(...data.models.map((name) => el("option", { value: name }, name)));
-  parts.model.value = data.model;
-  parts.model.disabled = parts.go.disabled = false;
+/** The models that could be gone on with; the choice follows the model in use until someone has chosen another. @param {Parts} parts @param {LoopFrame} data */
+function models(parts, { model, models: names }) {
+  const { current } = parts.model.dataset;
+  if (current === model) return;
+  const chosen = parts.model.value;
+  parts.model.dataset.current = model;
+  parts.model.replaceChildren(...names.map((name) => el("option", { value: name }, name)));
+  // The frame may come after the next choice: it must not take that away.
+  parts.model.value = current === undefined || chosen === current ? model : chosen;
+  parts.model.disabled = false;
 }
 
-/** @param {Parts} parts @param {import("../main.js").App} app */
+/** @param {Parts} parts @param {import("../main.js").App} app @returns {(state: State) => void} */
 function mountSwitch(parts, app) {
+  let busy = false;
+  /** @type {{at: number, loop: LoopFrame | null} | null} */
+  let unreached = null;
   parts.switch.addEventListener("submit", async (event) => {
     event.preventDefault();
     const wanted = parts.model.value;
-    parts.go.disabled = true;
+    parts.go.disabled = busy = true;
+    unreached = null;
     setAttr(parts.switched, "data-tone", null);
     setText(parts.switched, `switching to ${wanted}…`);
     try {
@@ -95,11 +108,19 @@ function mountSwitch(parts, app) {
       setText(parts.switched, `${wanted} since ${format.clock(Date.now() / 1000).slice(0, 8)}; every connection kept`);
     } catch (error) {
       setAttr(parts.switched, "data-tone", "bad");
-      setText(parts.switched, /** @type {Error} */ (error).message);
+      setText(parts.switched, reasonOf(error));
+      if (!(error instanceof ApiError)) unreached = { at: Date.now(), loop: app.store.get().loop };
     } finally {
-      parts.go.disabled = false;
+      parts.go.disabled = busy = false;
     }
   });
+  return ({ loop, link, now }) => {
+    parts.go.disabled = busy || !loop || link.phase !== "live";
+    // A frame says that the server can be reached again.
+    if (!unreached || loop === unreached.loop || now < unreached.at + TOLD_MS) return;
+    unreached = null;
+    setText(parts.switched, "");
+  };
 }
 
 /** What there is to see of a model without a loop. @param {Parts} parts @param {LoopFrame} data */
