@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
 from warm import Nursery
 
 from tests.browser.chromium import FLAGS
@@ -43,6 +43,30 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+GONE = ("net::ERR_", "WebSocket")
+"""What the browser complains of once the server has gone, at whatever it was doing."""
+
+
+class Told:
+    """Keeps what an element says from now on: what is told for a while only may be gone before a busy machine looks."""
+
+    def __init__(self, locator: Locator) -> None:
+        self._node = locator.element_handle()
+        self._page = locator.page
+        self._node.evaluate(
+            """(node) => {
+              node.told = [node.textContent];
+              const keep = () => node.told.push(node.textContent);
+              new MutationObserver(keep).observe(node, { childList: true, characterData: true, subtree: true });
+            }"""
+        )
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it says that, or has said it."""
+        said = "([node, text]) => node.told.some((one) => one.includes(text))"
+        self._page.wait_for_function(said, arg=[self._node, text])
+
+
 class Complaints:
     """What the browser complains of: errors on the console, uncaught ones, breaches of the security policy."""
 
@@ -72,27 +96,50 @@ def complaints() -> Iterator[Complaints]:
     assert found.unexpected() == []
 
 
-@pytest.fixture
-def open_page(chromium: Browser, complaints: Complaints) -> Iterator[OpenPage]:
-    """Open an address in a context of its own: `open_page(url, width=1440, height=900, theme="light")`.
+@pytest.fixture(scope="session")
+def shared_context(chromium: Browser) -> Iterator[BrowserContext]:
+    """Where pages are opened that ask for nothing else: a context costs as much as two pages in one that is warm."""
+    context = chromium.new_context()
+    yield context
+    context.close()
 
-    `routes` answers requests in place of the server: pattern of the address -> handler.
+
+@pytest.fixture(scope="session")
+def forget(shared_context: BrowserContext) -> Callable[[str], None]:
+    """Empties the storage of an origin."""
+    debugger = shared_context.new_cdp_session(shared_context.new_page())
+    return lambda origin: debugger.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+
+
+@pytest.fixture
+def open_page(
+    chromium: Browser, shared_context: BrowserContext, forget: Callable[[str], None], complaints: Complaints
+) -> Iterator[OpenPage]:
+    """Open an address with an empty storage: `open_page(url, width=1440, height=900, theme="light")`.
+
+    `routes` answers requests in place of the server: pattern of the address -> handler. With `options`, or
+    where they are asked for, the page has a context of its own.
     """
-    contexts = []
+    contexts, pages, origins = [], [], set()
 
     def open_one(
         url: str,
         width: int = 1440,
         height: int = 900,
-        theme: str = "light",
+        theme: Literal["light", "dark"] = "light",
         routes: dict[str, Callable[[Route], None]] | None = None,
+        is_alone: bool = False,
         **options: Any,
     ) -> Page:
-        context = chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme, accept_downloads=True, **options
-        )
-        contexts.append(context)
+        context = shared_context
+        if options or is_alone:
+            context = chromium.new_context(**options)
+            contexts.append(context)
         page = context.new_page()
+        pages.append(page)
+        origins.add("/".join(url.split("/", 3)[:3]))
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=theme)
         page.set_default_timeout(DEADLINE_MS)
         complaints.watch(page)
         for pattern, handler in (routes or {}).items():
@@ -108,6 +155,10 @@ def open_page(chromium: Browser, complaints: Complaints) -> Iterator[OpenPage]:
     yield open_one
     for context in contexts:
         context.close()
+    for page in pages:
+        page.close()
+    for origin in origins:
+        forget(origin)
 
 
 class Client:

@@ -9,6 +9,8 @@ from typing import Any
 from conftest import wait_until
 from playwright.sync_api import expect
 
+from .conftest import Told
+
 
 def test_filter_sort_and_counts_are_the_servers(server: Any, open_page: Any, connect: Any) -> None:
     for number in range(5):
@@ -206,8 +208,9 @@ def test_a_connection_is_followed_to_its_post_mortem(server: Any, open_page: Any
     detail = page.get_by_role("complementary")
     expect(detail).to_contain_text("20 bytes")
     expect(detail.get_by_role("link", name="Connection 1")).to_be_hidden()
+    said = Told(page.locator("[data-ref=rowSaid]"))
     page.keyboard.press("c")
-    expect(page.get_by_text("1 row copied as JSON")).to_be_visible()
+    said.wait_for("1 row copied as JSON")
     assert json.loads(page.evaluate("navigator.clipboard.readText()")) == server.json("/api/v1/events")["items"][-1]
     page.keyboard.press("G")
     client.socket.close()

@@ -10,6 +10,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from core.clients.load import LoadSettings, run
 
+from .conftest import Told
+
 ROWS = "#rows tbody tr"
 IN_PAGE = 60
 """More rows than this are never in the page, whatever the list holds."""
@@ -132,8 +134,9 @@ def test_highlighting_leaves_nothing_out_and_goes_from_match_to_match(
     for size in ("200 B", "100 B", "100 B"):
         page.keyboard.press("N")
         expect(active).to_have_text(size)
+    said = Told(page.locator("[data-ref=rowSaid]"))
     page.keyboard.press("N")
-    expect(page.get_by_text("No earlier match among the rows of this list")).to_be_visible()
+    said.wait_for("No earlier match among the rows of this list")
     page.keyboard.press("n")
     page.keyboard.press("n")
     expect(active).to_have_text("200 B")
@@ -310,17 +313,18 @@ def test_rows_are_chosen_and_copied_as_json_lines(server: Any, open_page: Any, c
         client.echo(b"x")
     page = open_page(server.url + "/events", permissions=["clipboard-read", "clipboard-write"])
     ready(page, 7)
+    said = Told(page.locator("[data-ref=rowSaid]"))
     page.keyboard.press("c")
-    expect(page.get_by_text("Choose a row first")).to_be_visible()
+    said.wait_for("Choose a row first")
     rows(page).nth(2).click()
     page.keyboard.press("c")
-    expect(page.get_by_text("1 row copied as JSON")).to_be_visible()
+    said.wait_for("1 row copied as JSON")
     known = server.json("/api/v1/events")["items"]
     assert copied(page) == [known[2]]
     rows(page).nth(5).click(modifiers=["Shift"])
     expect(page.locator(f"{ROWS}[aria-selected=true]")).to_have_count(4)
     page.get_by_role("button", name="Copy 4 rows").click()
-    expect(page.get_by_text("4 rows copied as JSON")).to_be_visible()
+    said.wait_for("4 rows copied as JSON")
     assert copied(page) == known[2:6]
     page.keyboard.press("Shift+J")
     expect(page.locator(f"{ROWS}[aria-selected=true]")).to_have_count(5)

@@ -142,7 +142,8 @@ def test_the_download_dialog_completes_too(server: Any, open_page: Any, connect:
 
 def test_a_fault_is_not_told_of_what_was_typed_on(server: Any, open_page: Any, complaints: Any) -> None:
     complaints.expected = ("400",)
-    page = open_page(server.url + "/events")
+    # The clock is that of all pages of a context.
+    page = open_page(server.url + "/events", is_alone=True)
     page.get_by_role("button", name="Download…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("[data-ref=estimate]")).to_contain_text("row")

@@ -93,6 +93,33 @@ def test_an_estimate_that_comes_late_is_not_that_of_the_entries(server: Any, ope
     expect(page.locator("[data-ref=estimate]")).to_have_text("24 measurements, about 1 min 00 s")
 
 
+def test_why_an_order_was_refused_outlasts_a_late_estimate(server: Any, open_page: Any, complaints: Any) -> None:
+    complaints.expected = ("409",)
+    asked: list[Route] = []
+    refusal = {"status": 409, "content_type": "application/problem+json", "body": '{"detail": "a run is under way"}'}
+    page: Page = open_page(
+        server.url + "/lab",
+        routes={
+            "**/api/v1/lab/estimate?*": lambda route: asked.append(route),
+            "**/api/v1/lab/runs": lambda route: route.fulfill(**refusal),
+        },
+    )
+    while not asked:
+        page.wait_for_timeout(10)
+    page.get_by_role("button", name="Run", exact=True).click()
+    alert = page.get_by_role("alert").filter(has_text="a run is under way")
+    expect(alert).to_be_visible()
+    asked[-1].fulfill(json={"measurements": 24, "seconds": 60})
+    expect(page.locator("[data-ref=estimate]")).to_have_text("24 measurements, about 1 min 00 s")
+    expect(alert).to_be_visible()
+    page.get_by_label("Repeats", exact=True).fill("2")
+    while len(asked) < 2:
+        page.wait_for_timeout(10)
+    asked[-1].fulfill(json={"measurements": 16, "seconds": 40})
+    expect(page.locator("[data-ref=estimate]")).to_contain_text("16 measurements")
+    expect(alert).to_be_hidden()
+
+
 def test_a_run_is_cancelled_and_a_second_one_waits(server: Any, open_page: Any, complaints: Any) -> None:
     order = {"models": ["epoll"], "idle": [0], "seconds": 30, "repeats": 1}
     assert requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=20).status_code == 202

@@ -10,6 +10,8 @@ import pytest
 from conftest import Server, wait_until
 from playwright.sync_api import Locator, Page, Route, expect
 
+from .conftest import Told
+
 CLOCK = re.compile(r"\d+ \w+ \d\d:\d\d:\d\d\.\d")
 
 
@@ -144,8 +146,9 @@ def test_a_link_to_the_moment_is_copied_and_kept_in_links(server: Any, open_page
     moment = in_milliseconds(before)
     page = open_page(f"{server.url}/?at={before}", permissions=["clipboard-read", "clipboard-write"])
     mode(page, "paused")
+    said = Told(page.locator("[data-ref=said]"))
     page.get_by_role("button", name="Copy a link to this moment").click()
-    expect(page.get_by_text("copied")).to_be_visible()
+    said.wait_for("copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == f"{server.url}/?at={moment}"
     page.get_by_role("link", name="Connections", exact=True).click()

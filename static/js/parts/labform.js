@@ -39,6 +39,8 @@ export function mountLabForm(parts, app, start) {
   let entries = 0;
   let valid = true;
   let held = "";
+  /** Why the last order was not taken; it stands until something else is entered. */
+  let refused = "";
   const judge = (/** @type {boolean} */ isValid) => {
     valid = isValid;
     parts.run.disabled = !valid || held !== "";
@@ -52,7 +54,7 @@ export function mountLabForm(parts, app, start) {
     try {
       const found = await app.get("lab/estimate", Object.fromEntries(Object.entries(asked).map(([name, value]) => [name, String(value)])));
       if (mine !== entries) return;
-      complain("");
+      complain(refused);
       setText(parts.estimate, `${format.plural(found.measurements, "measurement")}, about ${format.duration(found.seconds)}`);
     } catch (error) {
       if (mine !== entries) return;
@@ -63,6 +65,7 @@ export function mountLabForm(parts, app, start) {
   }, WAIT_MS);
   const entered = () => {
     entries += 1;
+    refused = "";
     judge(typeof read() !== "string");
     estimate();
   };
@@ -79,7 +82,8 @@ export function mountLabForm(parts, app, start) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const order = read();
-    complain(typeof order === "string" ? order : await start(order));
+    refused = typeof order === "string" ? order : await start(order);
+    complain(refused);
   });
   return {
     /** What can be asked for is known. @param {Options} options */
