@@ -52,6 +52,11 @@ def lose_everything() -> None:
     ip("-n", THEIRS, "route", "add", "blackhole", f"{ADDRESS}/32")
 
 
+def lose_nothing() -> None:
+    """What `lose_everything` did is undone."""
+    ip("-n", THEIRS, "route", "del", "blackhole", f"{ADDRESS}/32")
+
+
 @contextmanager
 def network() -> Iterator[None]:
     """Two namespaces: OURS with ADDRESS and THEIRS with PEER, joined by interfaces `wire`. Nothing else changes."""
