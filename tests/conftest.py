@@ -25,6 +25,13 @@ from web import create_app
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE_S = 60.0
 
+
+def pytest_collection_finish() -> None:
+    """What all tests have in common need not be looked at whenever one of them collects garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 # No test asserts a time: a machine may be busy with something else.
 hypothesis.settings.register_profile("calm", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("calm")
@@ -133,10 +140,12 @@ def clean_environment() -> dict[str, str]:
 StartServer = Callable[..., Server]
 
 
-@pytest.fixture
-def nursery() -> Nursery | None:
-    """Where servers are forked from; None: each is a program of its own."""
-    return None
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery | None]:
+    """Servers are forks of one process: most of a start is loading libraries. None, in a file: real programs."""
+    running = Nursery()
+    yield running
+    running.close()
 
 
 @pytest.fixture

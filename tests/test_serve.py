@@ -18,6 +18,11 @@ from web.serving import STOP_S
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
+@pytest.fixture
+def nursery() -> None:
+    """These are tests of the start and the end themselves."""
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command that is expected to end by itself."""
     return subprocess.run(

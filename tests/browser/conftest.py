@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
-from warm import Nursery
 
 from tests.browser.chromium import FLAGS
 
@@ -22,14 +21,6 @@ AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.m
 OpenPage = Callable[..., Page]
 
 expect.set_options(timeout=DEADLINE_MS)
-
-
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """All servers are forks of one process: most of a start is loading libraries."""
-    running = Nursery()
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="session")
