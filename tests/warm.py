@@ -49,7 +49,7 @@ class WarmProcess:
         assert self.returncode is not None
         return self.returncode
 
-    def communicate(self, timeout: float) -> tuple[str, str]:
+    def communicate(self, timeout: float = math.inf) -> tuple[str, str]:
         """Wait for its end: the rest of what it wrote, less than a pipe holds."""
         self.wait(timeout)
         return self.stdout.read(), self.stderr.read()

@@ -194,6 +194,23 @@ def test_a_drag_of_the_slider_settles(server: Any, open_page: Any, clients: Any)
     expect(page).to_have_url(re.compile(r"/\?at=2\d{3}-"))
 
 
+def test_the_end_of_the_slider_is_the_present(server: Any, open_page: Any, clients: Any) -> None:
+    page = open_page(server.url)
+    found = slider(page)
+    found.focus()
+    page.keyboard.press("Home")
+    mode(page, "paused")
+    # As long a time between two looks at the clock as there may be on a busy machine.
+    page.evaluate("() => { const now = Date.now; let later = 0; Date.now = () => now() + (later += 5); }")
+    page.keyboard.press("End")
+    mode(page, "live")
+    expect(page).to_have_url(server.url + "/")
+    page.keyboard.press("Home")
+    mode(page, "paused")
+    found.evaluate("(slider) => { slider.value = slider.max; slider.dispatchEvent(new Event('input')); }")
+    mode(page, "live")
+
+
 @pytest.fixture
 def replay(server: Any, connect: Any, tmp_path: Path) -> Iterator[str]:
     """Address of a dashboard that shows the log of a server which has stopped, with one connection in it."""

@@ -71,14 +71,18 @@ export function mountScrubber(root, app, anew) {
   };
   parts.play.addEventListener("click", toggle);
   parts.live.addEventListener("click", () => set(LIVE));
-  parts.slider.addEventListener("input", () => drag({ ...reach(Number(parts.slider.value)), playing: false }));
+  parts.slider.addEventListener("input", () => {
+    const { value, max } = parts.slider;
+    // Its end is that of the last drawing: the log has gone on since.
+    drag({ ...reach(Number(value) >= Number(max) ? Infinity : Number(value)), playing: false });
+  });
   parts.slider.addEventListener("keydown", (event) => {
     const { span, moment } = store.get();
     if (!span || event.ctrlKey || event.altKey || event.metaKey) return;
     const stride = strideOf(event.key, event.shiftKey);
     if (event.key === " ") event.repeat || toggle();
     else if (event.key === "Home") step(reach(span.since));
-    else if (event.key === "End") step(reach(endOf(span, Date.now())));
+    else if (event.key === "End") step(reach(Infinity));
     else if (stride !== 0) step(reach(nowOf(moment, endOf(span, Date.now())) + stride));
     else return;
     event.preventDefault();
