@@ -18,6 +18,8 @@ from tests.browser.chromium import FLAGS
 DEADLINE_MS = 45_000
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
+MOUNTED = "() => document.body.dataset.link !== 'connecting' || !document.querySelector('script[src*=\"/js/main.\"]')"
+
 OpenPage = Callable[..., Page]
 
 expect.set_options(timeout=DEADLINE_MS)
@@ -141,6 +143,8 @@ def open_page(
             while context.request.get(url).status == 404 and time.monotonic() < deadline:
                 time.sleep(0.02)
         page.goto(url)
+        # Its controls do nothing before its modules have come; what it shows by then is for the test to wait for.
+        page.wait_for_function(MOUNTED)
         return page
 
     yield open_one
