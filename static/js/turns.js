@@ -20,6 +20,12 @@ const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 /** Share of half the height, 0 to 1, of a time in microseconds. @param {number} us */
 export const heightOf = (us) => Math.min(1, Math.max(0, Math.log10(Math.max(us, 1)) / DECADES));
 
+/** What is said of a turn that newer ones have pushed out: the chart waits for whoever reads about it. */
+export const HELD = "the chart is held: newer turns are shown when you leave it or press Esc";
+
+/** Where a turn of `turns` is in `next`; -1 when it is no longer there. @param {Turns} turns @param {number} index @param {Turns} next */
+export const placeIn = (turns, index, next) => next.time.indexOf(turns.time[index]);
+
 /** A turn in words. @param {Turns} turns @param {number} index */
 export function turnWords(turns, index) {
   const calls = [
@@ -36,21 +42,26 @@ export function turnWords(turns, index) {
 export function createTurnChart(canvas, told) {
   /** @type {Turns | null} */
   let turns = null;
-  /** @type {Turns | null} the newest, while those that are pointed at stand still */
-  let waiting = null;
+  /** @type {Turns | null} the newest, while the chart is held */
+  let newest = null;
   /** @type {number | null} */
   let chosen = null;
   const redraw = () => turns && draw(canvas, turns, chosen);
   const choose = (/** @type {number | null} */ index) => {
     chosen = turns && index !== null ? Math.min(turns.time.length - 1, Math.max(0, index)) : null;
-    if (chosen === null && waiting) turns = waiting;
-    setText(told, turns && chosen !== null ? turnWords(turns, chosen) : "");
+    if (chosen === null && newest) turns = newest;
+    say();
     redraw();
+  };
+  const say = () => {
+    const held = turns === newest ? [] : [HELD];
+    setText(told, turns && chosen !== null ? [turnWords(turns, chosen), ...held].join(" · ") : "");
   };
   canvas.addEventListener("pointermove", (event) => choose(turns && columnAt(canvas, turns, event.offsetX)));
   canvas.addEventListener("pointerleave", () => choose(null));
   canvas.addEventListener("blur", () => choose(null));
   canvas.addEventListener("keydown", (event) => {
+    if (event.key === "End") turns = newest;
     const last = (turns?.time.length ?? 0) - 1;
     const steps = { ArrowLeft: (chosen ?? last + 1) - 1, ArrowRight: (chosen ?? last) + 1, Home: 0, End: last };
     const next = event.key === "Escape" ? null : /** @type {Record<string, number>} */ (steps)[event.key];
@@ -63,10 +74,11 @@ export function createTurnChart(canvas, told) {
   return {
     /** @param {Turns} next @param {boolean} [anew] other turns than before, not only newer ones */
     update: (next, anew = false) => {
-      waiting = next;
+      newest = next;
       if (anew) choose(null);
-      if (chosen !== null) return;
-      turns = next;
+      const place = turns && chosen !== null ? placeIn(turns, chosen, next) : null;
+      if (place === -1) return say();
+      [turns, chosen] = [next, place];
       redraw();
     },
   };

@@ -17,8 +17,8 @@ PLACES = """["go", "known"].map((ref) => {
 
 def test_turns_are_shown_and_one_can_be_asked_about(server: Any, open_page: Any, connect: Any) -> None:
     client = connect(server.echo)
-    page = open_page(server.url + "/loop")
     client.echo(b"hello")
+    page = open_page(server.url + "/loop")
     expect(page.locator("[data-ref=turns]")).not_to_have_text("–")
     expect(page.locator("[data-ref=sets] li")).not_to_have_count(0)
     expect(page.locator("[data-ref=wait_us_p99]")).not_to_have_text("–")
@@ -27,13 +27,45 @@ def test_turns_are_shown_and_one_can_be_asked_about(server: Any, open_page: Any,
     page.keyboard.press("ArrowLeft")
     told = page.locator("[data-ref=told]")
     expect(told).to_contain_text("waited")
-    first = told.text_content()
+    newest = told.text_content() or ""
+    client.echo(b"another turn")
+    # The chart goes on, and what is told stays with its turn; the keys reach those that have come since.
+    page.wait_for_function(
+        """([chart, told, newest]) => {
+          const press = (key) => chart.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+          if (told.textContent !== newest) throw new Error(`${told.textContent} in place of ${newest}`);
+          press("ArrowRight");
+          const later = told.textContent;
+          if (later !== newest) press("ArrowLeft");
+          return later !== newest;
+        }""",
+        arg=[chart.element_handle(), told.element_handle(), newest],
+    )
+    expect(told).to_have_text(newest)
     page.keyboard.press("Home")
-    expect(told).not_to_have_text(first)
+    expect(told).not_to_have_text(newest)
     page.keyboard.press("Escape")
     expect(told).to_have_text("")
     chart.hover()
     expect(told).to_contain_text("looked at")
+
+
+def test_a_turn_that_was_pushed_out_can_be_read_on(server: Any, open_page: Any, connect: Any) -> None:
+    client = connect(server.echo)
+    client.echo(b"hello")
+    page = open_page(server.url + "/loop")
+    expect(page.locator("[data-ref=turnsNote]")).not_to_be_empty()
+    page.locator("canvas.turn-chart").focus()
+    page.keyboard.press("Home")
+    told = page.locator("[data-ref=told]")
+    expect(told).to_contain_text("looked at")
+    words = told.text_content() or ""
+    for _ in range(300):  # more turns than the chart has columns
+        client.echo(b"x")
+    expect(told).to_have_text(f"{words} · the chart is held: newer turns are shown when you leave it or press Esc")
+    page.keyboard.press("End")
+    expect(told).not_to_contain_text("held")
+    expect(told).not_to_contain_text(words)
 
 
 def test_the_time_of_a_turn_is_divided(server: Any, open_page: Any, connect: Any) -> None:
