@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-browser test-pages test-rest check format bench screenshots lock clean
+.PHONY: help run setup test check format bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -19,22 +19,9 @@ test: setup $(STAMPS)/tests ## every test, those in a real browser included: mak
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	@$(MAKE) --no-print-directory --jobs=3 test-browser test-pages test-rest
+	PATH="$$PATH:$(CURDIR)/$(BIN)" node --test --test-reporter=dot tests/js/*.test.mjs
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 endif
-
-# Three sets that take about as long, side by side: most of them mostly wait.
-PAGES := tests/browser/test_gallery.py tests/browser/test_every_page.py tests/browser/test_keyboard.py
-PAGES += $(wildcard tests/test_zoo*.py tests/test_lab*.py)
-
-test-browser:
-	$(BIN)/python -m pytest tests/browser $(PAGES:%=--ignore=%)
-
-test-pages:
-	$(BIN)/python -m pytest $(PAGES)
-
-test-rest:
-	$(BIN)/python -m pytest --ignore=tests/browser $(PAGES:%=--ignore=%)
-	PATH="$$PATH:$(CURDIR)/$(BIN)" node --test tests/js/*.test.mjs
 
 check: setup $(STAMPS)/dev $(STAMPS)/node ## formatter, linter, types of Python and of the pages, import rules
 	$(BIN)/ruff format --check .

@@ -2,14 +2,14 @@
 
 import gc
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,31 @@ import hypothesis
 import pytest
 import requests
 from fake_monitor import FakeMonitor
+from waiting import DEADLINE_S, wait_until
 from warm import Nursery
 from werkzeug.serving import make_server
 
 from web import create_app
 
 ROOT = Path(__file__).resolve().parent.parent
-DEADLINE_S = 60.0
+MEMORY_WANTED = 2 << 30
+
+
+# A ring that holds a second's worth instead of eight: a run begins some 800 servers, and each touches all of its ring.
+os.environ.setdefault("_ECHOSCOPE_SHRINK", "3")
+
+
+def pytest_configure() -> None:
+    """Temporary folders are in memory where there is room: thousands of small files would keep a disk busy."""
+    memory = Path("/dev/shm")
+    with suppress(OSError):
+        if shutil.disk_usage(memory).free >= MEMORY_WANTED and os.access(memory, os.W_OK):
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two to a core: half of a test is waiting."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def pytest_collection_finish() -> None:
@@ -35,17 +53,6 @@ def pytest_collection_finish() -> None:
 # No test asserts a time: a machine may be busy with something else.
 hypothesis.settings.register_profile("calm", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("calm")
-
-
-def wait_until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
-    """What `condition` answers once it is true; fails when it doesn't become so in time."""
-    end = time.monotonic() + deadline_s
-    while time.monotonic() < end:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.01)
-    pytest.fail(f"not within {deadline_s:g} s: {what}")
 
 
 class Server:
@@ -148,6 +155,18 @@ def nursery() -> Iterator[Nursery | None]:
     running.close()
 
 
+@contextmanager
+def serving(data: Path, nursery: Nursery | None, *options: str) -> Iterator[Server]:
+    """A server on free ports, with that data directory."""
+    server = Server(
+        ["app.py", "serve", "--port", "0", "--echo-port", "0", "--data-dir", str(data), *options], None, nursery
+    )
+    try:
+        yield server.wait_ready()
+    finally:
+        server.close()
+
+
 @pytest.fixture
 def start_server(tmp_path: Path, nursery: Nursery | None) -> Iterator[StartServer]:
     """Start `app.py serve` on free ports and a fresh data directory, with more options if given."""
@@ -242,10 +261,7 @@ def leak_check() -> Iterator[None]:
         return new_threads + sorted(_descriptors() - descriptors)
 
     yield
-    end = time.monotonic() + DEADLINE_S
-    while left() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not left(), f"left behind: {left()}"
+    wait_until(lambda: not left(), "nothing is left behind")
 
 
 @pytest.fixture

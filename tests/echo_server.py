@@ -3,13 +3,12 @@
 import socket
 import struct
 import threading
-import time
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from waiting import DEADLINE_S, wait_until
 
 from core.engine.connection import Marks
 from core.engine.listener import listen
@@ -18,19 +17,6 @@ from core.engine.settings import ServerSettings
 from core.record.events import KINDS, REASONS, Kind
 from core.record.recorder import Files, Recorder
 from core.record.ring import RingReader, RingWriter
-
-DEADLINE = 30.0
-
-
-def wait_for(condition: Callable[[], Any], what: str = "condition") -> Any:
-    """The first true value of `condition`, within a deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.005)
-    raise AssertionError(f"never came true: {what}")
 
 
 class EchoServer:
@@ -64,7 +50,7 @@ class EchoServer:
         client = socket.socket(socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET)
         if "receive_buffer" in options:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options["receive_buffer"])
-        client.settimeout(DEADLINE)
+        client.settimeout(DEADLINE_S)
         client.connect(self.address)
         return client
 
@@ -86,7 +72,9 @@ class EchoServer:
         return [row["kind"] for row in self.of(conn)]
 
     def wait_kind(self, kind: str, conn: int = 1) -> dict[str, Any]:
-        return wait_for(lambda: next((row for row in self.of(conn) if row["kind"] == kind), None), f"{kind} of {conn}")
+        return wait_until(
+            lambda: next((row for row in self.of(conn) if row["kind"] == kind), None), f"{kind} of {conn}"
+        )
 
     def total(self, field: str, conn: int) -> int:
         return sum(row[field] for row in self.of(conn) if row["kind"] not in ("open", "refuse"))
@@ -96,7 +84,7 @@ class EchoServer:
             return
         if self.thread.is_alive():
             self.server.stop(timeout)
-        self.thread.join(DEADLINE + timeout)
+        self.thread.join(DEADLINE_S + timeout)
         assert not self.thread.is_alive(), "the loop did not stop"
         assert self.rows[-1]["kind"] == "stop"
         self._closed = True

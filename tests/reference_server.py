@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from waiting import DEADLINE_S
+
 Manners = Callable[["Client"], None]
 
 
@@ -79,7 +81,7 @@ class Server:
             with suppress(OSError):  # closed, or reset
                 client.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(DEADLINE_S)
             assert not thread.is_alive()
 
 
@@ -94,7 +96,7 @@ def serving(manners: Manners, host: str = "127.0.0.1") -> Iterator[Server]:
             yield server
         finally:
             server.stop()
-            acceptor.join(10)
+            acceptor.join(DEADLINE_S)
 
 
 def stamped(chunk: bytes) -> bytes:

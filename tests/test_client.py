@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from reference_server import Client, Manners, echo, serving, stamp, stamp_every, stamp_in_bytes
+from waiting import DEADLINE_S
 
 from core.clients import interactive
 from core.clients.interactive import ClientError, run
@@ -83,7 +84,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
 def test_piped() -> None:
     with serving(echo) as server:
         command = [sys.executable, "-c", PROGRAM, str(server.port)]
-        done = subprocess.run(command, input=b"one\ntwo\xff\n", capture_output=True, timeout=60, check=True)
+        done = subprocess.run(command, input=b"one\ntwo\xff\n", capture_output=True, timeout=DEADLINE_S, check=True)
     assert done.stdout.startswith(b"> one\n> two")
     assert done.stderr == b""
 

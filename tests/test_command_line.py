@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 import pytest
-from conftest import DEADLINE_S, ROOT, Server, StartServer, clean_environment, wait_until
+from conftest import ROOT, Server, StartServer, clean_environment
+from waiting import DEADLINE_S, wait_until
 
 import app
 from core.clients.load import REPLIES, LoadSettings

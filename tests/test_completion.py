@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import DEADLINE_S
 
 from core.record import catalogue
 from core.record.events import Reason
@@ -110,7 +111,7 @@ def offered(subject: str, starts: list[str]) -> dict[str, list[str]]:
     node = shutil.which("node") or str(ROOT / ".venv" / "bin" / "node")
     question = json.dumps({"fields": catalogue.fields(subject), "live": live, "starts": starts})
     script = ROOT / "tests" / "completions.mjs"
-    ran = subprocess.run([node, script], input=question, capture_output=True, text=True, timeout=30)
+    ran = subprocess.run([node, script], input=question, capture_output=True, text=True, timeout=DEADLINE_S)
     assert ran.returncode == 0, ran.stderr
     found: dict[str, list[str]] = json.loads(ran.stdout)
     return found

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import DEADLINE_S
 
 import app
 from core.record.events import FIELDS, KINDS, Reason
@@ -92,5 +93,5 @@ def test_the_command_that_makes_the_pictures_can_be_started() -> None:
     """As `make screenshots` does, so without pytest's paths; no Chromium, no pictures."""
     environment = {**os.environ, "PATH": "", "ECHOSCOPE_CHROMIUM": ""}
     command = [sys.executable, "-m", "tests.browser.screenshots"]
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
     assert (ran.returncode, "need Chromium" in ran.stderr) == (1, True)

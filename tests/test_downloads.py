@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import DEADLINE_S, Site, wait_until
+from conftest import Site
 from fake_monitor import READY, FakeChunks, FakeMonitor, rows
+from waiting import DEADLINE_S, wait_until
 
 from web import sockets, tickets
 from web.parameters import DownloadParameters

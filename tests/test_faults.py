@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import ROOT, Server, StartServer, clean_environment, wait_until
+from conftest import ROOT, Server, StartServer, clean_environment
 from echo_server import receive, receive_all, reset
+from waiting import DEADLINE_S, wait_until
 
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, parse
@@ -32,7 +33,7 @@ class Talk:
     """A client that sends and reads until it is told to end or the server goes; it counts what it received."""
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self.sock = socket.create_connection(address, timeout=20)
+        self.sock = socket.create_connection(address, timeout=DEADLINE_S)
         self.peer = "{}:{}".format(*self.sock.getsockname())
         self.received = self.sent = 0
         self.broken = False
@@ -189,7 +190,7 @@ def test_half_close_with_megabytes_queued_over_a_worker(start_server: StartServe
     message = os.urandom(1 << 20) * 6
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.settimeout(20)
+        client.settimeout(DEADLINE_S)
         client.connect(server.echo)
         client.sendall(message)
         client.shutdown(socket.SHUT_WR)
@@ -345,7 +346,7 @@ def load(server: Server, seconds: float) -> dict[str, Any]:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=True,
     )
     result: dict[str, Any] = json.loads(ran.stdout)
@@ -457,7 +458,7 @@ def test_a_clock_that_is_set_moves_no_time(tmp_path: Path, monkeypatch: pytest.M
     service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo"))
     service.start()
     wall, wall_ns = time.time, time.time_ns
-    client = socket.create_connection(service.echo_address, timeout=10)
+    client = socket.create_connection(service.echo_address, timeout=DEADLINE_S)
     try:
         exchange(client, 1)
         monkeypatch.setattr(time, "time", lambda: wall() + hours * 3600)

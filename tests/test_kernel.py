@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from echo_server import EchoServer, fill, receive, reset, wait_for
+from echo_server import EchoServer, fill, receive, reset
+from waiting import DEADLINE_S, wait_until
 
 from core.engine import sample
 from core.engine.sample import Sample
@@ -20,10 +21,10 @@ from core.watch.sampler import LastSamples
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """Two ends of one TCP connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = socket.create_connection(listener.getsockname(), timeout=10)
+        client = socket.create_connection(listener.getsockname(), timeout=DEADLINE_S)
         accepted, _ = listener.accept()
     with client, accepted:
-        accepted.settimeout(10)
+        accepted.settimeout(DEADLINE_S)
         yield accepted, client
 
 
@@ -37,7 +38,7 @@ def server(tmp_path: Path) -> Iterator[EchoServer]:
 def ask(server: EchoServer, *conns: int) -> dict[int, Sample]:
     answer: queue.SimpleQueue[dict[int, Sample]] = queue.SimpleQueue()
     server.server.sample(list(conns), answer.put)
-    return answer.get(timeout=10)
+    return answer.get(timeout=DEADLINE_S)
 
 
 def test_fields_stand_where_the_header_puts_them() -> None:
@@ -84,8 +85,8 @@ def test_every_value_is_in_the_catalogue(pair: Any) -> None:
 def test_the_pipe_of_a_peer_that_does_not_read(pair: Any) -> None:
     ours, _ = pair
     written = fill(ours)
-    wait_for(lambda: kernel.decode(sample.take(ours))["snd_wnd"] == 0, "a closed window")
-    wait_for(lambda: kernel.decode(sample.take(ours))["in_flight"] == 0, "everything in the window arrived")
+    wait_until(lambda: kernel.decode(sample.take(ours))["snd_wnd"] == 0, "a closed window")
+    wait_until(lambda: kernel.decode(sample.take(ours))["in_flight"] == 0, "everything in the window arrived")
     values = kernel.decode(sample.take(ours))
     assert values["unsent"] == values["notsent_bytes"]
     assert values["unsent"] + values["bytes_acked"] == written
@@ -100,7 +101,7 @@ def test_a_full_buffer_takes_nearly_the_memory_that_it_may(pair: Any) -> None:
     assert empty["receive_limit"] == ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
     fill(ours)
     client.sendall(b"hello")
-    wait_for(lambda: kernel.decode(sample.take(ours))["unread"] == 5, "5 bytes unread")
+    wait_until(lambda: kernel.decode(sample.take(ours))["unread"] == 5, "5 bytes unread")
     full = kernel.decode(sample.take(ours))
     # A socket becomes writable again at two thirds of its limit (sk_stream_is_writeable() in include/net/sock.h).
     assert full["send_memory"] > full["send_limit"] * 2 / 3
@@ -110,13 +111,13 @@ def test_a_full_buffer_takes_nearly_the_memory_that_it_may(pair: Any) -> None:
 def test_what_has_arrived_is_unread(pair: Any) -> None:
     ours, client = pair
     client.sendall(b"hello")
-    wait_for(lambda: kernel.decode(sample.take(ours))["unread"] == 5, "5 bytes unread")
+    wait_until(lambda: kernel.decode(sample.take(ours))["unread"] == 5, "5 bytes unread")
 
 
 def test_a_sample_leaves_a_waiting_error_alone(pair: Any) -> None:
     ours, client = pair
     reset(client)
-    wait_for(lambda: sample.take(ours)["error"], "an error")
+    wait_until(lambda: sample.take(ours)["error"], "an error")
     assert kernel.decode(sample.take(ours))["state"] == "CLOSE"
     with pytest.raises(ConnectionResetError):
         ours.recv(1)
@@ -157,7 +158,7 @@ def test_a_closed_connection_has_a_last_sample(server: EchoServer) -> None:
 def test_a_reset_leaves_what_was_not_delivered(server: EchoServer) -> None:
     client = server.connect()
     client.setblocking(False)
-    wait_for(lambda: _stuffed(client, server), "a full send buffer")
+    wait_until(lambda: _stuffed(client, server), "a full send buffer")
     reset(client)
     server.wait_kind("close")
     values = last_sample(server, 1)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import Server, StartServer, wait_until
+from conftest import Server, StartServer
 from fake_monitor import FakeMonitor
 from lab_runs import rates, run
 from test_shapes import complaints
+from waiting import DEADLINE_S, wait_until
 from werkzeug.test import Client
 
 from core.lab.desk import Desk
@@ -41,16 +42,14 @@ def saved(tmp_path: Path, *runs: Any) -> None:
 
 
 def start(server: Server, order: Any) -> requests.Response:
-    return requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=20)
+    return requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S)
 
 
 def test_a_run_from_beginning_to_end(server: Server) -> None:
     started = start(server, SMALL)
     assert started.status_code == 202
     run_id = started.json()["id"]
-    found = wait_until(
-        lambda: (one := server.json(f"/api/v1/lab/runs/{run_id}"))["state"] == "done" and one, "done", 60
-    )
+    found = wait_until(lambda: (one := server.json(f"/api/v1/lab/runs/{run_id}"))["state"] == "done" and one, "done")
     assert len(found["points"]) == 4
     assert all(point["served"] == 5 and point["figures"]["rate"] for point in found["points"])
     assert found["verdict"]
@@ -76,12 +75,12 @@ def test_a_second_run_is_refused_until_the_first_is_over(server: Server) -> None
     running = server.json("/api/v1/lab")["running"]
     assert (running["id"], running["total"]) == (first, 4)
     assert complaints(running, "LabProgress", "running") == []
-    assert requests.delete(f"{server.url}/api/v1/lab/runs/{first}", timeout=20).status_code == 409
-    assert requests.post(f"{server.url}/api/v1/lab/runs/{first}/cancel", timeout=20).status_code == 200
+    assert requests.delete(f"{server.url}/api/v1/lab/runs/{first}", timeout=DEADLINE_S).status_code == 409
+    assert requests.post(f"{server.url}/api/v1/lab/runs/{first}/cancel", timeout=DEADLINE_S).status_code == 200
     wait_until(lambda: server.json("/api/v1/lab")["busy"] is None, "cancelled")
     assert server.json(f"/api/v1/lab/runs/{first}")["state"] == "cancelled"
-    assert requests.post(f"{server.url}/api/v1/lab/runs/{first}/cancel", timeout=20).status_code == 409
-    assert requests.delete(f"{server.url}/api/v1/lab/runs/{first}", timeout=20).status_code == 200
+    assert requests.post(f"{server.url}/api/v1/lab/runs/{first}/cancel", timeout=DEADLINE_S).status_code == 409
+    assert requests.delete(f"{server.url}/api/v1/lab/runs/{first}", timeout=DEADLINE_S).status_code == 200
     assert server.get(f"/api/v1/lab/runs/{first}").status_code == 404
 
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import DEADLINE_S, wait_until
+from waiting import DEADLINE_S, wait_until
 
 from core.clients.load import LoadSettings, run
 from core.lab.measure import serving

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, clean_environment, wait_until
+from conftest import ROOT, clean_environment
+from waiting import DEADLINE_S, wait_until
 
 from core.lab import generator
 from core.lab.measure import CancelledError, measure
@@ -86,7 +87,7 @@ def test_the_progress_names_the_measurement_that_is_being_made() -> None:
 
 def test_two_models_at_two_points(tmp_path: Path) -> None:
     process = lab("--models=epoll,poll", "--idle=0,40", "--json", f"--save={tmp_path}", *SHORT)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, errors
     found = json.loads(out)
     assert [(point["model"], point["idle"]) for point in found["points"]] == [
@@ -106,7 +107,7 @@ def test_two_models_at_two_points(tmp_path: Path) -> None:
 
 
 def test_the_table() -> None:
-    out, errors = lab("--models=asyncio", "--idle=0", *SHORT).communicate(timeout=60)
+    out, errors = lab("--models=asyncio", "--idle=0", *SHORT).communicate(timeout=DEADLINE_S)
     assert "asyncio" in out, errors
     assert "Measured once" in out
 
@@ -200,7 +201,7 @@ def test_an_interrupted_run_prints_what_it_has(number: int) -> None:
     assert process.stderr.readline().startswith("1 of 2: ")
     wait_until(lambda: len(children()) == 2, "a server and a generator")
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     found = json.loads(out)
     assert (found["state"], found["points"]) == ("cancelled", [])

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import requests
 import socketio
-from conftest import DEADLINE_S, Site, leak_check, wait_until
+from conftest import Site, leak_check
+from waiting import DEADLINE_S, wait_until
 
 from web.live import MAX_UNREAD
 

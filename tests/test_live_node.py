@@ -6,12 +6,13 @@ import subprocess
 from pathlib import Path
 
 from conftest import ROOT, Site
+from waiting import DEADLINE_S
 
 
 def test_node_client(site: Site) -> None:
     node = shutil.which("node") or str(ROOT / ".venv" / "bin" / "node")
     script = Path(__file__).with_name("live_client.mjs")
-    ran = subprocess.run([node, script, site.url, "events", "3"], capture_output=True, text=True, timeout=20)
+    ran = subprocess.run([node, script, site.url, "events", "3"], capture_output=True, text=True, timeout=DEADLINE_S)
     assert ran.returncode == 0, ran.stderr
     seen = json.loads(ran.stdout)
     assert seen["accepted"] == {"ok": True}

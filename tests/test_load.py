@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from array import array
 from typing import Any
 
@@ -25,6 +24,7 @@ from reference_server import (
     stamp_up_to,
     stamped,
 )
+from waiting import DEADLINE_S, wait_until
 
 from core.clients import connect, traffic
 from core.clients.connect import source_address
@@ -208,12 +208,9 @@ def test_sigint_ends_early_with_the_result_so_far() -> None:
     with serving(stamp) as server:
         command = [sys.executable, "-c", program, str(server.port)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            deadline = time.monotonic() + 30
-            while server.sent < 100_000:
-                assert time.monotonic() < deadline
-                os.sched_yield()
+            wait_until(lambda: server.sent >= 100_000, "100,000 bytes were sent")
             process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=30)
+            output, _ = process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0
         assert_exact(server, json.loads(output))
 
@@ -223,10 +220,7 @@ def test_no_descriptor_is_left_open() -> None:
         load(server)
         before = len(os.listdir("/proc/self/fd"))
         load(server)
-        deadline = time.monotonic() + 10
-        while len(os.listdir("/proc/self/fd")) > before:
-            assert time.monotonic() < deadline
-            os.sched_yield()
+        wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before, "no more descriptors than before")
 
 
 def test_too_many_connections_for_one_source_address_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import DEADLINE_S
 
 from core.record import index as index_module
 from core.record.export import to_dicts
@@ -162,7 +163,7 @@ def test_readers_see_only_whole_rows_while_it_is_written(tmp_path, retain_bytes)
         journal.append(make_batch(100, first))
     done.set()
     for reader in readers:
-        reader.join(30)
+        reader.join(DEADLINE_S)
         assert not reader.is_alive()
     assert found[-1][-1] == 40_000
     for seqs in found:
@@ -176,7 +177,7 @@ def test_another_process_reads_while_it_is_written(tmp_path):
     code = "import sys; from core.record.log import Log; from core.record.query import Query;"
     code += "print(len(Log(sys.argv[1]).page(Query())[0]))"
     shown = subprocess.run(
-        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True, timeout=DEADLINE_S
     )
     assert shown.stdout == "100\n"
 

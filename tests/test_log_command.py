@@ -16,8 +16,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import DEADLINE_S, ROOT, StartServer, clean_environment, wait_until
+from conftest import ROOT, StartServer, clean_environment
 from test_command_line import run
+from waiting import DEADLINE_S, wait_until
 
 from core.record.events import Kind
 from core.record.follow import follow

@@ -2,10 +2,10 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
+from waiting import DEADLINE_S
 
 from core.engine.loop import Loop, Turn
 from core.engine.poller import POLLERS, READ
@@ -14,7 +14,7 @@ from core.engine.poller import POLLERS, READ
 @pytest.fixture(params=POLLERS)
 def loop(request: pytest.FixtureRequest) -> Iterator[Loop]:
     made = Loop(POLLERS[request.param]())
-    made.call_later(60, made.stop)
+    made.call_later(DEADLINE_S, made.stop)
     yield made
     made.close()
 
@@ -43,10 +43,19 @@ def test_cancelled_timers_take_no_memory(loop: Loop) -> None:
 
 
 def test_another_thread_wakes_it_at_once(loop: Loop) -> None:
-    began = time.monotonic()
-    threading.Timer(0.02, lambda: loop.call_soon(loop.stop)).start()
+    seen: list[str] = []
+
+    def stop(who: str) -> None:
+        seen.append(who)
+        loop.stop()
+
+    # The next timer is far away: nothing else could wake the loop before it.
+    loop.call_later(DEADLINE_S, lambda: stop("timer"))
+    order = threading.Timer(0.02, lambda: loop.call_soon(lambda: stop("order")))
+    order.start()
     loop.run()
-    assert time.monotonic() - began < 60
+    order.join()
+    assert seen == ["order"]
 
 
 def test_orders_to_a_closed_loop_go_nowhere() -> None:
@@ -61,7 +70,7 @@ def test_orders_to_a_closed_loop_go_nowhere() -> None:
         runner.start()
         for _ in range(20):
             loop.call_soon(loop.stop)
-        runner.join(10)
+        runner.join(DEADLINE_S)
         assert not runner.is_alive()
         loop.call_soon(loop.stop)
 

@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from conftest import Site, wait_until
+from conftest import Site
 from fake_monitor import FakeMonitor
 from test_live import viewing
+from waiting import wait_until
 
 from web.frames import Last
 from web.parameters import WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_watch

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from echo_server import EchoServer, wait_for
+from echo_server import EchoServer
+from waiting import wait_until
 
 from core.engine.poller import READ
 from core.engine.registrations import Difference, differences, parse_fdinfo
@@ -52,10 +53,10 @@ def test_a_registration_lost_behind_its_back_is_named(server: EchoServer) -> Non
         server.wait_kind("open")
         loop, link = server.server.loop, server.server._links[1]
         loop.call_soon(lambda: loop.poller.unregister(link.sock.fileno()))
-        found = wait_for(lambda: server.server.registrations().differences, "a difference")
+        found = wait_until(lambda: server.server.registrations().differences, "a difference")
         assert found == [Difference(link.sock.fileno(), "is not watched, but the program thinks so", 1)]
         loop.call_soon(lambda: loop.poller.register(link.sock.fileno(), READ))
-        wait_for(lambda: not server.server.registrations().differences, "agreement")
+        wait_until(lambda: not server.server.registrations().differences, "agreement")
 
 
 @pytest.mark.parametrize("server", ["poll", "select", "busy", "blocking", "threads"], indirect=True)

@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from waiting import DEADLINE_S, wait_until
 
 from core.record.files import HOT, PARTIAL, SEALED, JournalError
 from core.record.rewriter import Rewriter
 from core.record.sealer import Sealer
 from core.record.sealing import Abandoned, rewrite
-from tests.conftest import DEADLINE_S, wait_until
 from tests.record_rows import random_batch
 from tests.test_journal import segments, small_files, write
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 import socketio
-from conftest import DEADLINE_S, ROOT, Server, StartServer, clean_environment, wait_until
+from conftest import ROOT, Server, StartServer, clean_environment
+from waiting import DEADLINE_S, wait_until
 
 from web.serving import STOP_S
 

@@ -2,13 +2,14 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from echo_server import DEADLINE, receive, reset, wait_for
+from echo_server import receive, reset
+from waiting import DEADLINE_S, wait_until
 
 import core.watch.pump as pump_module
 from core.engine.models import MODELS
@@ -45,7 +46,7 @@ def service(start: Start) -> Service:
 def connect(service: Service) -> Any:
     import socket
 
-    return socket.create_connection(service.echo_address, timeout=10)
+    return socket.create_connection(service.echo_address, timeout=DEADLINE_S)
 
 
 def say(service: Service, data: bytes, client: Any = None) -> None:
@@ -60,7 +61,7 @@ def rows(service: Service, q: str = "", **options: Any) -> list[dict[str, Any]]:
 
 
 def closed(service: Service, count: int) -> None:
-    wait_for(lambda: service.monitor.status()["connections"]["closed"] == count, f"{count} closed")
+    wait_until(lambda: service.monitor.status()["connections"]["closed"] == count, f"{count} closed")
 
 
 def test_the_catalogue_is_whole() -> None:
@@ -89,7 +90,7 @@ def test_what_is_known_of_one_connection(service: Service) -> None:
     client = connect(service)
     client.sendall(b"abc")
     receive(client, 3)
-    item = wait_for(lambda: service.monitor.connection(1), "the connection")
+    item = wait_until(lambda: service.monitor.connection(1), "the connection")
     assert item["peer"] == "{}:{}".format(*client.getsockname())
     assert service.monitor.connection(2) is None
     reset(client)
@@ -103,13 +104,13 @@ def test_what_is_known_of_one_connection(service: Service) -> None:
 def test_the_overview_names_who_is_stuck(service: Service) -> None:
     client = connect(service)
     client.setblocking(False)
-    deadline = time.monotonic() + 10
-    while not service.monitor.overview()["attention"] and time.monotonic() < deadline:
-        try:
+
+    def attention() -> Any:
+        with suppress(BlockingIOError):
             client.send(bytes(1 << 20))
-        except BlockingIOError:
-            time.sleep(0.01)
-    (item,) = service.monitor.overview()["attention"]
+        return service.monitor.overview()["attention"]
+
+    (item,) = wait_until(attention, "one that needs attention")
     assert item["conn"] == 1
     assert item["queue_bytes"] > 0
     assert "full" in {row["kind"] for row in service.monitor.overview()["notable"]}
@@ -162,8 +163,8 @@ def test_rates_and_series_follow(service: Service) -> None:
             receive(client, 1)
         return float(service.monitor.overview()["echoes_per_s"])
 
-    wait_for(lambda: busy() > 0, "a rate")
-    wait_for(lambda: any(service.monitor.series(60)["echoes_per_s"]), "a point")
+    wait_until(lambda: busy() > 0, "a rate")
+    wait_until(lambda: any(service.monitor.series(60)["echoes_per_s"]), "a point")
     client.close()
 
 
@@ -181,7 +182,7 @@ def test_downloads_are_what_matches(service: Service) -> None:
 
 def test_an_operator_closes_a_connection(service: Service) -> None:
     client = connect(service)
-    wait_for(lambda: service.monitor.connection(1), "the connection")
+    wait_until(lambda: service.monitor.connection(1), "the connection")
     assert service.monitor.close_connection(1)
     assert client.recv(1) == b""
     closed(service, 1)
@@ -219,7 +220,7 @@ class TestModels:
     def test_an_operator_reaches_a_worker_without_a_loop(self, start: Start, model: str) -> None:
         service = start(model=model, workers=1)
         with connect(service) as client:
-            wait_for(lambda: service.monitor.connection(1), "the connection")
+            wait_until(lambda: service.monitor.connection(1), "the connection")
             assert service.monitor.close_connection(1)
             assert client.recv(1) == b""
         closed(service, 1)
@@ -228,7 +229,7 @@ class TestModels:
     def test_who_waits_to_be_accepted_is_in_the_status(self, start: Start) -> None:
         service = start(model="blocking")
         first, second = connect(service), connect(service)
-        wait_for(lambda: service.monitor.status()["connections"]["open"] == 1, "the first is open")
+        wait_until(lambda: service.monitor.status()["connections"]["open"] == 1, "the first is open")
         assert service.monitor.status()["accept_queue"] == {"length": 1, "limit": 4096}
         first.close()
         say(service, b"my turn", second)
@@ -259,7 +260,7 @@ class TestModels:
         service = start(workers=2, max_connections=4000)
         # Connections of 1,100 descriptors in one of the two, at least.
         clients = [connect(service) for _ in range(2200)]
-        wait_for(lambda: service.monitor.status()["connections"]["open"] == 2200, "all are open")
+        wait_until(lambda: service.monitor.status()["connections"]["open"] == 2200, "all are open")
         mine = {item["worker"] for item in service.monitor.connections("", "conn", 1000, 0)["items"]}
         assert mine == {1, 2}
         assert "its limit is 1024" in service.monitor.switch_model("select")
@@ -275,9 +276,9 @@ class TestModels:
         assert service.monitor.switch_model("poll") == ""
         victim = service._engine.pids()[1]
         os.kill(victim, 9)
-        wait_for(lambda: service._engine.pids().get(1, victim) != victim, "a new worker")
+        wait_until(lambda: service._engine.pids().get(1, victim) != victim, "a new worker")
         assert service.monitor.status()["model"] == "poll"
-        wait_for(lambda: service.monitor.health()[0], "healthy again")
+        wait_until(lambda: service.monitor.health()[0], "healthy again")
         say(service, b"x")
         closed(service, 1)
         assert not _has_epoll(service._engine.pids()[1])
@@ -339,29 +340,29 @@ def test_a_log_that_cannot_be_written_stops_nothing(service: Service, monkeypatc
 
     monkeypatch.setattr(service._pump.journal, "append", fail)
     say(service, b"hello")
-    wait_for(lambda: not service.monitor.health()[0], "unhealthy")
+    wait_until(lambda: not service.monitor.health()[0], "unhealthy")
     assert service.monitor.health()[1] == "the log can't be written: No space left on device"
     assert service.monitor.status()["echoes"] == 1
     monkeypatch.setattr(service._pump.journal, "append", append)
-    wait_for(lambda: service.monitor.health()[0], "healthy again")
+    wait_until(lambda: service.monitor.health()[0], "healthy again")
     assert [row["kind"] for row in rows(service)] == ["start", "open", "echo", "eof", "close"]
 
 
 def test_a_stalled_loop_is_unhealthy(service: Service) -> None:
-    wait_for(lambda: service.monitor.health() == (True, ""), "healthy")
+    wait_until(lambda: service.monitor.health() == (True, ""), "healthy")
     release = threading.Event()
-    service._engine._server.loop.call_soon(lambda: release.wait(DEADLINE) and None)
-    reason = wait_for(lambda: service.monitor.health()[1], "unhealthy")
+    service._engine._server.loop.call_soon(lambda: release.wait(DEADLINE_S) and None)
+    reason = wait_until(lambda: service.monitor.health()[1], "unhealthy")
     release.set()
     assert "the echo loop has not turned for" in reason
-    wait_for(lambda: service.monitor.health()[0], "healthy again")
+    wait_until(lambda: service.monitor.health()[0], "healthy again")
 
 
 def test_a_dead_loop_is_unhealthy(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("threading.excepthook", lambda arguments: None)
     service = start()
     service._engine._server.loop.call_soon(lambda: [][1])
-    reason = wait_for(lambda: service.monitor.health()[1], "unhealthy")
+    reason = wait_until(lambda: service.monitor.health()[1], "unhealthy")
     assert reason == "the echo loop stopped: IndexError: list index out of range"
 
 
@@ -373,10 +374,10 @@ def test_small_batches_are_written_together(service: Service, monkeypatch: pytes
         for count in range(1, 6):
             client.sendall(b"x")
             receive(client, 1)
-            wait_for(lambda count=count: service.monitor.status()["echoes"] == count, f"echo {count} is counted")
+            wait_until(lambda count=count: service.monitor.status()["echoes"] == count, f"echo {count} is counted")
         assert service.monitor.status()["recorder"]["log_bytes"] == before
         monkeypatch.setattr(pump_module, "_LONGEST_UNWRITTEN", 0.5)
-        wait_for(lambda: service.monitor.status()["recorder"]["log_bytes"] > before, "written")
+        wait_until(lambda: service.monitor.status()["recorder"]["log_bytes"] > before, "written")
 
 
 class TestRefusals:
@@ -430,7 +431,7 @@ class TestWorkers:
         for client in made:
             client.sendall(b"abc")
             assert receive(client, 3) == b"abc"
-        wait_for(lambda: service.monitor.status()["connections"]["open"] >= clients, "all are seen")
+        wait_until(lambda: service.monitor.status()["connections"]["open"] >= clients, "all are seen")
         return made
 
     def test_connections_are_shared_out(self, service: Service) -> None:
@@ -449,7 +450,7 @@ class TestWorkers:
 
     def test_an_operator_reaches_the_right_worker(self, service: Service) -> None:
         clients = self.spread(service)
-        items = wait_for(lambda: service.monitor.connections("", "conn", 100, 0)["items"], "items")
+        items = wait_until(lambda: service.monitor.connections("", "conn", 100, 0)["items"], "items")
         by_peer = {item["peer"]: item["conn"] for item in items}
         for client in clients[::2]:
             assert service.monitor.close_connection(by_peer["{}:{}".format(*client.getsockname())])
@@ -465,9 +466,9 @@ class TestWorkers:
         victim = service._engine.pids()[1]
         mine = [item["conn"] for item in service.monitor.connections("worker:1", "conn", 100, 0)["items"]]
         os.kill(victim, 9)
-        wait_for(lambda: len(rows(service, "kind:close reason:crash")) == len(mine), "closed in the record")
-        wait_for(lambda: service._engine.pids().get(1, victim) != victim, "a new worker")
-        wait_for(lambda: service.monitor.health()[0], "healthy again")
+        wait_until(lambda: len(rows(service, "kind:close reason:crash")) == len(mine), "closed in the record")
+        wait_until(lambda: service._engine.pids().get(1, victim) != victim, "a new worker")
+        wait_until(lambda: service.monitor.health()[0], "healthy again")
         assert sorted(row["conn"] for row in rows(service, "kind:close")) == sorted(mine)
         for client in self.spread(service):
             client.close()
@@ -491,7 +492,7 @@ class TestWorkers:
             finally:
                 os._exit(1)
         assert os.waitpid(pid, 0)[1] == 9
-        service = wait_for(lambda: _started(start), "the directory is free")
+        service = wait_until(lambda: _started(start), "the directory is free")
         echoed = [row for row in rows(service) if row["kind"] == "echo"]
         assert sum(row["bytes_out"] for row in echoed) == 240
         opened, closed_rows = rows(service, "kind:open"), rows(service, "kind:close")
@@ -541,9 +542,9 @@ def test_a_connection_tells_what_the_kernel_says(start: Start, model: str) -> No
     service = start(model=model)
     with connect(service) as client:
         say(service, b"hello", client.dup())
-        wait_for(lambda: _told(service) == ("ESTABLISHED", "fine"), "a sample")
-    wait_for(lambda: service.monitor.connection(1)["state"] == "closed", "closed")
-    wait_for(lambda: _told(service)[0] not in ("", "ESTABLISHED"), "the last sample")
+        wait_until(lambda: _told(service) == ("ESTABLISHED", "fine"), "a sample")
+    wait_until(lambda: service.monitor.connection(1)["state"] == "closed", "closed")
+    wait_until(lambda: _told(service)[0] not in ("", "ESTABLISHED"), "the last sample")
     assert service.monitor.connection(1)["verdict"]["code"] == "closed"
 
 
@@ -591,13 +592,13 @@ def test_the_loops_tell_of_their_turns(start: Start, workers: int) -> None:
     service = start(workers=workers)
     with connect(service) as client:
         say(service, b"hello", client.dup())
-        answer = wait_for(lambda: _all_told(service), "turns")
+        answer = wait_until(lambda: _all_told(service), "turns")
         assert answer["model"] == "epoll"
         assert [one["worker"] for one in answer["workers"]] == ([1, 2] if workers else [0])
         for one in answer["workers"]:
             assert one["accept_queue"]["length"] == 0
             assert one["registrations"]["differences"] == []
-        watched = wait_for(lambda: _watched(service, workers), "a connection besides listeners and wake-ups")
+        watched = wait_until(lambda: _watched(service, workers), "a connection besides listeners and wake-ups")
         assert watched == 1 + 2 * max(1, workers)
 
 
@@ -627,7 +628,7 @@ def test_many_who_look_cost_one_sample(service: Service, monkeypatch: pytest.Mon
     monkeypatch.setattr(service.monitor._onlooker.sampler, "_ask", lambda *order: asked.append(order) or ask(*order))
     with connect(service) as client:
         say(service, b"hello", client.dup())
-        wait_for(lambda: service.monitor.connection(1), "the connection")
+        wait_until(lambda: service.monitor.connection(1), "the connection")
         monkeypatch.setattr("core.watch.sampler.FRESH_S", 60.0)
         asked.clear()
         assert [service.monitor.connection(1)["kernel"]["facts"]["bytes_acked"] for _ in range(20)] == [5] * 20

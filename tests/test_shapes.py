@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import wait_until
+from waiting import DEADLINE_S, wait_until
 
 from core.record.events import FIELDS
 from core.service import Service, Settings
@@ -105,9 +105,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A server with one connection that has been talked to, and one that was closed."""
     service = Service(Settings(echo_port=0, data_dir=tmp_path_factory.mktemp("data"), reply="echo"))
     service.start()
-    with socket.create_connection(service.echo_address, timeout=10) as sock:
+    with socket.create_connection(service.echo_address, timeout=DEADLINE_S) as sock:
         talk(sock)
-        with socket.create_connection(service.echo_address, timeout=10) as other:
+        with socket.create_connection(service.echo_address, timeout=DEADLINE_S) as other:
             talk(other)
         wait_until(lambda: service.monitor.connections("state:closed", "conn", 10, 0)["matched"], "a closed connection")
         yield service

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from echo_server import fill, wait_for
+from echo_server import fill
+from waiting import DEADLINE_S, wait_until
 
 from core.engine import sample
 from core.watch import kernel
@@ -81,9 +82,9 @@ def test_the_catalogue_is_that_of_the_kernel_and_in_the_reference() -> None:
 
 def test_a_peer_that_does_not_read_is_suspected() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = socket.create_connection(listener.getsockname(), timeout=10)
+        client = socket.create_connection(listener.getsockname(), timeout=DEADLINE_S)
         ours, _ = listener.accept()
     with client, ours:
         assert "snd_wnd" not in suspects(kernel.decode(sample.take(ours)))
         fill(ours)
-        wait_for(lambda: {"unsent", "snd_wnd"} <= set(suspects(kernel.decode(sample.take(ours)))), "a closed window")
+        wait_until(lambda: {"unsent", "snd_wnd"} <= set(suspects(kernel.decode(sample.take(ours)))), "a closed window")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from echo_server import receive, reset, wait_for
+from echo_server import receive, reset
+from waiting import DEADLINE_S, wait_until
 
 import core.watch.keeper as keeper_module
 from core.engine.thread import EngineThread
@@ -82,11 +83,11 @@ class Clients:
         self.events = 0
 
     def open(self) -> socket.socket:
-        return socket.create_connection(self.service.echo_address, timeout=10)
+        return socket.create_connection(self.service.echo_address, timeout=DEADLINE_S)
 
     def settle(self) -> None:
         """Note the picture of a moment after which nothing has happened until it was taken."""
-        self.noted.append(wait_for(lambda: noted(self.service), "the server to be quiet"))
+        self.noted.append(wait_until(lambda: noted(self.service), "the server to be quiet"))
 
     def work(self) -> None:
         """Opens, echoes, a reader that stops until it is paused, a half-close, a reset, an ordinary end."""
@@ -97,7 +98,7 @@ class Clients:
             receive(client, 10 + number)
         self.settle()
         clients[0].setblocking(False)
-        wait_for(lambda: flooded(clients[0]) and self.service.monitor.overview()["attention"], "a paused connection")
+        wait_until(lambda: flooded(clients[0]) and self.service.monitor.overview()["attention"], "a paused connection")
         clients[1].close()
         self.settle()
         reset(clients[2])
@@ -168,7 +169,7 @@ def test_rates_and_charts_of_the_past(start: Start) -> None:
     for _ in range(50):
         client.sendall(b"x" * 10)
         receive(client, 10)
-    at = wait_for(lambda: sum(n or 0 for n in charts(service)["echoes_per_s"]) == 50 and wall_ns(), "the charts")
+    at = wait_until(lambda: sum(n or 0 for n in charts(service)["echoes_per_s"]) == 50 and wall_ns(), "the charts")
     then, now = charts(service, at), charts(service)
     counted = dict(zip(now["time"], now["echoes_per_s"], strict=True))
     assert sum(n or 0 for n in then["echoes_per_s"]) == 50
@@ -193,7 +194,7 @@ def test_events_up_to_a_moment(start: Start) -> None:
     def echoes() -> list[dict[str, Any]]:
         return list(monitor.events("kind:echo", None, None, 100, None)["items"])
 
-    wait_for(lambda: len(echoes()) == 20, "the log to have them")
+    wait_until(lambda: len(echoes()) == 20, "the log to have them")
     times = [monitor.moment(row["time"]) for row in echoes()]
     first = monitor.events_until("kind:echo", None, times[9], 5)
     assert [monitor.moment(row["time"]) for row in first["items"]] == times[5:10]
@@ -296,7 +297,7 @@ def test_one_of_an_earlier_run_is_remembered_at_every_later_moment(start: Start)
     with Clients(first).open() as client:
         client.sendall(b"hello")
         assert receive(client, 5) == b"hello"
-    wait_for(lambda: first.monitor.status()["connections"]["closed"], "the close")
+    wait_until(lambda: first.monitor.status()["connections"]["closed"], "the close")
     first.stop()
     monitor = start().monitor
     with monitor._source.moment() as now:
@@ -318,7 +319,7 @@ class TestKeeper:
         with Clients(service).open() as client:
             client.sendall(b"x")
             receive(client, 1)
-            wait_for(lambda: list_checkpoints(tmp_path / "checkpoints"), "a checkpoint")
+            wait_until(lambda: list_checkpoints(tmp_path / "checkpoints"), "a checkpoint")
 
     def test_an_orderly_stop_leaves_one_of_the_end(self, start: Start, tmp_path: Path) -> None:
         service = start()
@@ -392,6 +393,6 @@ class TestKeeper:
             for at, expected in noted:
                 assert picture(service, at) == expected
             # The killed server had not kept its charts either: they are counted again from the log.
-            wait_for(lambda: sum(n or 0 for n in charts(service)["accepted_per_s"]) == 6, "the charts")
+            wait_until(lambda: sum(n or 0 for n in charts(service)["accepted_per_s"]) == 6, "the charts")
         finally:
             service.stop()

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from echo_server import EchoServer, fill, receive, wait_for
+from echo_server import EchoServer, fill, receive
+from waiting import wait_until
 
 from core.engine.poller import POLLERS
 from core.record.latest import TURN
@@ -41,7 +42,7 @@ def test_every_call_is_counted_once(server: EchoServer) -> None:
             client.sendall(b"hello")
             assert receive(client, 5) == b"hello"
     server.wait_kind("close")
-    wait_for(lambda: total(server, "reads") == 21, "20 reads and the end of the stream")
+    wait_until(lambda: total(server, "reads") == 21, "20 reads and the end of the stream")
     assert total(server, "writes") == 20
     assert total(server, "accepts") == 2  # one connection, and the call that finds no other
     assert total(server, "eagains") == 1
@@ -51,16 +52,16 @@ def test_every_call_is_counted_once(server: EchoServer) -> None:
 def test_a_reply_that_is_taken_in_part_is_one_read_and_its_writes(server: EchoServer) -> None:
     with server.connect() as client:
         client.setblocking(False)
-        wait_for(lambda: fill(client) and "pause" in server.kinds(1), "a queue above its mark")
+        wait_until(lambda: fill(client) and "pause" in server.kinds(1), "a queue above its mark")
 
         def reads() -> int:
             """Counted anew each time: the kernel may still take some of the queue, and reading goes on then."""
             return sum(row["bytes_in"] > 0 for row in server.of(1))
 
-        wait_for(lambda: total(server, "reads") == reads(), "as many reads as rows that read")
+        wait_until(lambda: total(server, "reads") == reads(), "as many reads as rows that read")
         rows = server.kinds(1)
         sends = sum(rows.count(kind) for kind in ("echo", "full", "write", "not_full"))
-        wait_for(lambda: total(server, "writes") >= sends, "as many writes as rows that wrote")
+        wait_until(lambda: total(server, "writes") >= sends, "as many writes as rows that wrote")
 
 
 def test_turns_follow_each_other_in_time(server: EchoServer) -> None:
@@ -81,7 +82,7 @@ def test_what_scans_looks_at_everything(server: EchoServer) -> None:
     server.wait_kind("open", 10)
     clients[0].sendall(b"x")
     receive(clients[0], 1)
-    turns = wait_for(lambda: (found := columns(server))["reads"].any() and found, "the turn of the echo")
+    turns = wait_until(lambda: (found := columns(server))["reads"].any() and found, "the turn of the echo")
     (echo,) = np.flatnonzero(turns["reads"])
     assert (turns["reads"][echo], turns["ready"][echo]) == (1, 1)
     # Those that scan have looked at the listener and the wake-up besides.
@@ -104,7 +105,7 @@ def test_some_turns_are_measured_in_parts(server: EchoServer) -> None:
                 assert receive(client, 5) == b"hello"
             return bool(measured("read").any() and measured("write").any())
 
-        wait_for(echoed, "a turn that was measured and echoed")
+        wait_until(echoed, "a turn that was measured and echoed")
 
     def accepted() -> bool:
         for _ in range(20):
@@ -113,7 +114,7 @@ def test_some_turns_are_measured_in_parts(server: EchoServer) -> None:
                 receive(client, 1)
         return bool(measured("accept").any())
 
-    wait_for(accepted, "a turn that was measured and accepted")
+    wait_until(accepted, "a turn that was measured and accepted")
     turns = columns(server)
     parts = turns["accept"] + turns["read"] + turns["write"]
     assert (parts[turns["measured"] > 0] <= (turns["ended"] - turns["woken"])[turns["measured"] > 0]).all()
@@ -124,7 +125,7 @@ def test_some_turns_are_measured_in_parts(server: EchoServer) -> None:
 def test_what_is_flushed_counts_as_written(server: EchoServer) -> None:
     with server.connect() as client:
         client.setblocking(False)
-        wait_for(lambda: fill(client) and "pause" in server.kinds(1), "a queue above its mark")
+        wait_until(lambda: fill(client) and "pause" in server.kinds(1), "a queue above its mark")
 
         def drained() -> bool:
             try:
@@ -134,7 +135,7 @@ def test_what_is_flushed_counts_as_written(server: EchoServer) -> None:
             turns = columns(server)
             return bool(((turns["write"] > 0) & (turns["read"] == 0)).any())
 
-        wait_for(drained, "a measured turn that only wrote")
+        wait_until(drained, "a measured turn that only wrote")
 
 
 def made_up(count: int, step: int = 1_000_000) -> dict[str, np.ndarray]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import namespace
 import pytest
-from echo_server import EchoServer, receive, reset, wait_for
+from echo_server import EchoServer, receive, reset
+from waiting import DEADLINE_S, wait_until
 
 from core.engine.sample import Sample
 from core.engine.workers import Workers
@@ -74,10 +75,7 @@ def wait_code(service: Service, code: str) -> dict[str, Any]:
             seen.append(latest["sentence"])
         return latest if latest["code"] == code else None
 
-    try:
-        answer: dict[str, Any] = wait_for(found)
-    except AssertionError as error:
-        raise AssertionError(f"never the verdict {code}, but {seen[-5:]}") from error
+    answer: dict[str, Any] = wait_until(found, lambda: f"the verdict {code}, but {seen[-5:]}")
     return answer
 
 
@@ -87,13 +85,13 @@ def wait_code(service: Service, code: str) -> dict[str, Any]:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_client_that_does_not_read(start: Start, workers: int) -> None:
     service = start(workers=workers)
-    with socket.create_connection(service.echo_address, timeout=10) as client:
-        wait_for(lambda: flood(client) or service.monitor.status()["connections"]["blocked"], "a blocked one")
+    with socket.create_connection(service.echo_address, timeout=DEADLINE_S) as client:
+        wait_until(lambda: flood(client) or service.monitor.status()["connections"]["blocked"], "a blocked one")
         found = wait_code(service, "peer_not_reading")
         assert "iB wait in the kernel, its window" in found["sentence"]
         assert found["evidence"][0].startswith("Peer's window: ")
         codes = lambda: [item["verdict"]["code"] for item in service.monitor.overview()["attention"]]  # noqa: E731
-        wait_for(lambda: codes() == ["peer_not_reading"], "the same in the overview")
+        wait_until(lambda: codes() == ["peer_not_reading"], "the same in the overview")
 
 
 def test_a_client_with_a_tiny_receive_buffer(start: Start) -> None:
@@ -108,15 +106,15 @@ def test_a_client_with_a_tiny_receive_buffer(start: Start) -> None:
             return verdict(service)["code"] == "peer_not_reading"
 
         client.setblocking(False)
-        wait_for(lambda: flood(client) or service.monitor.status()["connections"]["blocked"], "a blocked one")
-        wait_for(read_slowly, "a peer that reads too slowly")
+        wait_until(lambda: flood(client) or service.monitor.status()["connections"]["blocked"], "a blocked one")
+        wait_until(read_slowly, "a peer that reads too slowly")
 
 
 def test_a_loop_that_has_stopped(start: Start) -> None:
     service = start(workers=1)
     engine = service._engine
     assert isinstance(engine, Workers)
-    with socket.create_connection(service.echo_address, timeout=10) as client:
+    with socket.create_connection(service.echo_address, timeout=DEADLINE_S) as client:
         client.sendall(b"hello")
         assert receive(client, 5) == b"hello"
         wait_code(service, "fine")
@@ -132,8 +130,8 @@ def test_a_worker_that_does_not_answer_is_not_asked_again_and_again(start: Start
     service = start(workers=1)
     engine = service._engine
     assert isinstance(engine, Workers)
-    with socket.create_connection(service.echo_address, timeout=10):
-        wait_for(lambda: engine.sample(1, [1], 1.0), "a sample")
+    with socket.create_connection(service.echo_address, timeout=DEADLINE_S):
+        wait_until(lambda: engine.sample(1, [1], 1.0), "a sample")
         os.kill(engine.pids()[1], signal.SIGSTOP)
         try:
             assert engine.sample(1, [1], 0.05) == {}
@@ -142,7 +140,7 @@ def test_a_worker_that_does_not_answer_is_not_asked_again_and_again(start: Start
             assert time.monotonic() - began < 60
         finally:
             os.kill(engine.pids()[1], signal.SIGCONT)
-        assert wait_for(lambda: engine.sample(1, [1], 1.0), "a sample").keys() == {1}
+        assert wait_until(lambda: engine.sample(1, [1], 1.0), "a sample").keys() == {1}
     assert engine.sample(9, [1], 1.0) == {}
 
 
@@ -156,9 +154,9 @@ def test_a_loop_that_comes_late(tmp_path: Path) -> None:
         server.server.sample([1], answer.put)
         client.sendall(bytes(1000))
         client_info = lambda: client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512)  # noqa: E731
-        wait_for(lambda: int(kernel.decode_tcp_info(client_info())["last_data_sent"] or 0) > 100, "a while")
+        wait_until(lambda: int(kernel.decode_tcp_info(client_info())["last_data_sent"] or 0) > 100, "a while")
         release.set()
-        found = judge(Scene("open", now=kernel.decode(answer.get(timeout=10)[1])))
+        found = judge(Scene("open", now=kernel.decode(answer.get(timeout=DEADLINE_S)[1])))
     server.stop()
     assert found.code == "loop_late"
     assert "0.98 KiB have been waiting to be read for" in found.sentence
@@ -166,7 +164,7 @@ def test_a_loop_that_comes_late(tmp_path: Path) -> None:
 
 def test_an_idle_one_and_one_that_is_well(start: Start) -> None:
     service = start()
-    with socket.create_connection(service.echo_address, timeout=10) as client:
+    with socket.create_connection(service.echo_address, timeout=DEADLINE_S) as client:
         client.sendall(b"hello")
         assert receive(client, 5) == b"hello"
         assert wait_code(service, "fine")["sentence"] == "All is well: replies go out as they come."
@@ -174,8 +172,8 @@ def test_an_idle_one_and_one_that_is_well(start: Start) -> None:
 
 def test_the_end_of_one_that_was_reset(start: Start) -> None:
     service = start()
-    client = socket.create_connection(service.echo_address, timeout=10)
-    wait_for(lambda: flood(client) or service.monitor.status()["connections"]["blocked"], "a blocked one")
+    client = socket.create_connection(service.echo_address, timeout=DEADLINE_S)
+    wait_until(lambda: flood(client) or service.monitor.status()["connections"]["blocked"], "a blocked one")
     reset(client)
     found = wait_code(service, "closed")
     assert found["sentence"].startswith("The peer reset the connection; ")
@@ -185,7 +183,7 @@ def test_the_end_of_one_that_was_reset(start: Start) -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_the_end_of_one_that_left_in_order(start: Start, workers: int) -> None:
     service = start(workers=workers)
-    with socket.create_connection(service.echo_address, timeout=10) as client:
+    with socket.create_connection(service.echo_address, timeout=DEADLINE_S) as client:
         client.sendall(b"hello")
         assert receive(client, 5) == b"hello"
     found = wait_code(service, "closed")
@@ -206,8 +204,7 @@ def test_a_network_that_loses_everything(start: Start) -> None:
         service = started_inside(start)
         with namespace.reader(service.echo_address[1]):
             # A server that only echoes loses nothing when nothing of its own was on the way: then once more.
-            while (found := cut_off(service))["code"] == "idle":
-                namespace.lose_nothing()
+            found = wait_until(lambda: lossy(service), "a loss while there is traffic")
         # On a busy machine the window may have been closed at that moment: then there is nothing to lose but probes.
         assert found["sentence"].startswith(
             ("The network loses segments", "The network or the peer's machine is silent")
@@ -220,7 +217,7 @@ def test_a_peer_that_does_not_read_and_then_is_gone(start: Start) -> None:
         service = started_inside(start)
         with namespace.reader(service.echo_address[1], reads=False):
             wait_code(service, "peer_not_reading")
-            wait_for(lambda: settled(service), "nothing in flight any more")
+            wait_until(lambda: settled(service), "nothing in flight any more")
             namespace.lose_everything()
             found = wait_code(service, "network")
         assert found["sentence"].startswith("The network or the peer's machine is silent: nothing was heard of it for ")
@@ -237,10 +234,19 @@ def test_a_network_that_is_slow(start: Start) -> None:
         assert found["sentence"].startswith("The network ")
 
 
+def lossy(service: Service) -> dict[str, Any] | None:
+    """The verdict on a network that loses everything; None, and it loses nothing again, when that hit nothing."""
+    found = cut_off(service)
+    if found["code"] != "idle":
+        return found
+    namespace.lose_nothing()
+    return None
+
+
 def cut_off(service: Service) -> dict[str, Any]:
     """Lose everything while there is traffic: the verdict on that, `network` or `idle`."""
     before = service.monitor.status()["bytes_out"]
-    wait_for(lambda: service.monitor.status()["bytes_out"] > before + (1 << 20), "some traffic")
+    wait_until(lambda: service.monitor.status()["bytes_out"] > before + (1 << 20), "some traffic")
     namespace.lose_everything()
     seen = {"code": ""}
 
@@ -248,7 +254,7 @@ def cut_off(service: Service) -> dict[str, Any]:
         seen.update(verdict(service))
         return seen["code"] in ("network", "idle")
 
-    wait_for(told, "the verdict of either")
+    wait_until(told, "the verdict of either")
     return seen
 
 

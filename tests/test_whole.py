@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 import socketio
-from conftest import DEADLINE_S, ROOT, Server, clean_environment, wait_until
+from conftest import ROOT, Server, clean_environment
+from waiting import DEADLINE_S, wait_until
 
 
 def load(server: Server) -> dict[str, Any]:

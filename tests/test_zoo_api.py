@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import ROOT, Server, StartServer, clean_environment, wait_until
+from conftest import ROOT, Server, StartServer, clean_environment
 from test_shapes import complaints
+from waiting import DEADLINE_S, wait_until
 
 from core.orders import BusyError, Running
 from core.zoo.animals import ANIMALS
@@ -20,11 +21,11 @@ from web.tools import Tools
 
 
 def let_out(server: Server, name: str, **order: Any) -> requests.Response:
-    return requests.post(f"{server.url}/api/v1/zoo/{name}", json=order, timeout=20)
+    return requests.post(f"{server.url}/api/v1/zoo/{name}", json=order, timeout=DEADLINE_S)
 
 
 def call_back(server: Server) -> requests.Response:
-    return requests.delete(f"{server.url}/api/v1/zoo", timeout=20)
+    return requests.delete(f"{server.url}/api/v1/zoo", timeout=DEADLINE_S)
 
 
 def result_of(server: Server, name: str) -> dict[str, Any]:
@@ -100,10 +101,12 @@ def test_what_makes_no_sense(server: Server, name: str, order: dict[str, Any], n
 
 def test_another_site_can_start_nothing(server: Server) -> None:
     path = f"{server.url}/api/v1/zoo/resets"
-    assert requests.post(path, json={}, headers={"Origin": "http://evil.example"}, timeout=20).status_code == 403
-    assert requests.post(path, data="{}", headers={"Content-Type": "text/plain"}, timeout=20).status_code == 415
-    assert requests.post(path, json={}, headers={"X-Forwarded-For": "10.0.0.9"}, timeout=20).status_code == 403
-    assert requests.get(path, timeout=20).status_code == 405
+    assert (
+        requests.post(path, json={}, headers={"Origin": "http://evil.example"}, timeout=DEADLINE_S).status_code == 403
+    )
+    assert requests.post(path, data="{}", headers={"Content-Type": "text/plain"}, timeout=DEADLINE_S).status_code == 415
+    assert requests.post(path, json={}, headers={"X-Forwarded-For": "10.0.0.9"}, timeout=DEADLINE_S).status_code == 403
+    assert requests.get(path, timeout=DEADLINE_S).status_code == 405
     assert server.json("/api/v1/zoo")["running"] is None
 
 
@@ -121,8 +124,8 @@ def test_in_a_replay_there_is_nobody_to_visit(start_server: StartServer, tmp_pat
     with subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, text=True) as replay:
         assert replay.stdout is not None
         url = replay.stdout.readline().split()[1]
-        answer = requests.get(f"{url}/api/v1/zoo", timeout=20).json()
-        refused = requests.post(f"{url}/api/v1/zoo/resets", json={}, timeout=20)
+        answer = requests.get(f"{url}/api/v1/zoo", timeout=DEADLINE_S).json()
+        refused = requests.post(f"{url}/api/v1/zoo/resets", json={}, timeout=DEADLINE_S)
         replay.terminate()
     assert "replay" in answer["refusal"]
     assert refused.status_code == 409

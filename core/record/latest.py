@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from core.record.capacity import shrunk
 from core.record.clock import WALL_OFFSET
 from core.record.ring import RingError
 
@@ -68,7 +69,7 @@ TURN: Final = Layout(
         ]
     ),
     struct.Struct("<QQQIIQQQQQQQQQQ"),
-    1 << 15,
+    shrunk(1 << 15),
 )
 """A turn of the loop."""
 
@@ -78,7 +79,7 @@ SAMPLE: Final = Layout(
     1,
     np.dtype([("time", "<u8"), ("conn", "<u8"), ("length", "<u8"), ("info", f"V{INFO_SIZE}"), ("seq", "<u8")]),
     struct.Struct(f"<QQQ{INFO_SIZE}sQ"),
-    1 << 13,
+    shrunk(1 << 13),
 )
 """What the kernel knew of a connection just before its close: `time` is wall clock, `info` a struct tcp_info."""
 

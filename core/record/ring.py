@@ -21,11 +21,12 @@ from typing import BinaryIO, Final, NamedTuple, Self
 
 import numpy as np
 
+from core.record.capacity import shrunk
 from core.record.clock import WALL_OFFSET
 from core.record.events import ECHO_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
 
 VERSION: Final = 1
-CAPACITY: Final = 1 << 19
+CAPACITY: Final = shrunk(1 << 19)
 _MAGIC: Final = b"echoring"
 _HEADER_SIZE: Final = mmap.PAGESIZE
 _IDENTITY: Final = struct.Struct("<8sIIQQq")  # magic, version, record size, capacity, worker, wall offset

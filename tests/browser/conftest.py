@@ -1,21 +1,22 @@
 """Fixtures: one Chromium for all browser tests, and pages that must stay without an error."""
 
-import os
 import re
-import shutil
 import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from conftest import Server, serving
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+from waiting import DEADLINE_S, wait_until
 
-from tests.browser.chromium import FLAGS
+from tests.browser.chromium import FLAGS, program
 
-DEADLINE_MS = 45_000
+DEADLINE_MS = 1000 * DEADLINE_S * 3 / 4
+"""Sooner than the deadline of the test around it."""
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 MOUNTED = "() => document.body.dataset.link !== 'connecting' || !document.querySelector('script[src*=\"/js/main.\"]')"
@@ -28,10 +29,10 @@ expect.set_options(timeout=DEADLINE_MS)
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The browser: that of ECHOSCOPE_CHROMIUM, or the machine's own."""
-    program = os.environ.get("ECHOSCOPE_CHROMIUM") or shutil.which("chromium")
-    assert program, "no Chromium: run `make test`, or set ECHOSCOPE_CHROMIUM"
+    path = program()
+    assert path, "no Chromium: run `make test`, or set ECHOSCOPE_CHROMIUM"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 
@@ -65,6 +66,7 @@ class Complaints:
 
     def __init__(self) -> None:
         self.list: list[str] = []
+        self.console: list[str] = []
         self.expected: tuple[str, ...] = ()
 
     def watch(self, page: Page) -> None:
@@ -73,12 +75,37 @@ class Complaints:
         page.on("pageerror", lambda error: self.list.append(f"uncaught: {error}"))
 
     def _console(self, message: ConsoleMessage) -> None:
+        self.console.append(f"{message.type}: {message.text}")
         if message.type in ("error", "warning"):
             self.list.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def unexpected(self) -> list[str]:
         """All but those that the test said would come."""
         return [text for text in self.list if not any(part in text for part in self.expected)]
+
+
+SEEN = pytest.StashKey[tuple[list[Page], Complaints, Path]]()
+"""Of a test: the pages it has opened, what they said, and where their pictures go."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Adds to the report of a test that failed what its pages looked like then, and what their consoles said."""
+    report: pytest.TestReport = yield
+    if report.failed and report.when == "call" and SEEN in item.stash:
+        pages, found, folder = item.stash[SEEN]
+        lines = [_picture(page, folder / f"page-{number}.png") for number, page in enumerate(pages, start=1)]
+        report.sections.append(("pages", "\n".join([*lines, *found.console, *found.list])))
+    return report
+
+
+def _picture(page: Page, path: Path) -> str:
+    """Where a picture of the page is now, or why there is none."""
+    try:
+        page.screenshot(path=path, timeout=5000)
+    except PlaywrightError as error:
+        return f"{page.url}: no picture: {error.message}"
+    return f"{page.url}: {path}"
 
 
 @pytest.fixture
@@ -106,14 +133,22 @@ def forget(shared_context: BrowserContext) -> Callable[[str], None]:
 
 @pytest.fixture
 def open_page(
-    chromium: Browser, shared_context: BrowserContext, forget: Callable[[str], None], complaints: Complaints
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    chromium: Browser,
+    shared_context: BrowserContext,
+    forget: Callable[[str], None],
+    complaints: Complaints,
 ) -> Iterator[OpenPage]:
     """Open an address with an empty storage: `open_page(url, width=1440, height=900, theme="light")`.
 
     `routes` answers requests in place of the server: pattern of the address -> handler. With `options`, or
     where they are asked for, the page has a context of its own.
     """
-    contexts, pages, origins = [], [], set()
+    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
+    origins = set()
+    request.node.stash[SEEN] = pages, complaints, tmp_path
 
     def open_one(
         url: str,
@@ -139,9 +174,7 @@ def open_page(
             page.route(pattern, handler)
         if re.search(r"/connections/\d+$", url):
             # A peer has its reply a moment before the record knows of the connection.
-            deadline = time.monotonic() + DEADLINE_MS / 1000
-            while context.request.get(url).status == 404 and time.monotonic() < deadline:
-                time.sleep(0.02)
+            wait_until(lambda: context.request.get(url).status != 404, f"{url} is known")
         page.goto(url)
         # Its controls do nothing before its modules have come; what it shows by then is for the test to wait for.
         page.wait_for_function(MOUNTED)
@@ -163,7 +196,7 @@ class Client:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(DEADLINE_MS / 1000)
+        self.socket.settimeout(DEADLINE_S)
         self.socket.connect(address)
 
     def echo(self, message: bytes) -> bytes:
@@ -176,24 +209,68 @@ class Client:
 
     def flood(self, server: Any) -> None:
         """Send until the server has stopped reading, reading nothing."""
-        peer = "{}:{}".format(*self.socket.getsockname())
+        query = "state:paused peer:{}:{}".format(*self.socket.getsockname())
         self.socket.settimeout(0.1)
-        while not server.json("/api/v1/connections", q=f"state:paused peer:{peer}")["matched"]:
+
+        def is_paused() -> bool:
             with suppress(TimeoutError):
                 while True:
                     self.socket.sendall(b"f" * 65536)
-        self.socket.settimeout(DEADLINE_MS / 1000)
+            return bool(server.json("/api/v1/connections", q=query)["matched"])
+
+        wait_until(is_paused, "the server stops reading")
+        self.socket.settimeout(DEADLINE_S)
 
 
-@pytest.fixture
-def connect() -> Iterator[Callable[..., Client]]:
-    """Connect clients that are closed after the test."""
+@contextmanager
+def _clients() -> Iterator[Callable[..., Client]]:
+    """Connects clients, which are closed at the end."""
     clients: list[Client] = []
 
     def one(address: tuple[str, int], receive_buffer: int | None = None) -> Client:
         clients.append(Client(address, receive_buffer))
         return clients[-1]
 
-    yield one
-    for client in clients:
-        client.socket.close()
+    try:
+        yield one
+    finally:
+        for client in clients:
+            client.socket.close()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Client]]:
+    """Connect clients that are closed after the test."""
+    with _clients() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory, nursery: Any) -> Iterator[Server]:
+    """A server without clients, for the tests of a module that only look."""
+    with serving(tmp_path_factory.mktemp("quiet"), nursery) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory, nursery: Any) -> Iterator[Server]:
+    """For tests that only look: connection 1 has echoed, 2 takes nothing and is paused, 3 has gone."""
+    with serving(tmp_path_factory.mktemp("busy"), nursery) as server, _clients() as connect:
+        connect(server.echo).echo(b"hello")
+        connect(server.echo, receive_buffer=4096).flood(server)
+        gone = connect(server.echo)
+        gone.echo(b"x")
+        gone.socket.close()
+        wait_until(lambda: server.json("/api/v1/status")["connections"]["closed"], "the third has gone")
+        yield server
+
+
+def wait_on(page: Page, condition: Callable[[], Any], what: str) -> Any:
+    """As `wait_until`, while the page goes on and its requests are handled."""
+    return wait_until(lambda: condition() or page.wait_for_timeout(10), what, pause_s=0)
+
+
+def live(page: Page) -> Page:
+    """The page once it is live."""
+    expect(page.locator("[data-ref=linkText]")).to_have_text("live")
+    return page

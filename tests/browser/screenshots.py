@@ -1,7 +1,6 @@
 """Pictures of every page for docs/screenshots: `make screenshots`. Starts servers of its own, on free ports."""
 
 import math
-import os
 import random
 import resource
 import shutil
@@ -20,7 +19,7 @@ from typing import Any
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.chromium import FLAGS
+from tests.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "screenshots"
@@ -267,12 +266,12 @@ def many(camera: Camera) -> None:
 
 def main() -> None:
     """Take all pictures anew."""
-    program_path = os.environ.get("ECHOSCOPE_CHROMIUM") or shutil.which("chromium")
-    if program_path is None:
+    program_path = chromium.program()
+    if not program_path:
         sys.exit("screenshots need Chromium: run `make test`, or install Debian's package chromium")
     PICTURES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        camera = Camera(playwright.chromium.launch(executable_path=program_path, args=FLAGS))
+        camera = Camera(playwright.chromium.launch(executable_path=program_path, args=chromium.FLAGS))
         few(camera)
         many(camera)
         with serve() as site:

@@ -16,8 +16,9 @@ installed() { # a Debian package, when that is possible
 
 if [ -n "${ECHOSCOPE_CHROMIUM:-}" ]; then
   [ -x "$ECHOSCOPE_CHROMIUM" ] || { echo "ECHOSCOPE_CHROMIUM=$ECHOSCOPE_CHROMIUM is not a program" >&2; exit 1; }
-elif ! command -v chromium >/dev/null && ! installed chromium; then
-  echo "browser tests need Chromium: install Debian's package chromium, or set ECHOSCOPE_CHROMIUM to the program" >&2
+elif ! command -v chromium-headless-shell >/dev/null && ! installed chromium-headless-shell \
+  && ! command -v chromium >/dev/null && ! installed chromium; then
+  echo "browser tests need Chromium: install Debian's package chromium-headless-shell or chromium, or set ECHOSCOPE_CHROMIUM to the program" >&2
   exit 1
 fi
 if ! command -v strace >/dev/null && ! installed strace; then

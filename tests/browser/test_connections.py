@@ -6,8 +6,8 @@ import struct
 import time
 from typing import Any
 
-from conftest import wait_until
 from playwright.sync_api import expect
+from waiting import wait_until
 
 from .conftest import Told
 

@@ -5,12 +5,12 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from conftest import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
+from waiting import wait_until
 
 from core.clients.load import LoadSettings, run
 
-from .conftest import Told
+from .conftest import Told, wait_on
 
 ROWS = "#rows tbody tr"
 IN_PAGE = 60
@@ -211,14 +211,14 @@ def test_older_rows_come_when_one_scrolls_up_and_move_nothing(server: Any, open_
     scroll(page, 60)
     page.wait_for_function(f"() => Number(document.getElementById('rows').ariaRowCount) > {before + 400}")
     assert 1303 in numbers(page), "the rows that were in sight still are"
-    while (before := held(page)) < 1402:
+
+    def all_there() -> bool:
         page.keyboard.press("g")
         # Scrolling to the top asks too: by now all may be there, and nothing left to press.
         page.get_by_role("button", name="Older rows").evaluate("(button) => button.click()")
-        page.wait_for_function(
-            f"() => Number(document.getElementById('rows').ariaRowCount) > {before + 1}"
-            " || document.querySelector('[data-ref=older]').disabled"
-        )
+        return held(page) == 1402
+
+    wait_on(page, all_there, "every row is in the list")
     expect(page.get_by_text("That is all")).to_be_visible()
     ready(page, 1402)
     page.keyboard.press("g")
@@ -242,9 +242,9 @@ def test_only_what_is_in_sight_is_in_the_page(server: Any, open_page: Any) -> No
     ready(page, 500)
     assert log.asked[0]["mark"] == ["kind:echo"]
     assert "q" not in log.asked[0]
-    while (before := held(page)) < 20_000:
+    for read in range(1000, 20_001, 500):
         page.get_by_role("button", name="Older rows").click()
-        page.wait_for_function(f"() => Number(document.getElementById('rows').ariaRowCount) > {before + 1}")
+        ready(page, read)
     ready(page, 20_000)
     expect(page.get_by_text("2,000 highlighted")).to_be_visible()
     for top in (0, 100_000, 300_000, 560_000):
@@ -270,12 +270,14 @@ def test_more_than_a_person_can_read_is_counted(server: Any, open_page: Any, con
     page.wait_for_function("() => !document.querySelector('[data-ref=mode]').textContent.includes(' 2 rows')")
     page.keyboard.press("p")
     gap = page.locator("td.whole").first
-    for _ in range(200):
-        if gap.count():
-            break
+
+    def scrolled_to() -> int:
         page.keyboard.press("PageUp")
         page.keyboard.press("k")
         page.locator("#rows").focus()
+        return gap.count()
+
+    wait_on(page, scrolled_to, "a gap comes in sight")
     expect(gap).to_contain_text("not shown here: more came than a person can read")
 
 

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from .conftest import wait_on
+
 BEGIN = datetime(2026, 11, 23, 14, tzinfo=UTC)
 BINS = 100
 HISTOGRAM = "**/api/v1/events/histogram?*"
@@ -50,8 +52,7 @@ class Slow:
 
     def let_go(self, page: Page, number: int) -> None:
         """Answer the question with that number once it has come."""
-        while len(self.asked) <= number:
-            page.wait_for_timeout(10)
+        wait_on(page, lambda: len(self.asked) > number, f"question {number}")
         self._waiting[number]()
 
 
@@ -155,8 +156,7 @@ def test_a_range_is_in_the_address_before_its_rows_have_come(server: Any, open_p
     expect(page.locator("[data-ref=histogramWords]")).to_contain_text("1,001 rows")
     drag(page, 0.205, 0.395)
     expect(page).to_have_url(f"{server.url}/events?since={moment(200)}&until={moment(400)}")
-    while not any("since=" in route.request.url for route in waiting):
-        page.wait_for_timeout(10)
+    wait_on(page, lambda: any("since=" in route.request.url for route in waiting), "a question about the range")
     page.go_back()
     expect(page).to_have_url(server.url + "/events")
     expect(page.locator("[data-ref=until]")).to_have_value("")
@@ -240,8 +240,7 @@ def test_another_filter_gives_up_the_read_of_the_last(server: Any, open_page: An
 
 def next_question(page: Page, scan: Slow, q: str) -> int:
     """Number of the first question with that filter, once it has come."""
-    while not any(asked["q"] == [q] for asked in scan.asked):
-        page.wait_for_timeout(10)
+    wait_on(page, lambda: any(asked["q"] == [q] for asked in scan.asked), f"a question about {q}")
     return next(number for number, asked in enumerate(scan.asked) if asked["q"] == [q])
 
 

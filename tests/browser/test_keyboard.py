@@ -1,59 +1,11 @@
-"""Every page with the keyboard alone: no pointer, the focus always to be seen, never lost, never trapped."""
+"""Tasks done with the keyboard alone, without a pointer."""
 
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from .test_every_page import violations
-
-PATHS = ["/", "/connections", "/connections/1", "/events", "/loop", "/lab"]
-FOCUS = """() => {
-  const node = document.activeElement;
-  if (!node || node === document.body) return null;
-  const style = (one) => {
-    const found = getComputedStyle(one);
-    return [found.outlineStyle, found.outlineWidth, found.boxShadow];
-  };
-  const lit = (one) => { const [line, width, shadow] = style(one);
-    return (line !== 'none' && parseFloat(width) > 0) || shadow !== 'none' };
-  const box = node.getBoundingClientRect();
-  window.seen ??= [];
-  const at = window.seen.indexOf(node);
-  if (at < 0) window.seen.push(node);
-  return { name: node.outerHTML.slice(0, 160), again: at, lit: lit(node) || Array.from(node.children).some(lit),
-    shown: box.width > 0 && box.height > 0
-      && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth };
-}"""
-BEGIN = """() => {
-  window.seen = [];
-  // Where the focus was last is where Tab goes on from.
-  const top = Object.assign(document.createElement('span'), { tabIndex: -1 });
-  document.body.prepend(top);
-  top.focus();
-  top.remove();
-}"""
-TABBABLE = """() => Array.from(
-  document.querySelectorAll('a[href], button, input:not([type=radio]), select, textarea, [tabindex="0"]')).filter(
-  (node) => !node.disabled && node.tabIndex >= 0 && node.checkVisibility({ visibilityProperty: true })
-    && !window.seen.includes(node)).map((node) => node.outerHTML.slice(0, 160))"""
-
-
-@pytest.fixture
-def busy(server: Any, connect: Any) -> Any:
-    """A server with a client that echoes, one that takes nothing, and one that has gone."""
-    connect(server.echo).echo(b"hello")
-    connect(server.echo, receive_buffer=4096).flood(server)
-    gone = connect(server.echo)
-    gone.echo(b"x")
-    gone.socket.close()
-    return server
-
-
-def live(page: Page) -> Page:
-    """The page once it is live."""
-    expect(page.locator("[data-ref=linkText]")).to_have_text("live")
-    return page
+from .conftest import live
 
 
 def press(page: Page, *keys: str) -> None:
@@ -70,39 +22,6 @@ def tab_to(page: Page, role: str, name: str, most: int = 120) -> None:
         if goal.evaluate("(node) => node === document.activeElement"):
             return
     pytest.fail(f"{role} {name!r} is not reached with Tab")
-
-
-def tab_through(page: Page) -> list[str]:
-    """Press Tab from the beginning to the end of the page: what could have the focus and never had it."""
-    page.evaluate(BEGIN)
-    hidden, dark = [], []
-    for _ in range(400):
-        page.keyboard.press("Tab")
-        found = page.evaluate(FOCUS)
-        if found is None or found["again"] == 0:
-            break
-        assert found["again"] < 0, f"the focus is trapped at {found['name']}"
-        if not found["shown"]:
-            hidden.append(found["name"])
-        if not found["lit"]:
-            dark.append(found["name"])
-    else:
-        pytest.fail("Tab never comes to an end")
-    assert hidden == []
-    assert dark == []
-    missed: list[str] = page.evaluate(TABBABLE)
-    return missed
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_tab_leads_to_everything_and_the_focus_is_always_seen(busy: Any, open_page: Any, path: str) -> None:
-    page = live(open_page(busy.url + path))
-    for _ in range(5):
-        missed = tab_through(page)
-        if not missed:
-            return
-        # What came, or could be used, only when Tab was past it is met the next time.
-    assert missed == []
 
 
 def test_from_page_to_page(busy: Any, open_page: Any) -> None:
@@ -185,8 +104,8 @@ def test_the_past_and_back(busy: Any, open_page: Any) -> None:
     expect(page.get_by_role("button", name="Back to live")).to_be_hidden()
 
 
-def test_the_model_is_switched(busy: Any, open_page: Any) -> None:
-    page = live(open_page(busy.url + "/loop"))
+def test_the_model_is_switched(server: Any, open_page: Any) -> None:
+    page = live(open_page(server.url + "/loop"))
     model = page.locator("#model")
     expect(model).to_be_enabled()
     tab_to(page, "combobox", "Model")
@@ -208,24 +127,3 @@ def test_theme_and_an_explanation(busy: Any, open_page: Any) -> None:
     expect(page.get_by_role("tooltip")).to_be_visible()
     press(page, "Escape")
     expect(page.get_by_role("tooltip")).to_be_hidden()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", PATHS)
-def test_the_map_of_keys_is_that_of_the_page(busy: Any, open_page: Any, path: str, theme: str) -> None:
-    page = live(open_page(busy.url + path, theme=theme))
-    press(page, "?")
-    dialog = page.get_by_role("dialog", name="Help")
-    expect(dialog).to_be_visible()
-    told = dialog.locator("[data-keys-list] kbd").all_inner_texts()
-    assert set(page.evaluate("Array.from(document.querySelectorAll('[data-hotkey]'), (n) => n.dataset.hotkey)")) <= set(
-        told
-    )
-    assert len(told) == len(set(told))
-    assert all(dialog.locator("dd").all_inner_texts())
-    described = "document.querySelectorAll('[aria-describedby$=-keys]')"
-    known = "(n) => document.getElementById(n.getAttribute('aria-describedby').split(' ').at(-1)).dataset.keysOf"
-    assert all(page.evaluate(f"Array.from({described}, {known})"))
-    assert violations(page) == []
-    press(page, "Escape")
-    expect(dialog).to_be_hidden()

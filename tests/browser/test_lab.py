@@ -7,9 +7,11 @@ import pytest
 import requests
 from lab_runs import cannot, rates, run, sample
 from playwright.sync_api import Page, Route, expect
+from waiting import DEADLINE_S
 
 from core.lab.store import Store
 
+from .conftest import wait_on
 from .test_every_page import violations
 
 OLD, NEW = "20261122-120000-aaaa", "20261123-120000-bbbb"
@@ -54,7 +56,7 @@ def test_from_the_first_run_to_its_results(server: Any, open_page: Any) -> None:
     expect(page.get_by_text("4 measurements, about")).to_be_visible()
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_role("progressbar", name="Measurements made")).to_be_visible()
-    expect(page.locator("[data-ref=state]")).to_have_text("done", timeout=180_000)
+    expect(page.locator("[data-ref=state]")).to_have_text("done")
     expect(page.locator(".lab-table tbody tr")).to_have_count(4)
     expect(page.locator(".lab-verdict li").filter(has_text="is fastest")).to_have_count(2)
     expect(page.locator("[data-metric=rate] canvas")).to_be_visible()
@@ -83,8 +85,8 @@ def test_an_estimate_that_comes_late_is_not_that_of_the_entries(server: Any, ope
     page: Page = open_page(server.url + "/lab", routes={"**/api/v1/lab/estimate?*": lambda route: asked.append(route)})
     for count, repeats in enumerate(("2", "4"), start=1):
         page.get_by_label("Repeats", exact=True).fill(repeats)
-        while not (len(asked) >= count and f"repeats={repeats}" in asked[-1].request.url):
-            page.wait_for_timeout(20)
+        is_asked = lambda: len(asked) >= count and f"repeats={repeats}" in asked[-1].request.url  # noqa: E731, B023
+        wait_on(page, is_asked, f"an estimate for {repeats} repeats")
     older, newer = asked[-2:]
     for route, measurements in ((newer, 24), (older, 12)):
         with page.expect_response(route.request.url):
@@ -104,8 +106,7 @@ def test_why_an_order_was_refused_outlasts_a_late_estimate(server: Any, open_pag
             "**/api/v1/lab/runs": lambda route: route.fulfill(**refusal),
         },
     )
-    while not asked:
-        page.wait_for_timeout(10)
+    wait_on(page, lambda: asked, "the first estimate")
     page.get_by_role("button", name="Run", exact=True).click()
     alert = page.get_by_role("alert").filter(has_text="a run is under way")
     expect(alert).to_be_visible()
@@ -113,8 +114,7 @@ def test_why_an_order_was_refused_outlasts_a_late_estimate(server: Any, open_pag
     expect(page.locator("[data-ref=estimate]")).to_have_text("24 measurements, about 1 min 00 s")
     expect(alert).to_be_visible()
     page.get_by_label("Repeats", exact=True).fill("2")
-    while len(asked) < 2:
-        page.wait_for_timeout(10)
+    wait_on(page, lambda: len(asked) >= 2, "the second estimate")
     asked[-1].fulfill(json={"measurements": 16, "seconds": 40})
     expect(page.locator("[data-ref=estimate]")).to_contain_text("16 measurements")
     expect(alert).to_be_hidden()
@@ -122,7 +122,7 @@ def test_why_an_order_was_refused_outlasts_a_late_estimate(server: Any, open_pag
 
 def test_a_run_is_cancelled_and_a_second_one_waits(server: Any, open_page: Any, complaints: Any) -> None:
     order = {"models": ["epoll"], "idle": [0], "seconds": 30, "repeats": 1}
-    assert requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=20).status_code == 202
+    assert requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
     complaints.expected = ("ERR_FAILED",)
     page: Page = open_page(server.url + "/lab", routes={"**/cancel": lambda route: route.abort()})
     expect(page.get_by_text("is under way")).to_be_visible()
@@ -140,17 +140,15 @@ def test_what_became_of_cancelling_one_run_is_not_told_of_the_next(
 ) -> None:
     order = {"models": ["epoll"], "idle": [0], "seconds": 30, "repeats": 1}
     runs = server.url + "/api/v1/lab/runs"
-    first = requests.post(runs, json=order, timeout=20).json()["id"]
+    first = requests.post(runs, json=order, timeout=DEADLINE_S).json()["id"]
     complaints.expected = ("409",)
     held: list[Route] = []
     page: Page = open_page(server.url + "/lab", routes={"**/cancel": lambda route: held.append(route)})
     cancel = page.get_by_role("button", name="Cancel")
     cancel.click()
-    while not held:
-        page.wait_for_timeout(10)
-    requests.post(f"{runs}/{first}/cancel", json={}, timeout=20)
-    while requests.post(runs, json=order, timeout=20).status_code != 202:
-        page.wait_for_timeout(50)
+    wait_on(page, lambda: held, "the order to cancel")
+    requests.post(f"{runs}/{first}/cancel", json={}, timeout=DEADLINE_S)
+    wait_on(page, lambda: requests.post(runs, json=order, timeout=DEADLINE_S).status_code == 202, "the next run begins")
     expect(cancel).to_be_enabled()
     with page.expect_response("**/cancel"):
         held[0].fulfill(status=409, json={"detail": f"run {first} is over"})
@@ -284,7 +282,7 @@ def test_a_run_that_could_not_be_deleted_stays_shown(measured: Any, open_page: A
     expect(page.locator("[data-ref=title]")).to_contain_text("Run of 22 Nov")
     # Another run comes, and the list is read anew: it is told still, until something else is asked for.
     order = {"models": ["epoll"], "idle": [0], "seconds": 0.2, "repeats": 1}
-    assert requests.post(measured.url + "/api/v1/lab/runs", json=order, timeout=20).status_code == 202
+    assert requests.post(measured.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
     expect(page.locator(".lab-runs li")).to_have_count(3)
     expect(undeleted).to_be_visible()
     page.locator(f".lab-runs a[data-id='{NEW}']").click()
@@ -298,7 +296,7 @@ def test_what_has_not_changed_is_not_drawn_again(measured: Any, open_page: Any) 
     expect(cell).to_be_visible()
     cell.evaluate("(row) => row.setAttribute('data-same', '')")
     order = {"models": ["epoll"], "idle": [0], "seconds": 0.2, "repeats": 1}
-    assert requests.post(measured.url + "/api/v1/lab/runs", json=order, timeout=20).status_code == 202
+    assert requests.post(measured.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
     expect(page.locator(".lab-runs li")).to_have_count(3)
     expect(cell).to_have_attribute("data-same", "")
 

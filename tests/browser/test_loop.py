@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import wait_until
 from playwright.sync_api import expect
+from waiting import DEADLINE_S, wait_until
 
 from .conftest import GONE, Told
 
@@ -32,7 +32,7 @@ def test_turns_are_shown_and_one_can_be_asked_about(server: Any, open_page: Any,
     # The chart goes on, and what is told stays with its turn; the keys reach those that have come since.
     page.wait_for_function(
         """([chart, told, newest]) => {
-          const press = (key) => chart.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+          const press = (key) => chart.dispatchEvent(new KeyboardEvent("keydown", { key }));
           if (told.textContent !== newest) throw new Error(`${told.textContent} in place of ${newest}`);
           press("ArrowRight");
           const later = told.textContent;
@@ -116,7 +116,7 @@ def test_the_model_is_switched_under_a_connection(server: Any, open_page: Any, c
 
 
 def _switch(server: Any, model: str) -> None:
-    assert requests.post(server.url + "/api/v1/model", json={"model": model}, timeout=20).status_code == 200
+    assert requests.post(server.url + "/api/v1/model", json={"model": model}, timeout=DEADLINE_S).status_code == 200
 
 
 def test_a_choice_outlasts_a_switch_by_someone_else(server: Any, open_page: Any, connect: Any) -> None:

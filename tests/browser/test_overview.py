@@ -5,8 +5,9 @@ import subprocess
 import sys
 from typing import Any
 
-from conftest import ROOT, wait_until
+from conftest import ROOT
 from playwright.sync_api import Route, expect
+from waiting import wait_until
 
 
 def test_an_empty_server_says_how_to_connect_and_then_shows_who_did(server: Any, open_page: Any, connect: Any) -> None:

@@ -6,8 +6,8 @@ from itertools import count
 from typing import Any
 
 import pytest
-from conftest import wait_until
 from playwright.sync_api import Locator, Page, expect
+from waiting import wait_until
 
 PIECE = 65536
 

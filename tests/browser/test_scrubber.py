@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server, wait_until
+from conftest import Server
 from playwright.sync_api import Locator, Page, Route, expect
+from waiting import wait_until
 
 from .conftest import Told
 

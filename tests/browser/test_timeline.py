@@ -6,8 +6,10 @@ import struct
 from typing import Any
 
 import pytest
-from conftest import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
+from waiting import wait_until
+
+from .conftest import wait_on
 
 GUTTER = 58
 """Pixels before the lanes, as in static/js/parts/lanes.js."""
@@ -111,16 +113,14 @@ def test_a_zoom_is_read_though_the_read_before_it_ends_first(server: Any, open_p
         server.url + "/connections/1", routes={"**/api/v1/events/histogram?*": lambda route: held.append(route)}
     )
     expect(page.locator("[data-ref=timelineMode]")).to_contain_text("–")
-    while not held:
-        page.wait_for_timeout(10)
+    wait_on(page, lambda: held, "the first question")
     lanes(page).focus()
     first = len(held)
     with page.expect_request("**/api/v1/events/histogram?*"):
         page.keyboard.press("+")
         for route in held[:first]:
             route.continue_()
-    while len(held) == first:
-        page.wait_for_timeout(10)
+    wait_on(page, lambda: len(held) > first, "the question after it")
     held[-1].continue_()
     expect(words(page)).to_contain_text("event")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from .conftest import GONE, Told
+from .conftest import GONE, Told, wait_on
 from .test_every_page import violations
 
 
@@ -27,7 +27,7 @@ def test_an_animal_is_let_out_watched_and_judged(server: Any, open_page: Any) ->
     expect(reader.get_by_role("link", name="connection 1")).to_have_attribute("href", "/connections/1")
     expect(reader.get_by_role("link", name="its own page")).to_have_attribute("href", "/connections/1")
     expect(card(page, "One huge burst").get_by_role("button", name="Let out")).to_be_disabled()
-    expect(reader.get_by_text("As expected: 7 of 7")).to_be_visible(timeout=90_000)
+    expect(reader.get_by_text("As expected: 7 of 7")).to_be_visible()
     expect(reader.get_by_role("link", name="its own page")).to_have_attribute("href", "/connections/1")
     expect(reader.get_by_role("link", name="its post-mortem")).to_be_visible()
     reader.get_by_text("As expected").click()
@@ -76,8 +76,7 @@ def test_an_older_answer_does_not_undo_a_newer_one(server: Any, open_page: Any) 
     page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
     button.click()
     for count in (1, 2):
-        while len(held) < count:
-            page.wait_for_timeout(10)
+        wait_on(page, lambda count=count: len(held) >= count, f"question {count}")
     held[1].continue_()
     expect(silent).to_have_attribute("data-out", "true")
     with page.expect_response("**/api/v1/zoo?"):

@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import wait_until
 from playwright.sync_api import Page, expect
+from waiting import wait_until
 
 PLOT = "[data-chart=echoes] .u-over"
 ZOOMED = re.compile(r"[?&]zoom=\d{4}-\d\d-\d\dT[\d:]+Z,\d{4}-\d\d-\d\dT[\d:]+Z")
