@@ -26,6 +26,8 @@ from core.record.log import Log
 from core.record.query import EVENT_FIELDS, parse
 from core.service import Service, Settings
 
+STALL_S = 4.0
+"""Longer than a loop may stand still without being called stalled (3 s)."""
 MESSAGE = bytes(range(64)) * 4
 
 
@@ -417,13 +419,13 @@ def test_stopped_and_started_with_a_full_disk(full_disk: FullDisk, start_server:
     check_sums(rows, results)
 
 
-def test_stopped_by_a_signal_for_three_seconds(start_server: StartServer, tmp_path: Path) -> None:
+def test_stopped_by_a_signal_for_longer_than_a_stall(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server("--reply", "echo")
     with talking(server.echo) as talkers:
         pids = tree(server.process.pid)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(10.0)  # the fault itself
+        time.sleep(STALL_S)  # the fault itself
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
         talkers.wait_for_more()

@@ -22,7 +22,7 @@ from core.orders import OneAtATime
 from web import create_app
 from web.tools import Tools
 
-SMALL = {"models": ["epoll", "poll"], "idle": [0, 20], "active": 5, "seconds": 1.0, "repeats": 1}
+SMALL = {"models": ["epoll", "poll"], "idle": [0, 20], "active": 5, "seconds": 0.2, "repeats": 1}
 LONG = {**SMALL, "seconds": 30}
 
 
