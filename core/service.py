@@ -6,6 +6,7 @@ import math
 import os
 import resource
 import socket
+import time
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -25,7 +26,7 @@ from core.record.journal import Journal, JournalError
 from core.record.log import Log
 from core.record.recorder import Files, Recorder
 from core.record.rewriter import Rewriter
-from core.record.ring import RingError
+from core.record.ring import RingError, is_written
 from core.rings import Rings
 from core.watch.engine import About
 from core.watch.history import restore
@@ -39,6 +40,10 @@ REPLIES: Final = ("stamp", "echo")
 MOST_WORKERS: Final = 64
 _DESCRIPTORS_KEPT: Final = 256
 """Descriptors that connections never get: the dashboard's viewers, downloads, the log."""
+
+
+_ORPHANS_TIMEOUT: Final = 8.0
+"""Seconds after which the workers of a killed server have delivered what they had queued."""
 
 
 class ServiceError(Exception):
@@ -92,7 +97,7 @@ class Service:
         self.settings = settings
         self._lock = _locked(settings.data_dir)
         try:
-            self._listener = _listener(settings)
+            self._listener = _listener_once_free(settings)
         except (OSError, UnicodeError) as error:
             os.close(self._lock)
             why = error.strerror if isinstance(error, OSError) else str(error)
@@ -194,6 +199,27 @@ class Service:
             max_connections=min(share or room, room),
             idle_timeout=settings.idle_timeout,
         )
+
+
+def _listener_once_free(settings: Settings) -> socket.socket:
+    """As `_listener`; waits for the workers of a server that was killed, which may still listen for a moment."""
+    deadline = time.monotonic() + _ORPHANS_TIMEOUT
+    while True:
+        has_orphans = _has_orphans(settings.data_dir) and time.monotonic() < deadline
+        try:
+            return _listener(settings)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not has_orphans:
+                raise
+        time.sleep(0.02)
+
+
+def _has_orphans(directory: Path) -> bool:
+    """Whether a ring of the directory, whose lock is ours, is still being written."""
+    try:
+        return any(is_written(path) for path in directory.glob("ring-*"))
+    except OSError:  # that of another user, say: whatever is wrong with it is told when the rings are recovered
+        return False
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -17,8 +17,10 @@ from core.record.journal import Journal, JournalError
 from core.record.log import Log
 from core.record.query import Query
 from core.record.records import Records
+from core.record.retention import Ledger
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA
+from core.record.sealer import Sealer
 from tests.record_rows import START_NS, make_batch, make_records, plain_rows, random_batch
 
 
@@ -280,6 +282,7 @@ def test_retention_by_bytes_drops_the_oldest_whole_segments(tmp_path):
     journal = Journal(tmp_path, segment_bytes=10_000, retain_bytes=40_000)
     for first in range(1, 20_000, 100):
         journal.append(random_batch(100, first, seed=first))
+        journal.retain()
     assert journal.log_bytes <= 40_000 + 10_000
     found = seqs(tmp_path)
     assert found[-1] == 20_000
@@ -293,14 +296,54 @@ def test_retention_by_age_drops_sealed_segments_only(tmp_path):
     journal.retain()
     assert len(segments(tmp_path)) == 2, "its age is that of the moment when it was sealed"
     again = Journal(tmp_path, retain_age=3600)
+    again.retain()
     assert seqs(tmp_path) == [6, 7, 8, 9, 10]
     assert again.last_seq == {0: 10}
+
+
+def test_the_newest_segment_stays_so_that_no_number_is_given_twice(tmp_path):
+    write(tmp_path, make_batch(5, conn=41), make_batch(5, 6, conn=42), segment_bytes=1).close()
+    for path in segments(tmp_path):
+        os.utime(path, (0, 0))
+    for _ in range(2):  # killed before the first row of its run, and started again
+        journal = Journal(tmp_path, retain_age=3600)
+        journal.retain()
+        assert seqs(tmp_path) == [6, 7, 8, 9, 10]
+        assert (journal.last_seq, journal.max_conn) == ({0: 10}, 42)
+    journal.append(make_batch(1, 11))
+    journal.retain()
+    assert seqs(tmp_path) == [11]
+
+
+def test_a_segment_that_cannot_be_dropped_is_tried_again_and_changes_no_row(tmp_path, monkeypatch):
+    journal = Journal(tmp_path, segment_bytes=1, retain_bytes=1)
+    sealer = Sealer(journal)
+    remove, refusals = Ledger.remove, ["Read-only file system", "Input/output error"]
+
+    def refuse(self, number):
+        if refusals:
+            raise OSError(5, refusals.pop())
+        remove(self, number)
+
+    monkeypatch.setattr(Ledger, "remove", refuse)
+    for first in range(1, 40, 10):
+        journal.append(make_batch(10, first))
+        assert seqs(tmp_path)[-1] == first + 9
+    for why in ("Input/output error", "Read-only file system"):
+        sealer.retain()
+        assert sealer.retention_error == f"the oldest of the log can't be dropped: {why}"
+        assert seqs(tmp_path) == list(range(1, 41))
+    sealer.retain()
+    assert sealer.retention_error == ""
+    assert seqs(tmp_path) == list(range(31, 41))
+    assert (journal.dropped.segments, journal.dropped.rows) == (3, 30)
 
 
 def test_a_small_limit_makes_small_segments(tmp_path):
     journal = Journal(tmp_path, retain_bytes=400_000)
     for first in range(1, 40_001, 400):
         journal.append(random_batch(400, first, seed=first))
+    journal.retain()
     assert journal.log_bytes < 500_000
     assert len(segments(tmp_path)) > 2
 

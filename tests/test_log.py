@@ -161,6 +161,7 @@ def test_readers_see_only_whole_rows_while_it_is_written(tmp_path, retain_bytes)
         reader.start()
     for first in range(101, 40_001, 100):
         journal.append(make_batch(100, first))
+        journal.retain()
     done.set()
     for reader in readers:
         reader.join(DEADLINE_S)

@@ -250,6 +250,7 @@ def test_what_retention_drops_just_before_it_is_sealed_is_no_error(tmp_path):
     class Late(Here):
         def rewrite(self, source, keep_on=lambda: True):
             journal.append(random_batch(5000, 21, seed=1))
+            journal.retain()
             return rewrite(source)
 
     journal = write(tmp_path, make_batch(10), make_batch(10, 11), segment_bytes=1, retain_bytes=20_000)
@@ -332,6 +333,13 @@ def test_a_row_group_holds_what_it_holds(tmp_path_factory, conns, low, high):
     assert SealedFile(directory / "file").holding(low, high) == expected
 
 
+def retained(directory):
+    """A journal of that directory that has dropped what is older than an hour."""
+    journal = Journal(directory, retain_age=3600)
+    journal.retain()
+    return journal
+
+
 def test_retention_counts_what_it_drops_once(tmp_path):
     journal = Journal(tmp_path, segment_bytes=1, retain_age=3600)
     for first in range(1, 50, 10):
@@ -340,8 +348,7 @@ def test_retention_counts_what_it_drops_once(tmp_path):
     for path in segments(tmp_path)[:3]:
         os.utime(path, (0, 0))
     size = sum(path.stat().st_size for path in segments(tmp_path)[:3])
-    again = Journal(tmp_path, retain_age=3600)
-    dropped = again.dropped
+    dropped = retained(tmp_path).dropped
     assert (dropped.segments, dropped.rows, dropped.bytes) == (3, 30, size)
     assert dropped.until == START_NS + 30_000_000
     assert Journal(tmp_path).dropped == dropped
@@ -355,7 +362,7 @@ def test_killed_between_counting_and_dropping(tmp_path):
     path = segments(tmp_path)[0]
     shutil.copy(path, tmp_path / "kept")
     os.utime(path, (0, 0))
-    dropped = Journal(tmp_path, retain_age=3600).dropped
+    dropped = retained(tmp_path).dropped
     shutil.copy(tmp_path / "kept", path)
     assert Journal(tmp_path).dropped == dropped
     assert not path.exists()
@@ -367,7 +374,7 @@ def test_a_segment_that_retention_drops_while_it_is_sealed_stays_dropped(tmp_pat
     whole = rewrite(path)
     journal.close()
     os.utime(path, (0, 0))
-    again = Journal(tmp_path, retain_age=3600)
+    again = retained(tmp_path)
     assert not whole.exists()
     whole.write_bytes(b"")
     again.seal(number, whole)
@@ -409,6 +416,7 @@ journal = Journal(Path(sys.argv[1]), segment_bytes=1, retain_bytes=200_000)
 sealer = Sealer(journal)
 def seal():
     while True:
+        sealer.retain()
         sealer.seal_next()
 threading.Thread(target=seal, daemon=True).start()
 first = journal.last_seq.get(0, 0) + 1

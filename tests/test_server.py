@@ -532,6 +532,20 @@ class TestBlocking:
         assert server.of(1)[-1]["reason"] == "shutdown"
         client.close()
 
+    def test_who_comes_while_it_stops_is_refused_at_once(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        fill(client, 64 << 20, server)  # so that it has something to deliver
+        server.server.stop(timeout=DEADLINE_S)
+
+        def is_refused() -> bool:
+            with socket.socket() as late:
+                return late.connect_ex(server.address) == errno.ECONNREFUSED
+
+        wait_until(is_refused, "the port is closed")
+        assert "close" not in server.kinds(1)
+        reset(client)
+        server.stop()
+
     def test_a_silent_server_beats(self, server: EchoServer) -> None:
         with server.connect():
             server.wait_kind("open")

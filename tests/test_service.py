@@ -1,6 +1,8 @@
 """Engine, record and watch together, in this process."""
 
 import os
+import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -8,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from echo_server import receive, reset
+from echo_server import fill, receive, reset
 from waiting import DEADLINE_S, wait_until
 
 import core.watch.pump as pump_module
@@ -44,8 +46,6 @@ def service(start: Start) -> Service:
 
 
 def connect(service: Service) -> Any:
-    import socket
-
     return socket.create_connection(service.echo_address, timeout=DEADLINE_S)
 
 
@@ -497,6 +497,27 @@ class TestWorkers:
         assert sum(row["bytes_out"] for row in echoed) == 240
         opened, closed_rows = rows(service, "kind:open"), rows(service, "kind:close")
         assert sorted(row["conn"] for row in opened) == sorted(row["conn"] for row in closed_rows)
+
+    def test_the_port_of_a_killed_service_is_had_again(self, tmp_path: Path, start: Start) -> None:
+        """While its workers still deliver: one has a peer that does not read."""
+        told, telling = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", workers=2))
+                service.start()
+                os.write(telling, str(service.echo_address[1]).encode())
+                signal.pause()
+            finally:
+                os._exit(1)
+        os.close(telling)
+        with open(told) as line:
+            port = int(line.read(5))
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as client:
+            fill(client)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            say(start(echo_port=port, workers=2), b"hello")
 
     def test_a_second_start_waits_for_the_workers_of_the_first(self, tmp_path: Path, no_leaks: None) -> None:
         service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", workers=1))

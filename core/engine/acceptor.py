@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from core.engine.calls import Calls
-from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue
+from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, close_port
 from core.engine.loop import Loop
 from core.engine.poller import READ
 from core.engine.recorder import Recorder
@@ -43,10 +43,11 @@ class Acceptor:
         self._loop.add(self._listener.fileno(), READ, self._visit)
 
     def stop(self) -> None:
-        """Accept no more; who waits in the queue waits until `close`."""
+        """Accept no more: from now on the kernel refuses who comes, in every process that shares the socket."""
         if not self._stopped:
             self._stopped = True
             self._loop.remove(self._listener.fileno())
+            close_port(self._listener)
 
     def close(self) -> None:
         """Give the listener back."""

@@ -11,7 +11,7 @@ from typing import Final
 from core.engine.connection import Connection, State
 from core.engine.conversation import Conversation
 from core.engine.ledger import Ledger
-from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, packed
+from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, close_port, packed
 from core.engine.recorder import Recorder
 from core.engine.sample import MOST_SAMPLES, Sample, take
 from core.engine.settings import ServerSettings
@@ -71,6 +71,7 @@ class BlockingServer:
             if self._stopping or self._over:
                 return
             self._stopping = True
+            close_port(self._listener)
             for conversation in self._open():
                 conversation.drain()
             self._cutter = threading.Timer(timeout, self._cut)

@@ -3,6 +3,7 @@
 import errno
 import socket
 import struct
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 BACKLOG: Final = 4096
@@ -56,6 +57,16 @@ def listen(host: str, port: int, backlog: int = BACKLOG, *, shared: bool = False
         listener.close()
         raise
     return listener
+
+
+def close_port(listener: socket.socket) -> None:
+    """Listen no more: the kernel refuses new clients at once and resets those that wait to be accepted.
+
+    Of a listening socket shutdown(2) ends the listening (inet_shutdown() in net/ipv4/af_inet.c), also where another
+    process or thread has it; to close it is up to whoever has made it.
+    """
+    with suppress(OSError):  # it has not been listening
+        listener.shutdown(socket.SHUT_RD)
 
 
 def packed(address: tuple[str, int] | tuple[str, int, int, int]) -> tuple[bytes, int]:

@@ -64,7 +64,6 @@ class Journal:
         self._next = 1 + max(0, self._ledger.dropped.through, *(number for number, _ in segments))
         self._lock = threading.Lock()  # held while the list of ended segments, or a name of one, changes
         self._ended = [_ended(number, path) for number, path in segments]
-        self.retain()
 
     @property
     def last_seq(self) -> dict[int, int]:
@@ -107,13 +106,17 @@ class Journal:
         else:
             self._live.append(batch)
         self._state.fold(batch)
-        self.retain()
 
     def retain(self) -> None:
-        """Drops the oldest segments that have ended and are beyond the limits; `append` calls it."""
-        while self._ended and self._is_beyond(self._ended[0]):
+        """Drops the oldest segments that have ended and are beyond the limits; from any thread, never from `append`.
+
+        The newest segment stays: it alone tells the next start which numbers have been given. Raises OSError; then
+        what could not be dropped is the oldest still, and may be tried again.
+        """
+        while len(self._ended) > (self._live is None) and self._is_beyond(self._ended[0]):
             with self._lock:
-                self._ledger.drop(self._ended.pop(0).number)
+                self._ledger.drop(self._ended[0].number)
+                del self._ended[0]
 
     def unsealed(self) -> list[tuple[int, Path]]:
         """Segments that have ended and are not sealed, oldest first; from any thread."""

@@ -35,7 +35,17 @@ class Ledger:
         self.dropped = self._load()
 
     def drop(self, number: int) -> None:
-        """Drops a segment in both of its forms, and counts it once, whenever the program is killed."""
+        """Drops a segment in both of its forms, and counts it once, however often it is tried.
+
+        Raises OSError when a file can't be removed.
+        """
+        if number > self.dropped.through:
+            self._count(number)
+        self.remove(number)
+        if not self._is_kept:  # the disk was full: now it has room
+            self._save()
+
+    def _count(self, number: int) -> None:
         summaries, size = self._look(number)
         last = max((summary.last for summary in summaries), default=self.dropped.until)
         self.dropped = replace(
@@ -44,12 +54,9 @@ class Ledger:
             rows=self.dropped.rows + sum(summary.rows for summary in summaries),
             bytes=self.dropped.bytes + size,
             until=last,
-            through=max(number, self.dropped.through),
+            through=number,
         )
         self._save()
-        self.remove(number)
-        if not self._is_kept:  # the disk was full: now it has room
-            self._save()
 
     def remove(self, number: int) -> None:
         """Removes the files of a segment."""
@@ -89,5 +96,5 @@ def _summaries(path: Path) -> list[Summary]:
     try:
         segment, _ = load(path)
         return [unit.summary for unit in segment.units]
-    except JournalError:
+    except (JournalError, OSError):  # a bad sector is no reason to keep it
         return []

@@ -5,6 +5,10 @@ gives slots back when they are safe in the journal. Neither ever waits for the o
 kernel's page cache, so all that was written survives the death of the process, SIGKILL included: every
 record ends with its sequence number, and :func:`leftover` finds those that were written but not yet published.
 
+The words of the header that change are stored through a memoryview, each at once. `Struct.pack_into` would clear them
+first (CPython's s_pack_internal begins with a memset), and another process would now and then see the zero. Of a record
+that is an advantage: its old number is cleared before the new one is written behind everything else.
+
 Layout, little-endian: a header of one page, then `capacity` records of :data:`~core.record.events.RECORD`;
 the record with sequence number `s` is in slot `s % capacity`.
 """
@@ -30,11 +34,8 @@ CAPACITY: Final = shrunk(1 << 19)
 _MAGIC: Final = b"echoring"
 _HEADER_SIZE: Final = mmap.PAGESIZE
 _IDENTITY: Final = struct.Struct("<8sIIQQq")  # magic, version, record size, capacity, worker, wall offset
-_PROGRESS: Final = struct.Struct("<QQQQ")  # head, beat (monotonic ns), turns, ns waited
-_TAIL: Final = struct.Struct("<Q")
-# The writer's and the reader's words are on cache lines of their own.
-_PROGRESS_AT: Final = 128
-_TAIL_AT: Final = 256
+# The places of the header's words of 8 bytes: the writer's and the reader's are on cache lines of their own.
+_HEAD, _BEAT, _TURNS, _WAITED, _TAIL = 16, 17, 18, 19, 32
 _U32: Final = 0xFFFF_FFFF
 
 
@@ -87,8 +88,9 @@ class RingWriter:
                 raise
             self._map = _locked_map(file, size)
         _IDENTITY.pack_into(self._map, 0, _MAGIC, VERSION, RECORD.itemsize, capacity, worker, WALL_OFFSET)
-        _PROGRESS.pack_into(self._map, _PROGRESS_AT, after, time.monotonic_ns(), 0, 0)
-        _TAIL.pack_into(self._map, _TAIL_AT, after)
+        with memoryview(self._map).cast("Q") as words:
+            words[_HEAD], words[_BEAT], words[_TURNS], words[_WAITED] = after, time.monotonic_ns(), 0, 0
+            words[_TAIL] = after
         # Touched now, so that the first lap takes no page faults.
         for at in range(_HEADER_SIZE, size, mmap.PAGESIZE):
             self._map[at] = 0
@@ -109,6 +111,7 @@ class RingWriter:
 
     def _bind(self, seq: int, capacity: int) -> None:  # noqa: C901 - small closures over shared variables
         view, size, mask, start = self._map, RECORD.itemsize, capacity - 1, _HEADER_SIZE
+        words = self._words = memoryview(view).cast("Q")
         pack_echo, pack, pack_peer = ECHO_STRUCT.pack_into, RECORD_STRUCT.pack_into, PEER_STRUCT.pack_into
         clock = time.monotonic_ns
         # A quarter is kept for the events that open and close connections, so that a reader which falls behind
@@ -175,13 +178,14 @@ class RingWriter:
 
         def publish(turns: int = 0, waited: int = 0, now: int = 0) -> int:
             nonlocal limit, last, losing, lost_events, lost_in, lost_out
-            last = _TAIL.unpack_from(view, _TAIL_AT)[0] + capacity
+            last = words[_TAIL] + capacity
             limit, losing = last - capacity // 4, False
             while (lost_events or lost_in or lost_out) and seq < limit:
                 events, received, sent = min(lost_events, _U32), min(lost_in, _U32), min(lost_out, _U32)
                 emit(Kind.LOST, 0, received, sent, 0, events, 0, Reason.RING_FULL)
                 lost_events, lost_in, lost_out = lost_events - events, lost_in - received, lost_out - sent
-            _PROGRESS.pack_into(view, _PROGRESS_AT, seq, now or clock(), turns, waited)
+            # The beat last: who reads it before the head knows that every record older than it is at or below the head.
+            words[_HEAD], words[_TURNS], words[_WAITED], words[_BEAT] = seq, turns, waited, now or clock()
             return seq - first + missed - others
 
         def room() -> int:
@@ -192,6 +196,7 @@ class RingWriter:
 
     def close(self) -> None:
         """Give the map back; the file stays for the reader."""
+        self._words.release()
         self._map.close()
 
 
@@ -217,6 +222,16 @@ def await_writer(path: Path, timeout: float) -> None:
                 time.sleep(0.02)
 
 
+def is_written(path: Path) -> bool:
+    """Whether a process is writing the ring at `path`. Raises OSError."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 class RingReader:
     """The monitor's end, in the same or another process."""
 
@@ -236,6 +251,7 @@ class RingReader:
         if size != _HEADER_SIZE + self.capacity * RECORD.itemsize:
             self._refuse(f"a ring of {size} bytes, cut short")
         self._slots = np.frombuffer(self._map, RECORD, self.capacity, _HEADER_SIZE)
+        self._words = memoryview(self._map).cast("Q")
 
     def _refuse(self, why: str) -> None:
         self._map.close()
@@ -244,11 +260,13 @@ class RingReader:
     @property
     def tail(self) -> int:
         """Number of the last record that the reader has given back."""
-        return int(_TAIL.unpack_from(self._map, _TAIL_AT)[0])
+        return self._words[_TAIL]
 
     def progress(self) -> Progress:
         """What the writer published last."""
-        return Progress(*_PROGRESS.unpack_from(self._map, _PROGRESS_AT))
+        words = self._words
+        beat, waited, turns = words[_BEAT], words[_WAITED], words[_TURNS]
+        return Progress(words[_HEAD], beat, turns, waited)
 
     def read(self, after: int, upto: int) -> np.ndarray:
         """The records numbered `after` + 1 to `upto`, an array of RECORD: a view, good until they are released."""
@@ -262,7 +280,7 @@ class RingReader:
     def release(self, upto: int) -> None:
         """Give the slots of all records up to number `upto` back to the writer."""
         if upto > self.tail:
-            _TAIL.pack_into(self._map, _TAIL_AT, upto)
+            self._words[_TAIL] = upto
 
     def leftover(self, after: int) -> np.ndarray:
         """Every whole record after number `after`, published or not; for a ring whose writer is dead."""
@@ -280,6 +298,7 @@ class RingReader:
     def close(self) -> None:
         """Give the map back."""
         del self._slots
+        self._words.release()
         # A copy made by a caller never keeps the map; a view held by one in error would.
         with contextlib.suppress(BufferError):
             self._map.close()

@@ -1,6 +1,7 @@
-"""Seals the segments that have ended, one after the other, beside the live path."""
+"""Drops the segments that are beyond the log's limits and seals the others that have ended, beside the live path."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -33,7 +34,7 @@ class Here:
 
 
 class Sealer:
-    """Exchanges the ended segments of a journal for Parquet files, oldest first.
+    """Has the oldest segments of a journal dropped in time, and exchanges those that have ended for Parquet files.
 
     Nothing depends on it: a segment that can't be sealed stays as it is, and is tried again `RETRY_S` later if it was
     the disk, at the next start if it is damaged.
@@ -47,6 +48,8 @@ class Sealer:
         self._damaged: set[int] = set()
         self.error = ""
         """Why the oldest segment could not be sealed, the last time it was tried; empty when all is well."""
+        self.retention_error = ""
+        """Why the oldest segment could not be dropped, the last time it was tried; empty when all is well."""
         self.failure = ""
         """Why the thread has ended; empty as long as it should run."""
 
@@ -82,13 +85,24 @@ class Sealer:
             return False
         return True
 
+    def retain(self) -> None:
+        """Drops what is beyond the limits, as far as the disk lets it."""
+        try:
+            self._journal.retain()
+            self.retention_error = ""
+        except OSError as error:
+            self.retention_error = f"the oldest of the log can't be dropped: {error.strerror or error}"
+
     def _run(self) -> None:
         try:
-            wait = LOOK_S
-            while not self._stop.wait(wait):
+            next_try = 0.0
+            while not self._stop.wait(LOOK_S):
+                self.retain()
+                if time.monotonic() < next_try:
+                    continue
                 while self.seal_next():
-                    pass
-                wait = RETRY_S if self.error else LOOK_S
+                    self.retain()
+                next_try = time.monotonic() + RETRY_S if self.error else 0.0
         except Exception as error:
             self.failure = f"sealing the log stopped: {type(error).__name__}: {error}"
             raise

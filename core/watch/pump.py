@@ -225,7 +225,8 @@ class Pump:
         """What is wrong with the recording, or with the loops; empty: nothing."""
         age = self.beat_age()
         stalled = f"the echo loop has not turned for {age:.1f} s" if age > _STALLED else ""
-        return self.failure or self.log_error or stalled or self.sealer.failure or self.sealer.error
+        sealer = self.sealer
+        return self.failure or self.log_error or stalled or sealer.failure or sealer.error or sealer.retention_error
 
     def log_lag(self) -> float:
         """Age of the oldest event that the log has not got yet, in seconds."""
