@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_rows import START_NS, make_batch, plain_rows, random_batch
+from test_sealing import seal_all
 
 from core.record import index as index_module
 from core.record import sealing
@@ -11,8 +13,6 @@ from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.rows import event_columns
-from tests.record_rows import START_NS, make_batch, plain_rows, random_batch
-from tests.test_sealing import seal_all
 
 BATCHES = [random_batch(size, 1 + 100 * i, seed=i) for i, size in enumerate([1, 40, 3, 100, 17, 60, 80])]
 TIMES = [row["time"] for batch in BATCHES for row in plain_rows(batch)]

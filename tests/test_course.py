@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_rows import PEERS, START_NS, make_batch, make_records, plain_rows, random_batch
+from test_journal import write
 
 from core.record.course import MOST_STEPS
 from core.record.events import Kind
@@ -17,8 +19,6 @@ from core.record.query import EVENT_FIELDS, parse
 from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.sealer import Sealer
-from tests.record_rows import PEERS, START_NS, make_batch, make_records, plain_rows, random_batch
-from tests.test_journal import write
 
 SECOND = 1_000_000_000
 

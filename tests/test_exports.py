@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from record_rows import START_NS, make_batch
 from waiting import wait_until
 
 from core.exports.exporter import Exporter
@@ -17,7 +18,6 @@ from core.record.export.order import DownloadError, Order
 from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, Query, parse
-from tests.record_rows import START_NS, make_batch
 
 ROWS = 400_000
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_rows import START_NS, make_batch, make_records, plain_rows, random_batch
 
 from core.record import journal as journal_module
 from core.record.events import Kind, Reason
@@ -21,7 +22,6 @@ from core.record.retention import Ledger
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA
 from core.record.sealer import Sealer
-from tests.record_rows import START_NS, make_batch, make_records, plain_rows, random_batch
 
 
 def segments(directory):

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_rows import START_NS, make_batch, plain_rows, random_batch
 from waiting import DEADLINE_S
 
 from core.record import index as index_module
@@ -18,7 +19,6 @@ from core.record.journal import Journal
 from core.record.log import JournalError, Log
 from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.rows import event_columns
-from tests.record_rows import START_NS, make_batch, plain_rows, random_batch
 
 BATCHES = [random_batch(size, 1 + 100 * i, seed=i) for i, size in enumerate([1, 40, 3, 100, 17, 60])]
 ROWS = [row for batch in BATCHES for row in plain_rows(batch)]

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, StartServer, clean_environment
+from record_rows import make_batch, plain_rows, random_batch
 from test_command_line import run
 from waiting import DEADLINE_S, wait_until
 
@@ -26,7 +27,6 @@ from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.talkers import Talkers
-from tests.record_rows import make_batch, plain_rows, random_batch
 
 ROWS = 30_000
 

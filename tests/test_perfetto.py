@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from record_rows import START_NS, make_batch, plain_rows, random_batch
 
 from core.exports.turns import turns_of
 from core.record.events import Kind
@@ -15,7 +16,6 @@ from core.record.export import export
 from core.record.latest import TURN, LatestWriter
 from core.record.query import parse_time
 from core.record.recorder import Files
-from tests.record_rows import START_NS, make_batch, plain_rows, random_batch
 
 KEYS = {
     "M": {"ph", "pid", "name", "args"},

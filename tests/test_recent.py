@@ -4,11 +4,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_rows import plain_rows, random_batch
 
 from core.record.query import EVENT_FIELDS, parse
 from core.watch import recent
 from core.watch.recent import Recent, Tail
-from tests.record_rows import plain_rows, random_batch
 
 
 def rows_of(batches: list[pa.RecordBatch]) -> list[dict[str, object]]:

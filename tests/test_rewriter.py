@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from record_rows import random_batch
+from test_journal import segments, small_files, write
 from waiting import DEADLINE_S, wait_until
 
 from core.record.files import HOT, PARTIAL, SEALED, JournalError
 from core.record.rewriter import Rewriter
 from core.record.sealer import Sealer
 from core.record.sealing import Abandoned, rewrite
-from tests.record_rows import random_batch
-from tests.test_journal import segments, small_files, write
 
 
 @pytest.fixture

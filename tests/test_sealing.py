@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_rows import PEERS, START_NS, make_batch, plain_rows, random_batch
+from test_journal import segments, small_files, write
 
 from core.record import sealing
 from core.record.events import RECORD, Kind
@@ -28,8 +30,6 @@ from core.record.sealer import Here, Sealer
 from core.record.sealing import rewrite
 from core.record.state import State
 from core.record.verify import verify
-from tests.record_rows import PEERS, START_NS, make_batch, plain_rows, random_batch
-from tests.test_journal import segments, small_files, write
 
 
 def seal_all(journal):
@@ -410,7 +410,7 @@ import sys, threading
 from pathlib import Path
 from core.record.journal import Journal
 from core.record.sealer import Sealer
-from tests.record_rows import make_batch
+from record_rows import make_batch
 
 journal = Journal(Path(sys.argv[1]), segment_bytes=1, retain_bytes=200_000)
 sealer = Sealer(journal)

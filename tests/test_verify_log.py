@@ -4,6 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from record_rows import PEERS, START_NS, make_batch
+from test_journal import segments, write
+from test_sealing import seal_all
 
 from core.record.events import RECORD, Kind, Reason
 from core.record.files import JournalError
@@ -13,9 +16,6 @@ from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.verify import stats, verify
-from tests.record_rows import PEERS, START_NS, make_batch
-from tests.test_journal import segments, write
-from tests.test_sealing import seal_all
 
 
 def batch_of(*rows, first_seq=1, worker=0):

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 from playwright.sync_api import Error as PlaywrightError
 from waiting import DEADLINE_S, wait_until
 
-from tests.browser.chromium import FLAGS, program
+from .chromium import FLAGS, program
 
 DEADLINE_MS = 1000 * DEADLINE_S * 3 / 4
 """Sooner than the deadline of the test around it."""

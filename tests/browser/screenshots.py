@@ -19,7 +19,7 @@ from typing import Any
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser import chromium
+from . import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "screenshots"
