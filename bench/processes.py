@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+T = TypeVar("T")
 ROOT: Final = Path(__file__).resolve().parent.parent
 SERVER_CORE, CLIENT_CORE = 0, min(1, (os.cpu_count() or 1) - 1)
 DEADLINE: Final = 60.0
@@ -63,6 +64,49 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
 
 
+def memory(pid: int) -> int:
+    """Bytes of resident memory of a process, pages shared with others counted in part (Pss)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that each thread of a process has started."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [int(child) for task in os.listdir(tasks) for child in (tasks / task / "children").read_text().split()]
+
+
+def of_running(pid: int, ask: Callable[[int], T], otherwise: T) -> T:
+    """What `ask` says of a process; `otherwise` of one that has ended since it was listed."""
+    try:
+        return ask(pid)
+    except OSError:
+        if Path(f"/proc/{pid}/task/{pid}").exists() and not is_zombie(pid):
+            raise
+        return otherwise
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and nobody has asked how yet; True also when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def over(pids: list[int], measure: Callable[[int], float]) -> float:
+    """Sum over those processes that are still there."""
+    return sum(of_running(pid, measure, 0.0) for pid in pids)
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all that have come of it and run, parents first."""
+    found = [pid]
+    for one in found:
+        found += of_running(one, children, [])
+    return found
+
+
 @dataclass(frozen=True)
 class Server:
     """A running echo server: its port, and the first process of its tree."""
@@ -72,20 +116,15 @@ class Server:
 
     def pids(self) -> list[int]:
         """All its processes."""
-        found = [self.pid]
-        for pid in found:
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                found += [int(child) for child in task.read_text().split()]
-        return found
+        return tree(self.pid)
 
     def cpu_seconds(self) -> float:
         """User and system time that its processes have taken."""
-        return sum(cpu_seconds(pid) for pid in self.pids())
+        return over(self.pids(), cpu_seconds)
 
     def memory(self) -> int:
         """Bytes of resident memory, pages shared with others counted in part (Pss)."""
-        lines = (line for pid in self.pids() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
-        return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return int(over(self.pids(), memory))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from bench.processes import DEADLINE, HOST, BenchError, Echoscope, echoscope, load, viewers, wait_for
+from bench.processes import DEADLINE, HOST, BenchError, Echoscope, echoscope, load, over, viewers, wait_for
 
 MEMORY_MARGIN: Final = 64 << 20
 """What the recent events and the table of closed connections may still grow by after the warm-up (bytes)."""
@@ -161,9 +161,9 @@ class Held:
 def held(server: Echoscope) -> Held:
     """Counted over the whole process tree, once no connection is open."""
     wait_for(lambda: server.get("status")["connections"]["open"] == 0, "all connections closed")
-    pids = server.pids()
-    descriptors, threads = (sum(len(os.listdir(f"/proc/{pid}/{what}")) for pid in pids) for what in ("fd", "task"))
-    return Held(descriptors, threads, server.memory())
+    descriptors = over(server.pids(), lambda pid: len(os.listdir(f"/proc/{pid}/fd")))
+    threads = over(server.pids(), lambda pid: len(os.listdir(f"/proc/{pid}/task")))
+    return Held(int(descriptors), int(threads), server.memory())
 
 
 def settled(server: Echoscope, before: Held) -> Held:
@@ -224,15 +224,18 @@ def soak(seconds: float, workers: int) -> bool:
     """Warm up, look, let them loose, look again."""
     with echoscope("--reply", "echo", "--workers", str(workers)) as server:
         herd = Herd(server.port)
-        with viewers(server, _VIEWERS):
-            herd.run(min(_WARM_UP, seconds / 2))
-        before = held(server)
-        with viewers(server, _VIEWERS):
-            herd.run(seconds)
-        after = settled(server, before)
-        healthy = judge(before, after, herd.count, logged(server))
-    for error in herd.errors:
-        print(f"WRONG  {error}")
+        try:
+            with viewers(server, _VIEWERS):
+                herd.run(min(_WARM_UP, seconds / 2))
+            before = held(server)
+            with viewers(server, _VIEWERS):
+                herd.run(seconds)
+            after = settled(server, before)
+            healthy = judge(before, after, herd.count, logged(server))
+        finally:  # also when it could not be judged
+            print(f"clients: {herd.count}")
+            for error in herd.errors:
+                print(f"WRONG  {error}")
     return healthy and not herd.errors
 
 

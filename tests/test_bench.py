@@ -1,5 +1,7 @@
 """What the benchmarks do with their figures."""
 
+import os
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from bench import report
 from bench.measure import Delay, Plan, Row, Speed, delay_row, interleaved, ratio_row
-from bench.processes import BenchError
+from bench.processes import BenchError, children, memory, of_running, over, tree
 
 
 def test_the_order_rotates_from_round_to_round() -> None:
@@ -51,6 +53,26 @@ def test_a_section_replaces_its_own_and_leaves_the_others(tmp_path: Path) -> Non
         "| this | ≥ 1 | 3 | yes |",
     ]
     assert "old" not in text
+
+
+def test_a_process_that_has_ended_is_left_out() -> None:
+    with subprocess.Popen(["sleep", "60"]) as ended:
+        assert ended.pid in tree(os.getpid())
+        ended.kill()
+    assert over([os.getpid(), ended.pid], memory) > 0
+    assert over([ended.pid], memory) == 0
+    assert of_running(ended.pid, children, []) == []
+    with pytest.raises(FileNotFoundError):
+        of_running(os.getpid(), lambda pid: len(os.listdir(f"/proc/{pid}/nonsense")), 0)
+
+
+def test_one_that_nobody_has_waited_for_is_left_out() -> None:
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert over([pid], memory) == 0
+    os.waitpid(pid, 0)
 
 
 def test_a_page_without_markers_is_named(tmp_path: Path) -> None:
