@@ -44,6 +44,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * len(os.sched_getaffinity(0))
 
 
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The order, so that it can be had again."""
+    terminalreporter.write_line(f"the same order again: --randomly-seed={config.getoption('randomly_seed')}")
+
+
 def pytest_collection_finish() -> None:
     """What all tests have in common need not be looked at whenever one of them collects garbage."""
     gc.collect()
@@ -110,6 +115,7 @@ class Server:
     def stop_by_itself(self) -> tuple[int, str, str]:
         """Wait for it to end: exit status, standard output, standard error."""
         out, err = self.process.communicate(timeout=DEADLINE_S)
+        assert self.process.returncode is not None
         return self.process.returncode, out, err
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:

@@ -13,7 +13,7 @@ def sample(model: str, idle: int, repeat: int = 0, *, served: int = 100, errors:
     return {"model": model, "workers": 1, "idle": idle, "repeat": repeat, **told}
 
 
-def rates(model: str, idle: int, *values: float, **figures: float) -> list[Any]:
+def rates(model: str, idle: int, *values: float, **figures: Any) -> list[Any]:
     """Repeats that differ in their rate."""
     return [sample(model, idle, repeat, rate=rate, **figures) for repeat, rate in enumerate(values)]
 

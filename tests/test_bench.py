@@ -61,7 +61,8 @@ def test_a_process_that_has_ended_is_left_out() -> None:
         ended.kill()
     assert over([os.getpid(), ended.pid], memory) > 0
     assert over([ended.pid], memory) == 0
-    assert of_running(ended.pid, children, []) == []
+    none: list[int] = []
+    assert of_running(ended.pid, children, none) is none
     with pytest.raises(FileNotFoundError):
         of_running(os.getpid(), lambda pid: len(os.listdir(f"/proc/{pid}/nonsense")), 0)
 

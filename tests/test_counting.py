@@ -1,5 +1,8 @@
 """Counts of the log: histograms and estimates agree with the rows, whether they come from the index or not."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +24,7 @@ BOUND = st.one_of(st.none(), st.sampled_from(TIMES), st.integers(START_NS, START
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory):
+def log(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One whose older half is sealed."""
     directory = tmp_path_factory.mktemp("data")
     journal = Journal(directory, segment_bytes=8000)
@@ -35,7 +38,7 @@ def log(tmp_path_factory):
     return Log(directory)
 
 
-def matching(text, since, until):
+def matching(text: Any, since: Any, until: Any) -> Any:
     query = parse(text, EVENT_FIELDS)
     return [
         row
@@ -47,7 +50,7 @@ def matching(text, since, until):
 
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(FILTERS), BOUND, BOUND, st.integers(1, 60), st.sampled_from([0.0, 10.0]))
-def test_a_histogram_counts_every_row_once(log, text, since, until, bins, budget):
+def test_a_histogram_counts_every_row_once(log: Any, text: Any, since: Any, until: Any, bins: Any, budget: Any) -> None:
     expected: dict[str, np.ndarray] = {}
     low, high = min(TIMES) if since is None else since, max(TIMES) + 1 if until is None else until
     step = max(1, -(-max(0, high - low) // bins))
@@ -67,21 +70,21 @@ def test_a_histogram_counts_every_row_once(log, text, since, until, bins, budget
 
 
 @pytest.mark.parametrize("bins", [0, 501])
-def test_bad_bins_are_refused(log, bins):
+def test_bad_bins_are_refused(log: Any, bins: Any) -> None:
     with pytest.raises(ValueError, match=f"bad number of bins {bins}"):
         log.histogram(Query(), None, None, bins)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(FILTERS), BOUND, BOUND)
-def test_an_estimate_that_says_that_it_is_exact_is(log, text, since, until):
+def test_an_estimate_that_says_that_it_is_exact_is(log: Any, text: Any, since: Any, until: Any) -> None:
     found = log.estimate(parse(text, EVENT_FIELDS), since, until)
     rows = len(matching(text, since, until))
     assert found.exact
     assert (found.rows, found.rows <= found.total) == (rows, True)
 
 
-def test_what_a_sample_says_is_not_far_off(tmp_path):
+def test_what_a_sample_says_is_not_far_off(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for first in range(1, 20_001, 100):
         journal.append(make_batch(100, first, conn=1 + first // 100 % 2))
@@ -89,7 +92,7 @@ def test_what_a_sample_says_is_not_far_off(tmp_path):
     assert (found.rows, found.exact, found.total) == (10_000, False, 20_000)
 
 
-def test_counts_by_time_and_kind_read_nothing(tmp_path, monkeypatch):
+def test_counts_by_time_and_kind_read_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(tmp_path)
     for first in range(1, 2001, 100):
         journal.append(make_batch(100, first))
@@ -104,7 +107,7 @@ def test_counts_by_time_and_kind_read_nothing(tmp_path, monkeypatch):
     assert read == []
 
 
-def test_an_empty_log(tmp_path):
+def test_an_empty_log(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     found = Log(tmp_path).histogram(Query(), None, None, 10)
     assert (found.total, found.kinds, found.next) == (0, {}, None)

@@ -19,7 +19,7 @@ from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, Query, parse
 
-ROWS = 400_000
+ROWS = 100_000
 
 
 @pytest.fixture(scope="module")

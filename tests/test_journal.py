@@ -2,7 +2,10 @@
 
 import os
 import resource
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,15 +27,15 @@ from core.record.schema import SCHEMA
 from core.record.sealer import Sealer
 
 
-def segments(directory):
+def segments(directory: Path) -> Any:
     return [path for _, path in list_segments(directory / "log")]
 
 
-def seqs(directory):
+def seqs(directory: Path) -> Any:
     return [row["seq"] for batch in Log(directory).batches(Query()) for row in plain_rows(batch)]
 
 
-def write(directory, *batches, **options):
+def write(directory: Path, *batches: Any, **options: Any) -> Any:
     """Writes batches and leaves the log as a crash would: not sealed."""
     journal = Journal(directory, **options)
     for batch in batches:
@@ -46,7 +49,9 @@ def write(directory, *batches, **options):
     segment_bytes=st.sampled_from([1, 5_000, 10**9]),
     is_closed=st.booleans(),
 )
-def test_what_was_appended_is_read_back(tmp_path_factory, sizes, segment_bytes, is_closed):
+def test_what_was_appended_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, sizes: Any, segment_bytes: Any, is_closed: Any
+) -> None:
     directory = tmp_path_factory.mktemp("data")
     batches = [random_batch(size, 1 + 40 * i, seed=i) for i, size in enumerate(sizes)]
     journal = write(directory, *batches, segment_bytes=segment_bytes)
@@ -58,7 +63,7 @@ def test_what_was_appended_is_read_back(tmp_path_factory, sizes, segment_bytes, 
     assert journal.log_bytes == sum(path.stat().st_size for path in segments(directory))
 
 
-def test_any_arrow_reader_takes_a_segment(tmp_path):
+def test_any_arrow_reader_takes_a_segment(tmp_path: Path) -> None:
     batches = [random_batch(50, 1 + 50 * i, seed=i) for i in range(5)]
     write(tmp_path, *batches).close()
     with pa.ipc.open_stream(segments(tmp_path)[0]) as reader:
@@ -67,14 +72,14 @@ def test_any_arrow_reader_takes_a_segment(tmp_path):
     assert rows == [row for batch in batches for row in plain_rows(batch)]
 
 
-def test_dictionaries_of_kinds_and_reasons_are_written_once_a_segment(tmp_path):
+def test_dictionaries_of_kinds_and_reasons_are_written_once_a_segment(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(10))
     before = journal.log_bytes
     journal.append(make_batch(10, 11))
     assert journal.log_bytes - before < 2000
 
 
-def test_state_is_known_after_a_restart(tmp_path):
+def test_state_is_known_after_a_restart(tmp_path: Path) -> None:
     peers = ["", "1.1.1.1:1", "1.1.1.1:2"]
     opens = make_records(2, 1, kind=Kind.OPEN)
     opens["conn"] = [1, 2]
@@ -90,14 +95,14 @@ def test_state_is_known_after_a_restart(tmp_path):
         assert journal.open_conns == {0: {2: "1.1.1.1:2"}, 2: {9: "127.0.0.1:40001"}}
 
 
-def test_a_restart_goes_on_in_a_new_segment(tmp_path):
+def test_a_restart_goes_on_in_a_new_segment(tmp_path: Path) -> None:
     write(tmp_path, make_batch(5)).close()
     write(tmp_path, make_batch(5, 6)).close()
     assert len(segments(tmp_path)) == 2
     assert seqs(tmp_path) == list(range(1, 11))
 
 
-def test_torn_anywhere_in_the_last_batch(tmp_path):
+def test_torn_anywhere_in_the_last_batch(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(5))
     whole = journal.log_bytes
     journal.append(make_batch(5, 6))
@@ -117,7 +122,7 @@ def test_torn_anywhere_in_the_last_batch(tmp_path):
     assert Journal(tmp_path).last_seq == {0: 10}
 
 
-def test_torn_anywhere_in_the_head(tmp_path):
+def test_torn_anywhere_in_the_head(tmp_path: Path) -> None:
     write(tmp_path, make_batch(5), segment_bytes=1).append(make_batch(5, 6))
     path = segments(tmp_path)[1]
     data = path.read_bytes()
@@ -127,7 +132,7 @@ def test_torn_anywhere_in_the_head(tmp_path):
         assert Journal(tmp_path).last_seq == {0: 5}
 
 
-def test_a_tail_of_zeros_is_cut(tmp_path):
+def test_a_tail_of_zeros_is_cut(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(5))
     [path] = segments(tmp_path)
     path.write_bytes(path.read_bytes() + bytes(4096))
@@ -138,7 +143,7 @@ def test_a_tail_of_zeros_is_cut(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"hello, this is no log", b"PAR1" + bytes(100), b"\xff\xff\xff\xff" + bytes(range(200))]
 )
-def test_a_foreign_file_is_refused_by_name(tmp_path, content):
+def test_a_foreign_file_is_refused_by_name(tmp_path: Path, content: Any) -> None:
     write(tmp_path, make_batch(5)).close()
     path = tmp_path / "log" / "segment-00000000.arrows"
     path.write_bytes(content)
@@ -148,7 +153,7 @@ def test_a_foreign_file_is_refused_by_name(tmp_path, content):
         seqs(tmp_path)
 
 
-def test_a_foreign_arrow_stream_is_refused(tmp_path):
+def test_a_foreign_arrow_stream_is_refused(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     path = tmp_path / "log" / "segment-00000001.arrows"
     with pa.ipc.new_stream(path, pa.schema([("a", pa.int8())])) as writer:
@@ -158,7 +163,7 @@ def test_a_foreign_arrow_stream_is_refused(tmp_path):
     assert path.exists()
 
 
-def test_a_newer_version_is_refused(tmp_path, monkeypatch):
+def test_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.record.segment.VERSION", VERSION + 1)
     write(tmp_path, make_batch(5)).close()
     monkeypatch.undo()
@@ -167,14 +172,14 @@ def test_a_newer_version_is_refused(tmp_path, monkeypatch):
             reader(tmp_path)
 
 
-def test_other_files_are_left_alone(tmp_path):
+def test_other_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "notes.txt").write_text("mine")
     write(tmp_path, make_batch(5), retain_bytes=0).close()
     assert (tmp_path / "log" / "notes.txt").read_text() == "mine"
 
 
-def test_a_damaged_batch_is_named(tmp_path):
+def test_a_damaged_batch_is_named(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(500))
     end = journal.log_bytes
     journal.close()
@@ -189,7 +194,7 @@ def test_a_damaged_batch_is_named(tmp_path):
 
 
 @contextmanager
-def small_files(size=20_000):
+def small_files(size: int = 20_000) -> Iterator[Any]:
     """Files may not grow beyond `size`, as on a full disk. Not a fixture: the limit holds for pytest's output too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -199,7 +204,7 @@ def small_files(size=20_000):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def fill(journal):
+def fill(journal: Any) -> Any:
     """Appends batches of 50 until it fails; how many rows are in."""
     first = 1
     while True:
@@ -210,7 +215,7 @@ def fill(journal):
         first += 50
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path):
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with small_files():
         rows = fill(journal)
@@ -221,7 +226,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path):
     assert journal.last_seq == {0: rows}
 
 
-def test_appending_goes_on_when_there_is_room_again(tmp_path):
+def test_appending_goes_on_when_there_is_room_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with small_files():
         rows = fill(journal)
@@ -233,12 +238,12 @@ def test_appending_goes_on_when_there_is_room_again(tmp_path):
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 3000])
-def test_a_write_that_fails_midway_is_taken_back(tmp_path, monkeypatch, chunk):
+def test_a_write_that_fails_midway_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: Any) -> None:
     journal = write(tmp_path, make_batch(5))
     size = journal.log_bytes
     calls = []
 
-    def failing(fd, data, offset):
+    def failing(fd: Any, data: Any, offset: Any) -> Any:
         calls.append(offset)
         if len(calls) > 1:
             raise OSError(28, "No space left on device")
@@ -256,7 +261,7 @@ def test_a_write_that_fails_midway_is_taken_back(tmp_path, monkeypatch, chunk):
     assert seqs(tmp_path) == list(range(1, 11))
 
 
-def test_no_segment_is_left_when_its_head_does_not_fit(tmp_path):
+def test_no_segment_is_left_when_its_head_does_not_fit(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with small_files(1000), pytest.raises(OSError):
         journal.append(make_batch(5))
@@ -264,7 +269,7 @@ def test_no_segment_is_left_when_its_head_does_not_fit(tmp_path):
     assert journal.log_bytes == 0
 
 
-def test_a_lost_row_that_failed_does_not_mix_up_reasons(tmp_path):
+def test_a_lost_row_that_failed_does_not_mix_up_reasons(tmp_path: Path) -> None:
     lost = make_records(1, 2, kind=Kind.LOST)
     lost["reason"], lost["queue_chunks"] = Reason.RING_FULL, 7
     closed = make_records(1, 3, kind=Kind.CLOSE)
@@ -278,7 +283,7 @@ def test_a_lost_row_that_failed_does_not_mix_up_reasons(tmp_path):
     assert whole == singly[::-1] == ["", "ring_full:7", "select_limit", "select_limit"]
 
 
-def test_retention_by_bytes_drops_the_oldest_whole_segments(tmp_path):
+def test_retention_by_bytes_drops_the_oldest_whole_segments(tmp_path: Path) -> None:
     journal = Journal(tmp_path, segment_bytes=10_000, retain_bytes=40_000)
     for first in range(1, 20_000, 100):
         journal.append(random_batch(100, first, seed=first))
@@ -290,7 +295,7 @@ def test_retention_by_bytes_drops_the_oldest_whole_segments(tmp_path):
     assert found[0] > 1
 
 
-def test_retention_by_age_drops_sealed_segments_only(tmp_path):
+def test_retention_by_age_drops_sealed_segments_only(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(5), make_batch(5, 6), segment_bytes=1, retain_age=3600)
     os.utime(segments(tmp_path)[0], (0, 0))
     journal.retain()
@@ -301,7 +306,7 @@ def test_retention_by_age_drops_sealed_segments_only(tmp_path):
     assert again.last_seq == {0: 10}
 
 
-def test_the_newest_segment_stays_so_that_no_number_is_given_twice(tmp_path):
+def test_the_newest_segment_stays_so_that_no_number_is_given_twice(tmp_path: Path) -> None:
     write(tmp_path, make_batch(5, conn=41), make_batch(5, 6, conn=42), segment_bytes=1).close()
     for path in segments(tmp_path):
         os.utime(path, (0, 0))
@@ -315,12 +320,14 @@ def test_the_newest_segment_stays_so_that_no_number_is_given_twice(tmp_path):
     assert seqs(tmp_path) == [11]
 
 
-def test_a_segment_that_cannot_be_dropped_is_tried_again_and_changes_no_row(tmp_path, monkeypatch):
+def test_a_segment_that_cannot_be_dropped_is_tried_again_and_changes_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = Journal(tmp_path, segment_bytes=1, retain_bytes=1)
     sealer = Sealer(journal)
     remove, refusals = Ledger.remove, ["Read-only file system", "Input/output error"]
 
-    def refuse(self, number):
+    def refuse(self, number: Any) -> None:
         if refusals:
             raise OSError(5, refusals.pop())
         remove(self, number)
@@ -339,7 +346,7 @@ def test_a_segment_that_cannot_be_dropped_is_tried_again_and_changes_no_row(tmp_
     assert (journal.dropped.segments, journal.dropped.rows) == (3, 30)
 
 
-def test_a_small_limit_makes_small_segments(tmp_path):
+def test_a_small_limit_makes_small_segments(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retain_bytes=400_000)
     for first in range(1, 40_001, 400):
         journal.append(random_batch(400, first, seed=first))
@@ -348,7 +355,7 @@ def test_a_small_limit_makes_small_segments(tmp_path):
     assert len(segments(tmp_path)) > 2
 
 
-def test_the_folder_can_not_be_made(tmp_path):
+def test_the_folder_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         Journal(tmp_path / "file")

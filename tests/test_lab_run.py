@@ -22,7 +22,7 @@ from core.lab.store import Store
 
 MARK = f"LAB_TEST={os.getpid()}"
 # Long enough that a crowded machine lets server and generator have their turns.
-SHORT = ("--seconds=1.0", "--repeats=1", "--active=5")
+SHORT = ("--seconds=0.3", "--repeats=1", "--active=5")
 
 
 def lab(*options: str, **settings: Any) -> "subprocess.Popen[str]":

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +28,7 @@ FILTERS = ["", "kind:full", "-kind:echo,read", "conn:3 bytes_in>1000", "peer:127
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory):
+def log(tmp_path_factory: pytest.TempPathFactory) -> Any:
     directory = tmp_path_factory.mktemp("data")
     journal = Journal(directory, segment_bytes=12_000)
     for batch in BATCHES:
@@ -35,7 +37,7 @@ def log(tmp_path_factory):
     return Log(directory)
 
 
-def pages(log, query, limit, order, **bounds):
+def pages(log: Any, query: Any, limit: Any, order: Any, **bounds: Any) -> Any:
     """All rows, a page at a time."""
     found, cursor, first = [], None, True
     while cursor or first:
@@ -51,7 +53,9 @@ BOUND = st.one_of(st.none(), st.sampled_from([row["time"] for row in ROWS]), st.
 
 @settings(deadline=None)
 @given(st.sampled_from(FILTERS), st.integers(1, 130), st.sampled_from(["asc", "desc"]), BOUND, BOUND)
-def test_pages_hold_every_matching_row_once(log, text, limit, order, since, until):
+def test_pages_hold_every_matching_row_once(
+    log: Any, text: Any, limit: Any, order: Any, since: Any, until: Any
+) -> None:
     query = parse(text, EVENT_FIELDS)
     expected = [
         row["seq"]
@@ -65,25 +69,25 @@ def test_pages_hold_every_matching_row_once(log, text, limit, order, since, unti
     assert [seq for batch in batches for seq in batch.column("seq").to_pylist()] == found
 
 
-def test_items_have_the_jsonl_form(log):
+def test_items_have_the_jsonl_form(log: Any) -> None:
     items, _ = log.page(Query(), limit=5)
     assert items == [item for batch in BATCHES for item in to_dicts(batch)][:5]
 
 
 @pytest.mark.parametrize("cursor", ["x", "1-2", "1-2-3-4", "1-2-x", "-1-2-3", "1-2-3\n", "9" * 40])
-def test_a_bad_cursor_is_refused(log, cursor):
+def test_a_bad_cursor_is_refused(log: Any, cursor: Any) -> None:
     with pytest.raises(ValueError, match="bad cursor"):
         log.page(Query(), cursor=cursor)
 
 
-def test_bad_limit_and_order_are_refused(log):
+def test_bad_limit_and_order_are_refused(log: Any) -> None:
     with pytest.raises(ValueError, match="bad limit 0"):
         log.page(Query(), limit=0)
     with pytest.raises(ValueError, match='bad order "up"'):
         log.page(Query(), order="up")
 
 
-def test_a_time_in_the_filter_narrows_what_is_read(log, monkeypatch):
+def test_a_time_in_the_filter_narrows_what_is_read(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
     real = index_module.read_unit
     monkeypatch.setattr(index_module, "read_unit", lambda *args: read.append(args) or real(*args))
@@ -91,7 +95,7 @@ def test_a_time_in_the_filter_narrows_what_is_read(log, monkeypatch):
     assert read == []
 
 
-def test_a_page_from_the_middle_reads_no_other_batches(tmp_path, monkeypatch):
+def test_a_page_from_the_middle_reads_no_other_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(tmp_path)
     for first in range(1, 1001, 10):
         journal.append(make_batch(10, first))
@@ -103,7 +107,7 @@ def test_a_page_from_the_middle_reads_no_other_batches(tmp_path, monkeypatch):
     assert len(read) <= 4
 
 
-def test_a_page_goes_on_with_what_was_appended_since(tmp_path):
+def test_a_page_goes_on_with_what_was_appended_since(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append(make_batch(10))
     log = Log(tmp_path)
@@ -114,7 +118,7 @@ def test_a_page_goes_on_with_what_was_appended_since(tmp_path):
     assert end is None
 
 
-def test_what_is_read_ends_where_the_log_ended_at_the_call(tmp_path):
+def test_what_is_read_ends_where_the_log_ended_at_the_call(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append(make_batch(5))
     batches = Log(tmp_path).batches(Query())
@@ -122,12 +126,12 @@ def test_what_is_read_ends_where_the_log_ended_at_the_call(tmp_path):
     assert sum(batch.num_rows for batch in batches) == 5
 
 
-def test_a_directory_without_a_log_is_refused(tmp_path):
+def test_a_directory_without_a_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no log of echoscope"):
         Log(tmp_path)
 
 
-def test_reading_goes_on_when_retention_drops_segments(tmp_path):
+def test_reading_goes_on_when_retention_drops_segments(tmp_path: Path) -> None:
     journal = Journal(tmp_path, segment_bytes=1)
     for first in range(1, 50, 10):
         journal.append(make_batch(10, first))
@@ -142,7 +146,7 @@ def test_reading_goes_on_when_retention_drops_segments(tmp_path):
     assert log.page(Query(), cursor=cursor, order="desc") == ([], None)
 
 
-def read_until(done, log, found):
+def read_until(done: Any, log: Any, found: Any) -> None:
     """Reads the whole log again and again, the last time after `done`."""
     while True:
         is_last = done.is_set()
@@ -152,10 +156,11 @@ def read_until(done, log, found):
 
 
 @pytest.mark.parametrize("retain_bytes", [None, 200_000])
-def test_readers_see_only_whole_rows_while_it_is_written(tmp_path, retain_bytes):
+def test_readers_see_only_whole_rows_while_it_is_written(tmp_path: Path, retain_bytes: Any) -> None:
     journal = Journal(tmp_path, segment_bytes=30_000, retain_bytes=retain_bytes)
     journal.append(make_batch(100))
-    log, done, found = Log(tmp_path), threading.Event(), []
+    log, done = Log(tmp_path), threading.Event()
+    found: list[list[int]] = []
     readers = [threading.Thread(target=read_until, args=(done, log, found)) for _ in range(2)]
     for reader in readers:
         reader.start()
@@ -172,7 +177,7 @@ def test_readers_see_only_whole_rows_while_it_is_written(tmp_path, retain_bytes)
         assert all(a < b for a, b in pairwise(seqs)) if retain_bytes else seqs == list(range(1, len(seqs) + 1))
 
 
-def test_another_process_reads_while_it_is_written(tmp_path):
+def test_another_process_reads_while_it_is_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append(make_batch(100))
     code = "import sys; from core.record.log import Log; from core.record.query import Query;"
@@ -183,7 +188,7 @@ def test_another_process_reads_while_it_is_written(tmp_path):
     assert shown.stdout == "100\n"
 
 
-def test_a_reader_leaves_no_descriptor_open(log):
+def test_a_reader_leaves_no_descriptor_open(log: Any) -> None:
     before = len(os.listdir("/proc/self/fd"))
     batches = log.batches(Query())
     next(batches)

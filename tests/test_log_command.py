@@ -244,7 +244,8 @@ def test_stats_of_nothing(directory: Path) -> None:
 
 
 def test_talkers_are_exact() -> None:
-    talkers, moved = Talkers(), {}
+    talkers = Talkers()
+    moved: dict[int, int] = {}
     for seed in range(5):
         batch = random_batch(300, 1 + 300 * seed, seed)
         talkers.add(batch)

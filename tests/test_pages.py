@@ -90,5 +90,5 @@ def test_gzip_only_when_accepted(browser: Any) -> None:
 
 
 def test_version_is_shown(monitor: FakeMonitor) -> None:
-    monitor.status = lambda: {"version": "9.8.7", "workers": 0}  # type: ignore[method-assign]
+    monitor.status = lambda at=None: {"version": "9.8.7", "workers": 0}  # type: ignore[method-assign]
     assert "9.8.7" in create_app(monitor).test_client().get("/").text

@@ -137,7 +137,7 @@ def past(made: Recorder) -> Past:
     return Past(made.directory, Log(made.directory), lambda upto: upto)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(EVENTS, min_size=1, max_size=6), st.data())
 def test_every_way_to_a_moment_leads_to_the_same_state(batches: list[list[Event]], data: st.DataObject) -> None:
     keeps = data.draw(st.lists(st.sampled_from(["", "keep", "begin"]), min_size=len(batches), max_size=len(batches)))

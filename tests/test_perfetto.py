@@ -4,6 +4,8 @@ import json
 from collections import defaultdict
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -31,13 +33,13 @@ BATCHES = st.lists(
 )
 
 
-def no_duplicates(pairs):
+def no_duplicates(pairs: Any) -> Any:
     """An object whose keys are all different."""
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
 
 
-def trace_of(batches, turns=()):
+def trace_of(batches: Any, turns: Any = ()) -> Any:
     """Zero (ns) and events of a trace that has been held against the rules."""
     trace = json.loads(b"".join(export(batches, "perfetto", turns)), object_pairs_hook=no_duplicates)
     events = trace["traceEvents"]
@@ -51,12 +53,12 @@ def trace_of(batches, turns=()):
     return parse_time(trace["otherData"]["zero"], 0), events
 
 
-def nanoseconds(event, zero, key="ts"):
+def nanoseconds(event: Any, zero: Any, key: str = "ts") -> Any:
     return zero + round(event[key] * 1000)
 
 
 @given(BATCHES)
-def test_every_row_is_an_instant_on_its_track(batches):
+def test_every_row_is_an_instant_on_its_track(batches: Any) -> None:
     zero, events = trace_of(batches)
     rows = [row for batch in batches for row in plain_rows(batch)]
     instants = [event for event in events if event["ph"] == "i"]
@@ -73,7 +75,7 @@ def test_every_row_is_an_instant_on_its_track(batches):
 
 
 @given(BATCHES)
-def test_every_track_has_a_name(batches):
+def test_every_track_has_a_name(batches: Any) -> None:
     _, events = trace_of(batches)
     named = {(event["pid"], event["tid"]) for event in events if event["ph"] == "M" and event["name"] == "thread_name"}
     assert {(event["pid"], event["tid"]) for event in events if event["ph"] in "BEiX"} <= named
@@ -84,9 +86,10 @@ def test_every_track_has_a_name(batches):
 
 
 @given(BATCHES)
-def test_a_counter_changes_as_the_queue_does(batches):
+def test_a_counter_changes_as_the_queue_does(batches: Any) -> None:
     _, events = trace_of(batches)
-    expected, last = [], defaultdict(int)
+    expected = []
+    last: dict[Any, int] = defaultdict(int)
     for batch in batches:
         for row in plain_rows(batch):
             queue = 0 if row["kind"] == "close" else row["queue_bytes"]
@@ -101,7 +104,7 @@ def test_a_counter_changes_as_the_queue_does(batches):
         assert [value for number, value in found if number == conn] == [v for number, v in expected if number == conn]
 
 
-def test_a_life_is_a_slice_around_its_visits():
+def test_a_life_is_a_slice_around_its_visits() -> None:
     life = [make_batch(1, 1, kind=Kind.OPEN), make_batch(3, 2), make_batch(1, 5, kind=Kind.CLOSE)]
     zero, events = trace_of([*life, make_batch(2, 6, conn=2)])
     (begin, other), (end,) = ([event for event in events if event["ph"] == ph] for ph in "BE")
@@ -110,12 +113,12 @@ def test_a_life_is_a_slice_around_its_visits():
     assert nanoseconds(end, zero) == START_NS + 5 * 10**6
 
 
-def test_nothing_matches():
+def test_nothing_matches() -> None:
     _, events = trace_of([])
     assert [event["args"] for event in events] == [{"name": "echoscope"}]
 
 
-def turns(count, worker=None):
+def turns(count: Any, worker: Any = None) -> Any:
     """So many turns of a loop, of 500 ns waiting and 1,500 ns work."""
     began = START_NS + np.arange(count) * 2000
     columns = {"began": began, "woken": began + 500, "ended": began + 2000}
@@ -123,7 +126,7 @@ def turns(count, worker=None):
     return columns if worker is None else columns | {"worker": np.full(count, worker)}
 
 
-def test_turns_are_slices_of_waiting_and_work():
+def test_turns_are_slices_of_waiting_and_work() -> None:
     zero, events = trace_of([make_batch(2)], [turns(2500), turns(0), turns(3, worker=4)])
     slices = [event for event in events if event["ph"] == "X"]
     assert {(event["name"], event["dur"]) for event in slices} == {("wait", 0.5), ("work", 1.5)}
@@ -133,12 +136,12 @@ def test_turns_are_slices_of_waiting_and_work():
     assert nanoseconds(work[1], zero) == START_NS + 2500
 
 
-def test_turns_without_rows():
+def test_turns_without_rows() -> None:
     zero, events = trace_of([], [turns(1)])
     assert [nanoseconds(event, zero) for event in events if event["ph"] == "X"] == [START_NS, START_NS + 500]
 
 
-def test_the_turns_of_a_directory(tmp_path):
+def test_the_turns_of_a_directory(tmp_path: Path) -> None:
     files = Files.of(tmp_path, 3)
     with closing(LatestWriter(files.turns, TURN)) as writer:
         for i in range(10):
@@ -157,7 +160,7 @@ def test_the_turns_of_a_directory(tmp_path):
     assert list(turns_of(tmp_path / "none", None, None)) == []
 
 
-def test_turns_of_another_version_are_left_out(tmp_path):
+def test_turns_of_another_version_are_left_out(tmp_path: Path) -> None:
     files = Files.of(tmp_path, 0)
     LatestWriter(files.turns, replace(TURN, version=1)).close()
     assert list(turns_of(tmp_path, None, None)) == []

@@ -2,6 +2,7 @@
 
 import fnmatch
 import operator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,20 +29,20 @@ BATCH = random_batch(300, 1, seed=5)
 ROWS = plain_rows(BATCH)
 
 
-def count(text):
+def count(text: Any) -> Any:
     return int(parse(text, EVENT_FIELDS).mask(event_columns(BATCH)).sum())
 
 
-def matching(check):
+def matching(check: Any) -> Any:
     return sum(1 for row in ROWS if check(row))
 
 
-def number_terms(name):
+def number_terms(name: Any) -> Any:
     values = st.one_of(st.integers(0, 2**63 - 1), st.sampled_from([row[name] for row in ROWS]))
     return st.tuples(st.just(name), st.sampled_from(sorted(COMPARE)), values)
 
 
-def text_terms(name, values):
+def text_terms(name: Any, values: Any) -> Any:
     return st.tuples(st.just(name), st.sampled_from([":", "=", "!="]), st.sampled_from(values))
 
 
@@ -58,7 +59,7 @@ TERMS = st.tuples(
 
 
 @given(st.lists(TERMS, max_size=4))
-def test_mask_equals_the_plain_meaning(terms):
+def test_mask_equals_the_plain_meaning(terms: Any) -> None:
     text = " ".join(f"{'-' * negate}{name}{sign}{str(value).lower()}" for negate, (name, sign, value) in terms)
     query = parse(text, EVENT_FIELDS)
     plain = [all(COMPARE[sign](row[name], value) != negate for negate, (name, sign, value) in terms) for row in ROWS]
@@ -66,12 +67,12 @@ def test_mask_equals_the_plain_meaning(terms):
 
 
 @given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
-def test_a_list_means_any_of_them(kinds):
+def test_a_list_means_any_of_them(kinds: Any) -> None:
     assert count(f"kind:{','.join(kinds)}") == matching(lambda row: row["kind"] in kinds)
 
 
 @given(st.text(alphabet="aeflopsu*_", min_size=1, max_size=6).map(lambda text: text + "*"))
-def test_stars_match_any_text(pattern):
+def test_stars_match_any_text(pattern: Any) -> None:
     names = [kind for kind in KINDS if fnmatch.fnmatchcase(kind, pattern)]
     if names:
         assert count(f"kind:{pattern}") == matching(lambda row: row["kind"] in names)
@@ -81,11 +82,11 @@ def test_stars_match_any_text(pattern):
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_understood_or_refused_clearly(text):
+def test_any_text_is_understood_or_refused_clearly(text: Any) -> None:
     assert "\n" not in complaint(text)
 
 
-def complaint(text):
+def complaint(text: Any) -> Any:
     """What is said about a filter; empty when it works."""
     try:
         parse(text, EVENT_FIELDS).mask(event_columns(BATCH))
@@ -123,7 +124,7 @@ def complaint(text):
         ("time<2026-11-23T15:05:00+01:00", lambda row: row["time"] < START_NS + 300 * 10**9),
     ],
 )
-def test_meaning(text, check):
+def test_meaning(text: Any, check: Any) -> None:
     assert count(text) == matching(check)
 
 
@@ -155,15 +156,15 @@ def test_meaning(text, check):
         ("\ud800:1", "not text"),
     ],
 )
-def test_errors_name_the_term(text, message):
+def test_errors_name_the_term(text: Any, message: Any) -> None:
     with pytest.raises(QueryError) as caught:
         parse(text, EVENT_FIELDS)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_connection_table_columns():
-    columns = {
+def test_connection_table_columns() -> None:
+    columns: dict[str, Any] = {
         "idle_s": np.array([0.5, 31.0, 90.0]),
         "state": (np.array([0, 1, 1]), ["open", "blocked"]),
         "peer": (np.arange(3), pa.array(["1.2.3.4:5", "1.2.3.4:6", "9.9.9.9:5"])),
@@ -174,7 +175,7 @@ def test_connection_table_columns():
         parse("state:lazy", CONNECTION_FIELDS)
 
 
-def test_fields_and_bounds_tell_what_has_to_be_read():
+def test_fields_and_bounds_tell_what_has_to_be_read() -> None:
     query = parse("time>=2026-11-23T14:00:00Z -time<2026-11-23T13:00:00Z kind:full", EVENT_FIELDS)
     assert query.fields == {"time", "kind"}
     assert query.bounds("time") == (START_NS, None)
@@ -192,11 +193,11 @@ def test_fields_and_bounds_tell_what_has_to_be_read():
         ("2026-11-23t16:00:00.000000001+02:00", START_NS + 1),
     ],
 )
-def test_parse_time(text, time):
+def test_parse_time(text: Any, time: Any) -> None:
     assert parse_time(text, START_NS) == time
 
 
 @pytest.mark.parametrize("text", ["", "10", "10y", "2026-11-23", "now", "2026-13-01T00:00:00Z"])
-def test_parse_time_refuses(text):
+def test_parse_time_refuses(text: Any) -> None:
     with pytest.raises(ValueError, match="bad time"):
         parse_time(text, START_NS)

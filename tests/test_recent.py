@@ -1,5 +1,7 @@
 """The newest events in memory: any batches are the same rows, few batches are kept, none is missed or told twice."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -24,7 +26,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=60, deadline=None)
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=40), kept=st.integers(1, 60))
 def test_readers_see_the_rows_that_were_appended(sizes: list[int], kept: int) -> None:
-    held, all_rows, seen, place = Recent(kept), [], [], 0
+    held, place = Recent(kept), 0
+    all_rows: list[Any] = []
+    seen: list[Any] = []
     for number, size in enumerate(sizes):
         batch = random_batch(size, len(all_rows) + 1, seed=number)
         all_rows += plain_rows(batch)

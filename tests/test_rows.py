@@ -1,6 +1,7 @@
 """Records become rows without a value lost or mixed up."""
 
 import ipaddress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def peer_record(address: str, port: int, kind: Kind = Kind.OPEN) -> bytes:
 
 
 @given(st.lists(RECORDS, max_size=30), st.data())
-def test_every_value_arrives(values, data):
+def test_every_value_arrives(values: Any, data: Any) -> None:
     records = np.frombuffer(b"".join(RECORD_STRUCT.pack(*value) for value in values), RECORD)
     peers = data.draw(st.lists(st.integers(0, 3), min_size=len(values), max_size=len(values)))
     batch = to_batch(Records.of(records, START_NS), 3, np.array(peers, np.int32), PEERS)
@@ -46,7 +47,7 @@ def test_every_value_arrives(values, data):
         assert row == expected(value, PEERS[peer])
 
 
-def expected(value, peer):
+def expected(value: Any, peer: Any) -> Any:
     time, conn, bytes_in, bytes_out, queue_bytes, queue_chunks, kind, emptied, _, reason, seq = value
     text = REASONS[reason]
     has_counts = kind not in (Kind.OPEN, Kind.REFUSE)
@@ -71,23 +72,23 @@ def expected(value, peer):
     ("address", "shown"),
     [("127.0.0.1", "127.0.0.1:21567"), ("::1", "[::1]:21567"), ("2001:db8::2", "[2001:db8::2]:21567")],
 )
-def test_peers_are_written_as_address_and_port(address, shown):
+def test_peers_are_written_as_address_and_port(address: Any, shown: Any) -> None:
     records = np.frombuffer(peer_record(address, 21567) * 2, RECORD)
     assert peers_of(Records.of(records, 0)) == [shown, shown]
 
 
-def test_peers_of_a_selection():
+def test_peers_of_a_selection() -> None:
     records = np.frombuffer(b"".join(peer_record("10.0.0.1", port) for port in range(6)), RECORD)
     assert peers_of(Records.of(records, 0)[::2]) == ["10.0.0.1:0", "10.0.0.1:2", "10.0.0.1:4"]
 
 
-def test_only_peers_that_occur_are_in_the_batch_once():
+def test_only_peers_that_occur_are_in_the_batch_once() -> None:
     peers = [*PEERS, *PEERS]
     batch = to_batch(Records.of(make_records(3), 0), 0, np.array([1, 5, 2]), peers)
     assert batch.column("peer").dictionary.to_pylist() == [PEERS[1], PEERS[2]]
 
 
-def test_no_dictionary_holds_a_text_twice():
+def test_no_dictionary_holds_a_text_twice() -> None:
     assert len(set(REASON_TEXTS)) == len(REASON_TEXTS)
     records = make_records(4, kind=Kind.LOST)
     records["reason"], records["queue_chunks"] = Reason.RING_FULL, [5, 6, 5, 7]
@@ -95,7 +96,7 @@ def test_no_dictionary_holds_a_text_twice():
     assert len(set(values)) == len(values)
 
 
-def test_lost_says_how_many_and_keeps_their_sums():
+def test_lost_says_how_many_and_keeps_their_sums() -> None:
     records = make_records(1, kind=Kind.LOST)
     records["reason"], records["queue_chunks"], records["bytes_in"] = Reason.DISK, 412, 99
     row = plain_rows(to_batch(Records.of(records, 0), 0, np.zeros(1, np.int32), [""]))[0]

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,26 +34,26 @@ from core.record.state import State
 from core.record.verify import verify
 
 
-def seal_all(journal):
+def seal_all(journal: Any) -> None:
     sealer = Sealer(journal)
     while sealer.seal_next():
         pass
     assert sealer.error == ""
 
 
-def read(directory, **options):
+def read(directory: Path, **options: Any) -> Any:
     return [row for batch in Log(directory).batches(Query(), **options) for row in plain_rows(batch)]
 
 
-def in_order(rows):
+def in_order(rows: Any) -> Any:
     return sorted(rows, key=lambda row: (row["time"], row["worker"], row["seq"]))
 
 
-def key(row):
+def key(row: Any) -> Any:
     return row["worker"], row["seq"]
 
 
-def of_worker(worker, first_seq, times):
+def of_worker(worker: Any, first_seq: Any, times: Any) -> Any:
     """A batch of a worker with rows at these times (ms), its connection one in ten."""
     records = np.zeros(len(times), RECORD)
     records["seq"] = np.arange(first_seq, first_seq + len(times))
@@ -62,7 +64,7 @@ def of_worker(worker, first_seq, times):
 
 
 @st.composite
-def batches_of_workers(draw):
+def batches_of_workers(draw: Any) -> Any:
     """Batches as worker processes bring them: each worker in order, all of them interleaved."""
     clocks, seqs, batches = {1: 0, 2: 0, 3: 0}, {1: 1, 2: 1, 3: 1}, []
     for _ in range(draw(st.integers(1, 10))):
@@ -75,13 +77,15 @@ def batches_of_workers(draw):
 
 
 @pytest.fixture
-def small_groups(monkeypatch):
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "GROUP_ROWS", 16)
 
 
 @settings(max_examples=40, deadline=None)
 @given(batches=batches_of_workers(), group=st.integers(1, 40))
-def test_a_sealed_segment_holds_the_rows_by_time(tmp_path_factory, batches, group):
+def test_a_sealed_segment_holds_the_rows_by_time(
+    tmp_path_factory: pytest.TempPathFactory, batches: Any, group: Any
+) -> None:
     directory = tmp_path_factory.mktemp("data")
     journal = write(directory, *batches)
     journal.close()
@@ -99,7 +103,7 @@ def test_a_sealed_segment_holds_the_rows_by_time(tmp_path_factory, batches, grou
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_any_rows_are_the_same_once_sealed(tmp_path, seed):
+def test_any_rows_are_the_same_once_sealed(tmp_path: Path, seed: Any) -> None:
     batches = [random_batch(300, 1 + 300 * i, seed=10 * seed + i) for i in range(5)]
     journal = write(tmp_path, *batches)
     before = read(tmp_path)
@@ -109,7 +113,7 @@ def test_any_rows_are_the_same_once_sealed(tmp_path, seed):
     assert sorted(before, key=key) == sorted(read(tmp_path), key=key)
 
 
-def test_numbers_that_do_not_rise_are_kept_in_the_order_of_writing(tmp_path):
+def test_numbers_that_do_not_rise_are_kept_in_the_order_of_writing(tmp_path: Path) -> None:
     batches = [make_batch(10, 101), make_batch(10, 1)]
     journal = write(tmp_path, *batches)
     journal.close()
@@ -119,7 +123,7 @@ def test_numbers_that_do_not_rise_are_kept_in_the_order_of_writing(tmp_path):
 
 @settings(max_examples=40, deadline=None)
 @given(batches=batches_of_workers())
-def test_the_order_of_writing_is_found_again(batches):
+def test_the_order_of_writing_is_found_again(batches: Any) -> None:
     rows = [(row["worker"], row["seq"]) for batch in batches for row in plain_rows(batch)]
     parts = [Runs.of(batch.column("worker").to_numpy(), batch.column("seq").to_numpy()) for batch in batches]
     runs = Runs.from_lists(Runs.joined(parts).to_lists())
@@ -139,8 +143,14 @@ def test_the_order_of_writing_is_found_again(batches):
     text=st.sampled_from(["", "kind:full", "conn:11", "conn>25 kind:echo"]),
 )
 def test_pages_go_on_when_segments_are_sealed_under_the_cursor(
-    tmp_path_factory, batches, order, limit, segment_bytes, seal_at, text
-):
+    tmp_path_factory: pytest.TempPathFactory,
+    batches: Any,
+    order: Any,
+    limit: Any,
+    segment_bytes: Any,
+    seal_at: Any,
+    text: Any,
+) -> None:
     directory = tmp_path_factory.mktemp("data")
     journal = write(directory, *batches, segment_bytes=segment_bytes)
     query, log = parse(text, EVENT_FIELDS), Log(directory)
@@ -160,7 +170,7 @@ def test_pages_go_on_when_segments_are_sealed_under_the_cursor(
     assert sorted(map(key, found)) == [key(row) for row in expected]
 
 
-def test_it_leaves_the_live_segment_alone(tmp_path):
+def test_it_leaves_the_live_segment_alone(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(5), make_batch(5, 6), segment_bytes=1)
     seal_all(journal)
     assert [path.suffix for path in segments(tmp_path)] == [SEALED, HOT]
@@ -168,7 +178,7 @@ def test_it_leaves_the_live_segment_alone(tmp_path):
     assert [row["seq"] for row in read(tmp_path)] == list(range(1, 16))
 
 
-def test_a_restart_reads_both_kinds(tmp_path):
+def test_a_restart_reads_both_kinds(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(5, kind=Kind.OPEN), make_batch(5, 6), make_batch(5, 11), segment_bytes=1)
     seal_all(journal)
     journal.close()
@@ -189,7 +199,9 @@ def test_a_restart_reads_both_kinds(tmp_path):
     crash=st.sampled_from(["partial", "renamed", "torn", "unlinked"]),
     cut=st.floats(0, 1),
 )
-def test_killed_at_any_point_nothing_is_lost_and_nothing_twice(tmp_path_factory, batches, segment_bytes, crash, cut):
+def test_killed_at_any_point_nothing_is_lost_and_nothing_twice(
+    tmp_path_factory: pytest.TempPathFactory, batches: Any, segment_bytes: Any, crash: Any, cut: Any
+) -> None:
     directory = tmp_path_factory.mktemp("data")
     journal = write(directory, *batches, segment_bytes=segment_bytes)
     journal.close()
@@ -215,7 +227,7 @@ def test_killed_at_any_point_nothing_is_lost_and_nothing_twice(tmp_path_factory,
     assert len(list(path.parent.iterdir())) == len(segments(directory))
 
 
-def test_a_full_disk_leaves_the_hot_segment(tmp_path):
+def test_a_full_disk_leaves_the_hot_segment(tmp_path: Path) -> None:
     journal = write(tmp_path, *(random_batch(500, 1 + 500 * i, seed=i) for i in range(10)))
     journal.close()
     sealer = Sealer(journal)
@@ -229,9 +241,9 @@ def test_a_full_disk_leaves_the_hot_segment(tmp_path):
     assert len(read(tmp_path)) == 5000
 
 
-def test_what_is_not_there_is_told_and_not_tried_again_at_once(tmp_path):
+def test_what_is_not_there_is_told_and_not_tried_again_at_once(tmp_path: Path) -> None:
     class Gone(Here):
-        def rewrite(self, source, keep_on=lambda: True):
+        def rewrite(self, source: Any, keep_on: Any = lambda: True) -> Path:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", "python")
 
     journal = write(tmp_path, make_batch(10))
@@ -246,9 +258,9 @@ def test_what_is_not_there_is_told_and_not_tried_again_at_once(tmp_path):
     assert sealer.error == f"{path}: can't be sealed: No such file or directory"
 
 
-def test_what_retention_drops_just_before_it_is_sealed_is_no_error(tmp_path):
+def test_what_retention_drops_just_before_it_is_sealed_is_no_error(tmp_path: Path) -> None:
     class Late(Here):
-        def rewrite(self, source, keep_on=lambda: True):
+        def rewrite(self, source: Any, keep_on: Any = lambda: True) -> Any:
             journal.append(random_batch(5000, 21, seed=1))
             journal.retain()
             return rewrite(source)
@@ -260,7 +272,7 @@ def test_what_retention_drops_just_before_it_is_sealed_is_no_error(tmp_path):
     assert journal.unsealed() == []
 
 
-def test_a_damaged_segment_does_not_keep_the_others_from_being_sealed(tmp_path):
+def test_a_damaged_segment_does_not_keep_the_others_from_being_sealed(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(500), make_batch(500, 501), make_batch(5, 1001), segment_bytes=1)
     path = segments(tmp_path)[0]
     data = bytearray(path.read_bytes())
@@ -272,7 +284,7 @@ def test_a_damaged_segment_does_not_keep_the_others_from_being_sealed(tmp_path):
     assert [path.suffix for path in segments(tmp_path)] == [HOT, SEALED, HOT]
 
 
-def test_a_damaged_row_group_is_named(tmp_path):
+def test_a_damaged_row_group_is_named(tmp_path: Path) -> None:
     journal = write(tmp_path, random_batch(500, 1, seed=1))
     journal.close()
     seal_all(journal)
@@ -285,7 +297,7 @@ def test_a_damaged_row_group_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1" + bytes(100), b"hello, this is no log"])
-def test_a_foreign_parquet_file_is_refused_by_name(tmp_path, content):
+def test_a_foreign_parquet_file_is_refused_by_name(tmp_path: Path, content: Any) -> None:
     write(tmp_path, make_batch(5)).close()
     (tmp_path / "log" / "segment-00000002.parquet").write_bytes(content)
     for reader in (Journal, read):
@@ -293,7 +305,7 @@ def test_a_foreign_parquet_file_is_refused_by_name(tmp_path, content):
             reader(tmp_path)
 
 
-def test_a_parquet_file_of_someone_else_is_refused(tmp_path):
+def test_a_parquet_file_of_someone_else_is_refused(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(5))
     journal.close()
     batch = next(Log(tmp_path).batches(Query()))
@@ -302,7 +314,7 @@ def test_a_parquet_file_of_someone_else_is_refused(tmp_path):
         Journal(tmp_path)
 
 
-def test_the_connections_of_a_row_group_are_known(tmp_path, small_groups):
+def test_the_connections_of_a_row_group_are_known(tmp_path: Path, small_groups: Any) -> None:
     rows = [make_batch(16, 1 + 16 * i, conn=conn) for i, conn in enumerate([5, 900_000, 2**40, 5])]
     journal = write(tmp_path, *rows)
     journal.close()
@@ -319,7 +331,9 @@ def test_the_connections_of_a_row_group_are_known(tmp_path, small_groups):
     low=st.one_of(st.none(), st.integers(0, 41)),
     high=st.one_of(st.none(), st.integers(0, 41)),
 )
-def test_a_row_group_holds_what_it_holds(tmp_path_factory, conns, low, high):
+def test_a_row_group_holds_what_it_holds(
+    tmp_path_factory: pytest.TempPathFactory, conns: Any, low: Any, high: Any
+) -> None:
     directory = tmp_path_factory.mktemp("data")
     batches = [make_batch(1, 1 + i, conn=conn) for i, conn in enumerate(conn for each in conns for conn in each * 8)]
     table = pa.Table.from_batches(batches)
@@ -333,14 +347,14 @@ def test_a_row_group_holds_what_it_holds(tmp_path_factory, conns, low, high):
     assert SealedFile(directory / "file").holding(low, high) == expected
 
 
-def retained(directory):
+def retained(directory: Path) -> Any:
     """A journal of that directory that has dropped what is older than an hour."""
     journal = Journal(directory, retain_age=3600)
     journal.retain()
     return journal
 
 
-def test_retention_counts_what_it_drops_once(tmp_path):
+def test_retention_counts_what_it_drops_once(tmp_path: Path) -> None:
     journal = Journal(tmp_path, segment_bytes=1, retain_age=3600)
     for first in range(1, 50, 10):
         journal.append(make_batch(10, first))
@@ -355,7 +369,7 @@ def test_retention_counts_what_it_drops_once(tmp_path):
     assert [row["seq"] for row in read(tmp_path)] == list(range(31, 51))
 
 
-def test_killed_between_counting_and_dropping(tmp_path):
+def test_killed_between_counting_and_dropping(tmp_path: Path) -> None:
     journal = Journal(tmp_path, segment_bytes=1, retain_age=3600)
     for first in range(1, 40, 10):
         journal.append(make_batch(10, first))
@@ -368,7 +382,7 @@ def test_killed_between_counting_and_dropping(tmp_path):
     assert not path.exists()
 
 
-def test_a_segment_that_retention_drops_while_it_is_sealed_stays_dropped(tmp_path):
+def test_a_segment_that_retention_drops_while_it_is_sealed_stays_dropped(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(10), make_batch(10, 11), segment_bytes=1, retain_age=3600)
     [(number, path)] = journal.unsealed()
     whole = rewrite(path)
@@ -382,7 +396,7 @@ def test_a_segment_that_retention_drops_while_it_is_sealed_stays_dropped(tmp_pat
     assert [row["seq"] for row in read(tmp_path)] == list(range(11, 21))
 
 
-def test_a_reader_that_has_begun_reads_on_while_a_segment_is_sealed(tmp_path):
+def test_a_reader_that_has_begun_reads_on_while_a_segment_is_sealed(tmp_path: Path) -> None:
     journal = write(tmp_path, *(make_batch(10, 1 + 10 * i) for i in range(6)), segment_bytes=1)
     batches = Log(tmp_path).batches(Query())
     first = next(batches)
@@ -391,7 +405,7 @@ def test_a_reader_that_has_begun_reads_on_while_a_segment_is_sealed(tmp_path):
     assert rest == list(range(1, 61))
 
 
-def test_the_thread_seals_and_stops(tmp_path, monkeypatch):
+def test_the_thread_seals_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.record.sealer.LOOK_S", 0.01)
     journal = write(tmp_path, *(make_batch(10, 1 + 10 * i) for i in range(4)), segment_bytes=1)
     sealer = Sealer(journal)
@@ -410,7 +424,7 @@ import sys, threading
 from pathlib import Path
 from core.record.journal import Journal
 from core.record.sealer import Sealer
-from record_rows import make_batch
+from tests.record_rows import make_batch
 
 journal = Journal(Path(sys.argv[1]), segment_bytes=1, retain_bytes=200_000)
 sealer = Sealer(journal)
@@ -428,7 +442,7 @@ while True:
 
 
 @pytest.mark.parametrize("run", range(3))
-def test_killed_while_it_writes_seals_and_drops(tmp_path, run):
+def test_killed_while_it_writes_seals_and_drops(tmp_path: Path, run: Any) -> None:
     rows = 0
     for _ in range(4):
         with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE) as writer:

@@ -23,7 +23,7 @@ INTERFACES = {
     )
 }
 ALIASES = dict(re.findall(r"^export type (\w+) = (.+);$", SOURCE, re.MULTILINE))
-SIMPLE = {"string": str, "number": (int, float), "boolean": bool, "null": type(None)}
+SIMPLE: dict[str, Any] = {"string": str, "number": (int, float), "boolean": bool, "null": type(None)}
 
 
 def fields(name: str) -> dict[str, str]:

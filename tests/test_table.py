@@ -1,6 +1,7 @@
 """The table of connections: folded by arrays, equal to a fold row by row."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -186,7 +187,9 @@ class TestListing:
         )
         return Listing([table], OFFSET + 1000)
 
-    def ask(self, listing: Listing, q: str = "", sort: str = "conn", limit: int = 10, offset: int = 0) -> dict:
+    def ask(
+        self, listing: Listing, q: str = "", sort: str = "conn", limit: int = 10, offset: int = 0
+    ) -> dict[str, Any]:
         return listing.page(parse(q, CONNECTION_FIELDS), sort, limit, offset)
 
     def test_the_closed_are_left_out(self, listing: Listing) -> None:

@@ -40,7 +40,7 @@ def start(tmp_path: Path, no_leaks: None) -> Iterator[Start]:
         service.stop()
 
 
-def picture(service: Service, at: int | None = None) -> dict[str, Any]:
+def picture(service: Service | Replay, at: int | None = None) -> dict[str, Any]:
     """All that is said of the server, without what only the present can tell."""
     monitor = service.monitor
     listed = monitor.connections("state:open,blocked,paused,closing,closed", "conn", 1000, 0, at)
@@ -208,7 +208,7 @@ def test_events_up_to_a_moment(start: Start) -> None:
     assert (marked["marks"], marked["skipped_marks"]) == ([0, 1], 6)
 
 
-def charts(service: Service, at: int | None = None) -> dict[str, Any]:
+def charts(service: Service | Replay, at: int | None = None) -> dict[str, Any]:
     return dict(service.monitor.series(60, at))
 
 

@@ -1,6 +1,8 @@
 """Checking a log: whole ones are found whole, and of damaged ones it is told what is wrong and what is left."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from core.record.rows import to_batch
 from core.record.verify import stats, verify
 
 
-def batch_of(*rows, first_seq=1, worker=0):
+def batch_of(*rows: Any, first_seq: int = 1, worker: int = 0) -> Any:
     """Rows (kind, conn), a millisecond apart."""
     records = np.zeros(len(rows), RECORD)
     records["seq"] = np.arange(first_seq, first_seq + len(rows))
@@ -35,7 +37,7 @@ LIFE = [(Kind.OPEN, 1), (Kind.ECHO, 1), (Kind.OPEN, 2), (Kind.LOST, 0), (Kind.EC
 
 @pytest.mark.parametrize("is_sealed", [False, True])
 @pytest.mark.parametrize("segment_bytes", [1, 10**9])
-def test_a_whole_log(tmp_path, segment_bytes, is_sealed):
+def test_a_whole_log(tmp_path: Path, segment_bytes: Any, is_sealed: Any) -> None:
     journal = write(
         tmp_path, *(batch_of(row, first_seq=1 + i) for i, row in enumerate(LIFE)), segment_bytes=segment_bytes
     )
@@ -60,7 +62,7 @@ def test_a_whole_log(tmp_path, segment_bytes, is_sealed):
     ],
 )
 @pytest.mark.parametrize("together", [True, False])
-def test_lives_that_can_not_be(tmp_path, rows, what, together):
+def test_lives_that_can_not_be(tmp_path: Path, rows: Any, what: Any, together: Any) -> None:
     batches = [batch_of(*rows)] if together else [batch_of(row, first_seq=1 + i) for i, row in enumerate(rows)]
     write(tmp_path, *batches).close()
     report = verify(tmp_path)
@@ -69,7 +71,7 @@ def test_lives_that_can_not_be(tmp_path, rows, what, together):
         assert f"segment-00000001.arrows: {what}" in report.problems
 
 
-def test_numbers_that_are_missing_or_come_again(tmp_path):
+def test_numbers_that_are_missing_or_come_again(tmp_path: Path) -> None:
     write(tmp_path, make_batch(5, conn=0), make_batch(5, 8, conn=0), make_batch(2, 3, conn=0)).close()
     assert verify(tmp_path).problems == [
         "segment-00000001.arrows: worker 0: events 6 to 7 are missing",
@@ -77,7 +79,7 @@ def test_numbers_that_are_missing_or_come_again(tmp_path):
     ]
 
 
-def test_a_missing_segment_is_named(tmp_path):
+def test_a_missing_segment_is_named(tmp_path: Path) -> None:
     write(tmp_path, *(make_batch(5, 1 + 5 * i, conn=0) for i in range(4)), segment_bytes=1).close()
     segments(tmp_path)[1].unlink()
     problems = verify(tmp_path).problems
@@ -86,7 +88,7 @@ def test_a_missing_segment_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("is_sealed", [False, True])
-def test_what_is_damaged_is_named_and_the_rest_is_read(tmp_path, is_sealed):
+def test_what_is_damaged_is_named_and_the_rest_is_read(tmp_path: Path, is_sealed: Any) -> None:
     journal = write(tmp_path, *(make_batch(500, 1 + 500 * i, conn=0) for i in range(3)), segment_bytes=1)
     journal.close()
     if is_sealed:
@@ -103,7 +105,7 @@ def test_what_is_damaged_is_named_and_the_rest_is_read(tmp_path, is_sealed):
     assert report.problems[1] == f"segment-00000003{path.suffix}: worker 0: events 501 to 1000 are missing"
 
 
-def test_a_segment_cut_short(tmp_path):
+def test_a_segment_cut_short(tmp_path: Path) -> None:
     write(tmp_path, *(make_batch(5, 1 + 5 * i, conn=0) for i in range(3)), segment_bytes=1).close()
     path = segments(tmp_path)[0]
     path.write_bytes(path.read_bytes()[:-20])
@@ -112,13 +114,13 @@ def test_a_segment_cut_short(tmp_path):
     assert verify(tmp_path).problems[0] == "segment-00000001.arrows: can't be read: not a segment of an echoscope log"
 
 
-def test_a_newer_version_is_told(tmp_path, monkeypatch):
+def test_a_newer_version_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.record.segment.VERSION", 77)
     write(tmp_path, make_batch(5)).close()
     assert "written by a newer echoscope (log version 77" in verify(tmp_path).problems[0]
 
 
-def test_a_log_whose_beginning_was_dropped_is_whole(tmp_path):
+def test_a_log_whose_beginning_was_dropped_is_whole(tmp_path: Path) -> None:
     journal = Journal(tmp_path, segment_bytes=1, retain_bytes=1)
     for i, row in enumerate(LIFE):
         journal.append(batch_of(row, first_seq=1 + i))
@@ -130,7 +132,7 @@ def test_a_log_whose_beginning_was_dropped_is_whole(tmp_path):
     assert "what was dropped before is not known" in verify(tmp_path).problems[0]
 
 
-def test_a_torn_tail_is_no_damage(tmp_path):
+def test_a_torn_tail_is_no_damage(tmp_path: Path) -> None:
     write(tmp_path, batch_of(*LIFE[:3]), batch_of(*LIFE[3:], first_seq=4))
     [path] = segments(tmp_path)
     path.write_bytes(path.read_bytes()[:-3])
@@ -138,12 +140,12 @@ def test_a_torn_tail_is_no_damage(tmp_path):
     assert (report.problems, report.rows) == ([], 3)
 
 
-def test_no_log(tmp_path):
+def test_no_log(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no log of echoscope"):
         verify(tmp_path)
 
 
-def test_stats_are_those_of_the_rows(tmp_path):
+def test_stats_are_those_of_the_rows(tmp_path: Path) -> None:
     journal = write(tmp_path, batch_of(*LIFE), batch_of(*LIFE, worker=1), segment_bytes=1)
     seal_all(journal)
     found = stats(Log(tmp_path), Query())

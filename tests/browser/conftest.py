@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -89,9 +89,9 @@ SEEN = pytest.StashKey[tuple[list[Page], Complaints, Path]]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds to the report of a test that failed what its pages looked like then, and what their consoles said."""
-    report: pytest.TestReport = yield
+    report = yield
     if report.failed and report.when == "call" and SEEN in item.stash:
         pages, found, folder = item.stash[SEEN]
         lines = [_picture(page, folder / f"page-{number}.png") for number, page in enumerate(pages, start=1)]
@@ -125,7 +125,7 @@ def shared_context(chromium: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(scope="session")
-def forget(shared_context: BrowserContext) -> Callable[[str], None]:
+def forget(shared_context: BrowserContext) -> Callable[[str], object]:
     """Empties the storage of an origin."""
     debugger = shared_context.new_cdp_session(shared_context.new_page())
     return lambda origin: debugger.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
@@ -137,7 +137,7 @@ def open_page(
     tmp_path: Path,
     chromium: Browser,
     shared_context: BrowserContext,
-    forget: Callable[[str], None],
+    forget: Callable[[str], object],
     complaints: Complaints,
 ) -> Iterator[OpenPage]:
     """Open an address with an empty storage: `open_page(url, width=1440, height=900, theme="light")`.

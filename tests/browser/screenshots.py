@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import requests
 from playwright.sync_api import Browser, sync_playwright
@@ -24,6 +24,7 @@ from . import chromium
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "screenshots"
 Address = tuple[str, int]
+Theme = Literal["light", "dark"]
 
 HISTORY_S = 40
 """Seconds of load before the first picture, so that the charts have something to show."""
@@ -162,7 +163,7 @@ class Camera:
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
 
-    def take(self, url: str, name: str, theme: str, width: int = 1440, height: int = 900, press: str = "") -> None:
+    def take(self, url: str, name: str, theme: Theme, width: int = 1440, height: int = 900, press: str = "") -> None:
         """One picture in docs/screenshots, after a button was pressed if one is named."""
         with self._browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme) as context:
             page = context.new_page()
@@ -226,7 +227,7 @@ def few(camera: Camera) -> None:
         )
         with background(clients):
             for path, *rest in pictures:
-                camera.take(site.url + path, *rest)
+                camera.take(site.url + path, *cast(Any, rest))
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def test_why_an_order_was_refused_outlasts_a_late_estimate(server: Any, open_pag
 
 
 def test_a_run_is_cancelled_and_a_second_one_waits(server: Any, open_page: Any, complaints: Any) -> None:
-    order = {"models": ["epoll"], "idle": [0], "seconds": 30, "repeats": 1}
+    order: dict[str, Any] = {"models": ["epoll"], "idle": [0], "seconds": 30, "repeats": 1}
     assert requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
     complaints.expected = ("ERR_FAILED",)
     page: Page = open_page(server.url + "/lab", routes={"**/cancel": lambda route: route.abort()})
@@ -138,7 +138,7 @@ def test_a_run_is_cancelled_and_a_second_one_waits(server: Any, open_page: Any, 
 def test_what_became_of_cancelling_one_run_is_not_told_of_the_next(
     server: Any, open_page: Any, complaints: Any
 ) -> None:
-    order = {"models": ["epoll"], "idle": [0], "seconds": 30, "repeats": 1}
+    order: dict[str, Any] = {"models": ["epoll"], "idle": [0], "seconds": 30, "repeats": 1}
     runs = server.url + "/api/v1/lab/runs"
     first = requests.post(runs, json=order, timeout=DEADLINE_S).json()["id"]
     complaints.expected = ("409",)
@@ -281,7 +281,7 @@ def test_a_run_that_could_not_be_deleted_stays_shown(measured: Any, open_page: A
     expect(page).to_have_url(f"{measured.url}/lab?run={OLD}")
     expect(page.locator("[data-ref=title]")).to_contain_text("Run of 22 Nov")
     # Another run comes, and the list is read anew: it is told still, until something else is asked for.
-    order = {"models": ["epoll"], "idle": [0], "seconds": 0.2, "repeats": 1}
+    order: dict[str, Any] = {"models": ["epoll"], "idle": [0], "seconds": 0.2, "repeats": 1}
     assert requests.post(measured.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
     expect(page.locator(".lab-runs li")).to_have_count(3)
     expect(undeleted).to_be_visible()
@@ -295,7 +295,7 @@ def test_what_has_not_changed_is_not_drawn_again(measured: Any, open_page: Any) 
     cell = page.locator(".lab-table tbody tr").first
     expect(cell).to_be_visible()
     cell.evaluate("(row) => row.setAttribute('data-same', '')")
-    order = {"models": ["epoll"], "idle": [0], "seconds": 0.2, "repeats": 1}
+    order: dict[str, Any] = {"models": ["epoll"], "idle": [0], "seconds": 0.2, "repeats": 1}
     assert requests.post(measured.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
     expect(page.locator(".lab-runs li")).to_have_count(3)
     expect(cell).to_have_attribute("data-same", "")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from waiting import wait_until
 
-PIECE = 65536
+PIECE = 1 << 20
 
 
 def vessel(page: Page, name: str) -> Locator:
@@ -76,10 +76,11 @@ def at_bytes_in(server: Any, size: int) -> Any:
     return item if item["bytes_in"] == size else None
 
 
-def test_one_that_has_ended_its_side(server: Any, open_page: Any, connect: Any) -> None:
+def test_one_that_has_ended_its_side(start_server: Any, open_page: Any, connect: Any) -> None:
+    server = start_server("--high-water", "64MiB")
     client = connect(server.echo, 4096)
     page = open_page(server.url + "/connections/1")
-    # Each piece has been read before the next: it stops at the first that is blocked, as a paused one sees no end.
+    # Each piece has been read before the next: it stops at the first that is blocked, far from being paused.
     for sent in count(PIECE, PIECE):
         client.socket.sendall(b"y" * PIECE)
         item = wait_until(lambda sent=sent: at_bytes_in(server, sent), "a piece that has been read")
