@@ -40,8 +40,8 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two to a core: half of a test is waiting."""
-    return 2 * len(os.sched_getaffinity(0))
+    """One more than there are cores: some of a test is waiting."""
+    return 1 + len(os.sched_getaffinity(0))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

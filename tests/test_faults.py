@@ -26,6 +26,8 @@ from core.record.log import Log
 from core.record.query import EVENT_FIELDS, parse
 from core.service import Service, Settings
 
+CONNECTIONS = 50
+"""Of one load."""
 STALL_S = 4.0
 """Longer than a loop may stand still without being called stalled (3 s)."""
 MESSAGE = bytes(range(64)) * 4
@@ -341,7 +343,16 @@ def full_disk(tmp_path: Path) -> Iterator[FullDisk]:
 
 def load(server: Server, seconds: float) -> dict[str, Any]:
     """What the generator counted."""
-    options = ["--port", str(server.echo[1]), "--connections", "50", "--reply", "echo", "--seconds", str(seconds)]
+    options = [
+        "--port",
+        str(server.echo[1]),
+        "--connections",
+        str(CONNECTIONS),
+        "--reply",
+        "echo",
+        "--seconds",
+        str(seconds),
+    ]
     ran = subprocess.run(
         [sys.executable, "app.py", "load", *options],
         cwd=ROOT,
@@ -370,9 +381,10 @@ def fill_disk(server: Server, disk: FullDisk) -> list[dict[str, Any]]:
     return results
 
 
-def bytes_known(server: Server) -> int:
-    """Bytes read, as the status knows once all connections are closed."""
-    wait_until(lambda: not open_connections(server), "all are closed")
+def bytes_known(server: Server, loads: int) -> int:
+    """Bytes read, once the status knows the end of every connection of so many loads."""
+    closed = lambda: server.json("/api/v1/status")["connections"]["closed"]  # noqa: E731
+    wait_until(lambda: closed() == CONNECTIONS * loads, "all are closed")
     return int(server.json("/api/v1/status")["bytes_in"])
 
 
@@ -386,7 +398,7 @@ def test_what_a_full_disk_costs_is_counted(full_disk: FullDisk, start_server: St
     server = start_server("--reply", "echo")
     results = fill_disk(server, full_disk)
     # The ring is full as well when fewer bytes are known than were echoed.
-    while bytes_known(server) == sum(result["bytes_out"] for result in results):
+    while bytes_known(server, len(results)) == sum(result["bytes_out"] for result in results):
         results.append(load(server, 1.0))
         assert len(results) < 60, "the ring does not fill up"
     full_disk.free()

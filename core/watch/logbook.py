@@ -149,6 +149,7 @@ class Logbook:
         if format not in FORMATS:
             raise unknown_format(format)
         query, low, high = self._selection(q, since, until)
+        self._source.catch_up()  # as for the download: what is called exact must be what comes
         self._exporter.prepare()
         found = self._log.estimate(query, low, high)
         size = FORMATS[format].estimated_bytes(found.rows)

@@ -49,6 +49,7 @@ def remove(page: Page, selector: str) -> None:
     page.evaluate("(selector) => document.querySelectorAll(selector).forEach((node) => node.remove())", selector)
 
 
+@pytest.mark.timeout(400)  # the largest page there is, and axe looks at all of it three times
 def test_every_state_of_every_component(gallery: str, open_page: Any) -> None:
     """One page with all of them: nothing on the console, nothing empty, unexplained or too wide, nothing for axe."""
     page = open_page(f"{gallery}/all")
