@@ -365,6 +365,20 @@ class TestFaults:
 
 
 class TestTimeAndOrders:
+    def test_who_comes_while_it_stops_is_refused_at_once(self, server: EchoServer) -> None:
+        client = server.connect(receive_buffer=4096)
+        fill(client, 64 << 20, server)  # so that it has something to deliver
+        server.server.stop(timeout=DEADLINE_S)
+
+        def is_refused() -> bool:
+            with socket.socket() as late:
+                return late.connect_ex(server.address) == errno.ECONNREFUSED
+
+        wait_until(is_refused, "the port is closed")
+        assert "close" not in server.kinds(1)
+        reset(client)
+        server.stop()
+
     @all_but(*ONE_AT_A_TIME)
     def test_idle_connections_are_closed(self, start: Start, model: str) -> None:
         server = start(model, reply="echo", idle_timeout=0.3)
@@ -531,20 +545,6 @@ class TestBlocking:
         assert receive_all(client) == b""
         assert server.of(1)[-1]["reason"] == "shutdown"
         client.close()
-
-    def test_who_comes_while_it_stops_is_refused_at_once(self, server: EchoServer) -> None:
-        client = server.connect(receive_buffer=4096)
-        fill(client, 64 << 20, server)  # so that it has something to deliver
-        server.server.stop(timeout=DEADLINE_S)
-
-        def is_refused() -> bool:
-            with socket.socket() as late:
-                return late.connect_ex(server.address) == errno.ECONNREFUSED
-
-        wait_until(is_refused, "the port is closed")
-        assert "close" not in server.kinds(1)
-        reset(client)
-        server.stop()
 
     def test_a_silent_server_beats(self, server: EchoServer) -> None:
         with server.connect():
