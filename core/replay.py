@@ -36,8 +36,7 @@ class Replay:
         past = Past(self._directory, Log(self._directory), lambda upto: upto)
         end = LogEnd(past)
         try:
-            with end.moment() as moment:
-                about = moment.about
+            about = end.moment().about
         except (JournalError, ValueError) as error:
             raise ServiceError(str(error)) from error
         echo = about["echo"] or {"host": "", "port": 0}

@@ -1,19 +1,23 @@
 """The rings of a data directory: recovered at the start, renewed when their writer has died."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Final
 
 from core.record.events import Kind, Reason
 from core.record.journal import JournalError
+from core.record.log import Log
 from core.record.recorder import Files, prepare
 from core.record.records import Records
 from core.record.ring import RingReader, RingWriter, await_writer
+from core.watch.past import Past
 from core.watch.pump import Feed, Pump
 from core.watch.table import Table
 
 _WRITER_TIMEOUT: Final = 8.0
 """A worker whose service was killed still delivers what it has queued."""
+_log = logging.getLogger("echoscope.rings")
 _RING: Final = re.compile(r"ring-(\d{1,4})")
 
 
@@ -39,8 +43,9 @@ class Rings:
         journal = self._pump.journal
         open_conns = journal.open_conns
         writers = {}
+        tables = self._left_open()
         for worker in sorted(workers | found | {worker for worker, conns in open_conns.items() if conns}):
-            table = Table(worker)
+            table = tables.get(worker) or Table(worker)
             table.restore(open_conns.get(worker, {}))
             self._feeds[worker] = Feed(table, journal.last_seq.get(worker, 0))
             self._take_leftover(worker)
@@ -59,6 +64,24 @@ class Rings:
             self.path(worker).unlink()
             Files.of(self._directory, worker).turns.unlink(missing_ok=True)
         return writers
+
+    def _left_open(self) -> dict[int, Table]:
+        """The connections that a killed server left open, by worker, with all that the log says of them."""
+        journal = self._pump.journal
+        if not any(journal.open_conns.values()):
+            return {}
+        past = Past(self._directory, Log(self._directory), lambda upto: upto)
+        try:
+            tallies = past.moment(past.span()[1]).tallies
+        except (ValueError, JournalError) as error:  # retention or damage took a part of what is needed
+            _log.warning("what connections had done before the crash is not known: %s", error)
+            return {}
+        tables = {}
+        for tally in tallies:
+            if tally.taken == journal.last_seq.get(tally.table.worker):
+                table = tables[tally.table.worker] = tally.table.copy()
+                table.forget_closed()
+        return tables
 
     def renew(self, worker: int) -> RingWriter:
         """Take what is left in the ring of a dead writer, and begin a new ring in which its connections are closed."""

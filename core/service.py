@@ -129,6 +129,7 @@ class Service:
         pump = Pump(journal, Rewriter())
         log = Log(settings.data_dir)
         recovered = dict(pump.journal.last_seq)
+        was_killed = any(pump.journal.open_conns.values())
         restore(pump.series, settings.data_dir, log)
         self._rings = Rings(settings.data_dir, pump)
         workers = set(range(1, settings.workers + 1)) or {0}
@@ -142,6 +143,8 @@ class Service:
         run = Run(pump.begun, pump.begun, since, recovered, marks, about.as_dict(settings.model))
         book.begin(run, (log.span() or (0, 0))[0])
         self._keeper = Keeper(settings.data_dir, pump, log, pump.begun)
+        if was_killed:
+            self._keeper.keep_checkpoint()  # the events of this run don't tell what the crash ended
         past = Past(settings.data_dir, log, self._keeper.written)
         self.monitor = Monitor(
             pump, past, about, self._engine, self._exporter, lambda model: book.switch(wall_ns(), model)

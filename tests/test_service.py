@@ -16,6 +16,7 @@ from waiting import DEADLINE_S, wait_until
 import core.watch.pump as pump_module
 from core.engine.models import MODELS
 from core.engine.poller import POLLERS
+from core.record.clock import wall_ns
 from core.record.events import KIND_MEANING, Kind
 from core.record.query import QueryError
 from core.service import Service, ServiceError, Settings
@@ -330,6 +331,37 @@ def test_what_a_killed_server_left_is_in_the_log(start: Start, tmp_path: Path, m
     assert [row["seq"] for row in found] == list(range(1, len(found) + 1))
     assert sum(row["bytes_out"] for row in found if row["kind"] == "echo") == 9
     assert [row["reason"] for row in found if row["kind"] == "close"] == ["crash"] * 3
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_a_killed_server_left_open_has_its_figures(start: Start, tmp_path: Path, workers: int) -> None:
+    """Some of it is in the log, and the rest is still in the ring."""
+    pid = os.fork()
+    if not pid:
+        try:
+            service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", workers=workers))
+            service.start()
+            clients = [connect(service) for _ in range(3)]
+            for written in (True, False):
+                for client in clients:
+                    client.sendall(b"abc")
+                    receive(client, 3)
+                if written:
+                    service._pump.catch_up()
+            os.kill(os.getpid(), 9)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 9
+    again = start(workers=workers)
+    opened = {row["conn"]: row["time"] for row in rows(again, "kind:open")}
+    items = again.monitor.connections("state:closed", "conn", 10, 0)["items"]
+    assert [(item["conn"], item["opened"]) for item in items] == sorted(opened.items())
+    for item in (*items, *(again.monitor.connection(conn, wall_ns()) for conn in opened)):
+        assert item is not None
+        assert (item["bytes_in"], item["bytes_out"], item["echoes"]) == (6, 6, 2)
+        assert item["reason"] == "crash" or workers  # a worker lives on for a moment and sees that its peer has gone
+        assert item["opened"] == opened[item["conn"]] < item["closed"]
+    assert again.monitor.status()["bytes_in"] == 0
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

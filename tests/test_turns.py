@@ -51,8 +51,12 @@ def test_every_call_is_counted_once(server: EchoServer) -> None:
 @pytest.mark.parametrize("server", [{"read_size": 8192}], indirect=True)
 def test_a_reply_that_is_taken_in_part_is_one_read_and_its_writes(server: EchoServer) -> None:
     with server.connect() as client:
-        client.setblocking(False)
-        wait_until(lambda: fill(client) and "pause" in server.kinds(1), "a queue above its mark")
+
+        def is_paused() -> bool:
+            fill(client)
+            return "pause" in server.kinds(1)
+
+        wait_until(is_paused, "a queue above its mark")
 
         def reads() -> int:
             """Counted anew each time: the kernel may still take some of the queue, and reading goes on then."""
@@ -124,8 +128,12 @@ def test_some_turns_are_measured_in_parts(server: EchoServer) -> None:
 @pytest.mark.parametrize("server", [{"read_size": 8192}], indirect=True)
 def test_what_is_flushed_counts_as_written(server: EchoServer) -> None:
     with server.connect() as client:
-        client.setblocking(False)
-        wait_until(lambda: fill(client) and "pause" in server.kinds(1), "a queue above its mark")
+
+        def is_paused() -> bool:
+            fill(client)
+            return "pause" in server.kinds(1)
+
+        wait_until(is_paused, "a queue above its mark")
 
         def drained() -> bool:
             try:

@@ -1,7 +1,6 @@
 """What answers are made from, be it now or at a moment of the past."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,7 +8,6 @@ import pyarrow as pa
 
 from core.watch.listing import Listing
 from core.watch.recent import Recent
-from core.watch.series import Series
 from core.watch.tally import Rates, Tally
 
 Json = dict[str, Any]
@@ -20,7 +18,8 @@ class Moment:
     """The state of a server at `now` (wall clock, ns). What a moment of the past can't tell is None.
 
     `about` is what the server was told, as the status shows it; `recent` answers the newest batches of events, oldest
-    first; `series` the history of a number of seconds.
+    first; `series` the charts' columns of a number of seconds. Nothing in it changes, so whoever has one may take
+    as long as it needs.
     """
 
     now: int
@@ -29,7 +28,7 @@ class Moment:
     tallies: Sequence[Tally]
     rates: Rates
     recent: Callable[[], list[pa.RecordBatch]]
-    series: Callable[[int], Series]
+    series: Callable[[int], Json]
     lag_ms: float | None = None
     log_bytes: int | None = None
     is_live: bool = False
@@ -47,8 +46,8 @@ class Source(Protocol):
     is_replay: bool
     """Whether there is no server, only its log."""
 
-    def moment(self) -> AbstractContextManager[Moment]:
-        """The present; it changes after the context."""
+    def moment(self) -> Moment:
+        """The present."""
 
     def catch_up(self) -> None:
         """Bring the log up to all that has happened."""

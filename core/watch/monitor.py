@@ -1,7 +1,6 @@
 """The one face that the web sees: every question about the server, answered from the pump and the log."""
 
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -62,16 +61,15 @@ class Monitor(Logbook):
 
     def status(self, at: int | None = None) -> Json:
         """The figures of now, or of a moment; contract of GET /api/v1/status."""
-        with self._moment(at) as moment:
-            return self._status(moment)
+        return self._status(self._moment(at))
 
     def overview(self, at: int | None = None) -> Json:
         """The status with rates, the connections that need attention and the latest notable events."""
-        with self._moment(at) as moment:
-            answer = self._status(moment)
-            answer |= {name: value and round(value, 4) for name, value in asdict(moment.rates).items()}
-            stuck = moment.listing().waiting(_ATTENTION)
-            notes = self._notes.of([batch for tally in moment.tallies for batch in tally.notable])
+        moment = self._moment(at)
+        answer = self._status(moment)
+        answer |= {name: value and round(value, 4) for name, value in asdict(moment.rates).items()}
+        stuck = moment.listing().waiting(_ATTENTION)
+        notes = self._notes.of([batch for tally in moment.tallies for batch in tally.notable])
         seen = self._onlooker.look(stuck, moment)
         answer["attention"] = [item | {"verdict": self._onlooker.verdict(item, seen, moment)} for item in stuck]
         ok, reason = self.health() if moment.is_live else (None, "")
@@ -88,28 +86,28 @@ class Monitor(Logbook):
     def connections(self, q: str, sort: str, limit: int, offset: int, at: int | None = None) -> Json:
         """A page of connections: filtered, then sorted, then cut."""
         query = parse(q, CONNECTION_FIELDS)
-        with self._moment(at) as moment:
-            return moment.listing().page(query, sort, limit, offset) | _dated(moment)
+        moment = self._moment(at)
+        return moment.listing().page(query, sort, limit, offset) | _dated(moment)
 
     def map(self, sort: str, at: int | None = None) -> Json:
         """All open connections, a byte each."""
-        with self._moment(at) as moment:
-            orders = self._orders if moment.is_live else Orders()
-            return cells([tally.table for tally in moment.tallies], sort, moment.now, orders) | _dated(moment)
+        moment = self._moment(at)
+        orders = self._orders if moment.is_live else Orders()
+        return cells([tally.table for tally in moment.tallies], sort, moment.now, orders) | _dated(moment)
 
     def connection(self, conn: int, at: int | None = None) -> Json | None:
         """All that is known of one connection; None when it never was, or was too long ago."""
-        with self._moment(at) as moment:
-            item = moment.listing().find(conn)
-            batches, marks = moment.recent(), self._told(moment).get("marks")
+        moment = self._moment(at)
+        item = moment.listing().find(conn)
         if item is None:
             return self._former(conn, at)
+        batches = moment.recent()
         history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
         seen = self._onlooker.look([item], moment)
         return item | {
             "history": history,
             "events_in_memory": sum(batch.num_rows for batch in batches),
-            "marks": marks,
+            "marks": self._told(moment).get("marks"),
             "kernel": facts(seen.get(conn), moment),
             "verdict": self._onlooker.verdict(item, seen, moment),
             **_dated(moment),
@@ -121,8 +119,8 @@ class Monitor(Logbook):
 
     def series(self, range_s: int, at: int | None = None) -> Json:
         """The charts' history of the last `range_s` seconds."""
-        with self._moment(at) as moment:
-            return moment.series(range_s).columns(range_s, moment.now // 1_000_000_000) | _dated(moment)
+        moment = self._moment(at)
+        return moment.series(range_s) | _dated(moment)
 
     def fields(self, of: str) -> Json:
         """What a filter over `of` (connections, events) may name."""
@@ -130,9 +128,9 @@ class Monitor(Logbook):
 
     def suggest(self, of: str, field: str, text: str, at: int | None = None) -> Json:
         """Values of a field that are really there and begin like `text`, a few."""
-        with self._moment(at) as moment:
-            tables = [tally.table for tally in moment.tallies]
-            return {"values": suggest(tables, moment.now, of, field, text)} | _dated(moment)
+        moment = self._moment(at)
+        tables = [tally.table for tally in moment.tallies]
+        return {"values": suggest(tables, moment.now, of, field, text)} | _dated(moment)
 
     def moment(self, text: str) -> int:
         """The moment (ns) that an `at` names, which is one that the log holds. ValueError says why not."""
@@ -175,8 +173,7 @@ class Monitor(Logbook):
 
     def close_connection(self, conn: int) -> bool:
         """Ask for a connection to be closed; whether there is such an open one."""
-        with self._source.moment() as moment:
-            item = moment.listing().find(conn)
+        item = self._source.moment().listing().find(conn)
         if item is None or item["state"] == "closed":
             return False
         self._engine.close_connection(conn, item["worker"])
@@ -192,8 +189,7 @@ class Monitor(Logbook):
         return self.connection(conn, last)
 
     def _is_known(self, conn: int) -> bool:
-        with self._source.moment() as now:
-            return now.listing().find(conn) is not None
+        return self._source.moment().listing().find(conn) is not None
 
     def switch_model(self, model: str) -> str:
         """Go on with another model, every connection kept. Why that can't be; empty: it is done."""
@@ -212,8 +208,8 @@ class Monitor(Logbook):
         queue = self._engine.accept_queue()
         return {} if queue is None else {"accept_queue": {"length": queue[0], "limit": queue[1]}}
 
-    def _moment(self, at: int | None) -> AbstractContextManager[Moment]:
-        return self._source.moment() if at is None else nullcontext(self._past.moment(at))
+    def _moment(self, at: int | None) -> Moment:
+        return self._source.moment() if at is None else self._past.moment(at)
 
     def _status(self, moment: Moment) -> Json:
         gauged, summed = gauges(moment.tallies), totals(moment.tallies)

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -86,7 +86,7 @@ class Past:
             picture.tallies,
             self._rates(now, picture.run, series.latest("loop_busy", now // _SECOND - 1)),
             lambda: self._recent(now),
-            lambda range_s: self._series(now, range_s),
+            lambda range_s: self._columns(now, range_s),
         )
 
     def _picture(self, now: int, whole: int) -> Picture:
@@ -159,10 +159,10 @@ class Past:
                 break
         return batches[::-1]
 
-    def _series(self, now: int, range_s: int) -> Series:
+    def _columns(self, now: int, range_s: int) -> dict[str, Any]:
         series = Series()
         series.load(read_history(self.directory, now // _SECOND, range_s))
-        return series
+        return series.columns(range_s, now // _SECOND)
 
     def _rates(self, now: int, run: Run, loop_busy: float | None) -> Rates:
         sums = Sums()

@@ -38,12 +38,13 @@ class Picture:
 
     @property
     def tallies(self) -> list[Tally]:
-        """By worker."""
-        return [self._tallies[worker] for worker in sorted(self._tallies)]
+        """By worker: one at the least for each that the run has, also before its first event."""
+        workers = sorted({*self.run.marks, *self._tallies} or {0})
+        return [self._tallies.get(worker) or Tally(Table(worker), 0) for worker in workers]
 
     def copy(self) -> "Picture":
         """The picture as it is now, with memory of its own."""
-        made = Picture(self.run, self.since, (tally.copy() for tally in self.tallies))
+        made = Picture(self.run, self.since, (tally.copy() for tally in self._tallies.values()))
         made._from_nothing, made._begins_anywhere = self._from_nothing, self._begins_anywhere
         return made
 

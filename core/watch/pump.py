@@ -4,10 +4,9 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -50,6 +49,18 @@ class Feed(Tally):
     def __init__(self, table: Table, taken: int) -> None:
         super().__init__(table, taken)
         self.ring: RingReader
+        self._copy: Tally | None = None
+
+    def as_of_now(self) -> Tally:
+        """A copy that does not change any more; the same one until something is folded."""
+        if self._copy is None or self._copy.taken != self.taken:
+            self._copy = self.copy()
+        return self._copy
+
+    def begin(self) -> None:
+        """Count from here."""
+        super().begin()
+        self._copy = None
 
 
 class Pump:
@@ -79,6 +90,7 @@ class Pump:
         self.failure = ""
         self._oldest: int | None = None
         self._sign = (0, 0, 0, 0, 0)
+        self._moment: Moment | None = None
         self._tell: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -98,6 +110,8 @@ class Pump:
                 self.journal.close()
             except OSError as error:  # without its end mark a segment is as good; what it lacks is still in the rings
                 self._blame(error)
+            self._moment = None
+            self.moment()  # the last one, which is answered from now on
             for feed in self.feeds:
                 feed.ring.close()
             self.feeds.clear()
@@ -110,12 +124,14 @@ class Pump:
             else:
                 self.feeds.append(feed)
             feed.ring = ring
+            self._moment = None
 
     def remove(self, feed: Feed) -> None:
         """Read this one no more."""
         with self.lock:
             self.feeds.remove(feed)
             feed.ring.close()
+            self._moment = None
 
     def begin(self) -> int:
         """Count from here: what was recovered of an earlier run stays in the log, not in the figures of this one.
@@ -126,6 +142,7 @@ class Pump:
             for feed in self.feeds:
                 feed.begin()
             self._samples.clear()
+            self._moment = None
             self.begun = wall_ns()
             return min(self.begun, self._oldest or self.begun)
 
@@ -138,6 +155,7 @@ class Pump:
         """Fold `records` of a feed (in order; altered here) and put them up for the log."""
         with self.lock:
             self._oldest = min(int(records["time"][0]), self._oldest or _NEVER)
+            self._moment = None
             for part in feed.fold(records):
                 for second, sums in part.seconds:
                     self.series.count(second, sums)
@@ -150,6 +168,8 @@ class Pump:
         """Take in all that the loops have published."""
         has_news = False
         with self.lock:
+            if not self.feeds:
+                return  # not begun yet, or over
             for feed in self.feeds:
                 beat = feed.ring.progress().beat
                 head = feed.ring.progress().head  # read after the beat: all that is older than the beat is before it
@@ -160,6 +180,7 @@ class Pump:
             if self._unwritten_rows >= _ROWS_A_WRITE or self.log_lag() >= _LONGEST_UNWRITTEN:
                 self.flush()
             self._sample()
+            self._moment = None
         if has_news:
             self._tell()
 
@@ -178,23 +199,28 @@ class Pump:
         self.tick()
         self.flush()
 
-    @contextmanager
-    def moment(self) -> Iterator[Moment]:
-        """The present; nothing changes within the context."""
+    def moment(self) -> Moment:
+        """The present: made when it is first asked for after a tick, and shared by all who ask until the next."""
         with self.lock:
-            now = wall_ns()
-            yield Moment(
-                now,
-                (now - self.begun) / 1e9,
-                {},
-                list(self.feeds),
-                self.rates,
-                lambda: self.recent.since(0)[0],
-                lambda _range: self.series,
-                round(self.log_lag() * 1000, 1),
-                self.journal.log_bytes,
-                is_live=True,
-            )
+            if self._moment is None:
+                now = wall_ns()
+                self._moment = Moment(
+                    now,
+                    (now - self.begun) / 1e9,
+                    {},
+                    [feed.as_of_now() for feed in self.feeds],
+                    self.rates,
+                    lambda: self.recent.since(0)[0],
+                    self._columns,
+                    round(self.log_lag() * 1000, 1),
+                    self.journal.log_bytes,
+                    is_live=True,
+                )
+            return self._moment
+
+    def _columns(self, range_s: int) -> dict[str, Any]:
+        with self.lock:
+            return self.series.columns(range_s, wall_ns() // 1_000_000_000)
 
     def latest(self) -> int:
         """Now (wall clock, ns)."""

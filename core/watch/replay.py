@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from core.watch.moment import Moment
@@ -21,13 +20,13 @@ class LogEnd:
         self._lock = threading.Lock()
         self._last: Moment | None = None
 
-    def moment(self) -> AbstractContextManager[Moment]:
+    def moment(self) -> Moment:
         """The state after the last event."""
         with self._lock:
             latest = self.latest()
             if self._last is None or self._last.now != latest:
                 self._last = self._past.moment(latest)
-            return nullcontext(self._last)
+            return self._last
 
     def catch_up(self) -> None:
         """There is no one who could write."""

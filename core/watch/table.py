@@ -179,11 +179,17 @@ class Table:
             is_ordinary = _IS_ORDINARY[self["reason"]]
             self._forget((self["closed"] > 0) & (is_ordinary == (self.ordinary_count >= most)))
 
+    def forget_closed(self) -> None:
+        """Keep those that are open."""
+        self._keep(self["closed"] == 0)
+
     def _forget(self, closed: Numbers) -> None:
         """Keep the newest of these closed connections, and all others."""
         times = self["closed"]
         oldest = np.partition(times[closed], -self._closed_kept)[-self._closed_kept]
-        keep = ~closed | (times >= oldest)
+        self._keep(~closed | (times >= oldest))
+
+    def _keep(self, keep: Numbers) -> None:
         size = int(keep.sum())
         for name, column in self._columns.items():
             self._columns[name][:size] = column[: self.size][keep]
