@@ -211,6 +211,7 @@ def load(**values: Any) -> None:
 def log(**values: Any) -> int:
     """Write the matching events of a log to standard output or a file, sum them up, or check the log."""
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # mimalloc keeps 30 MB more than it uses
+    from core.bad_value import BadValueError
     from core.exports import command
     from core.record.log import JournalError
     from core.record.ring import RingError
@@ -219,7 +220,7 @@ def log(**values: Any) -> int:
         return command.run(command.Order(**values))
     except (JournalError, RingError) as error:
         raise click.ClickException(str(error)) from error
-    except ValueError as error:
+    except BadValueError as error:
         raise click.UsageError(str(error)) from error
     except BrokenPipeError:
         # The reader (`head`, say) has seen enough; what is still buffered must not be tried again at exit.

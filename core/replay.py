@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from core.bad_value import BadValueError
 from core.engine.models import MODELS
 from core.exports.exporter import Exporter
 from core.record.log import JournalError, Log
@@ -25,7 +26,7 @@ class Replay:
         self.monitor: Monitor
         try:
             Past(directory, Log(directory), lambda upto: upto).span()
-        except (JournalError, ValueError) as error:
+        except (JournalError, BadValueError) as error:
             text = str(error)
             raise ServiceError(text if str(directory) in text else f"{directory}: {text}") from error
         except OSError as error:
@@ -37,7 +38,7 @@ class Replay:
         end = LogEnd(past)
         try:
             about = end.moment().about
-        except (JournalError, ValueError) as error:
+        except (JournalError, BadValueError) as error:
             raise ServiceError(str(error)) from error
         echo = about["echo"] or {"host": "", "port": 0}
         told = About(tuple(MODELS), about["reply"] or "", about["workers"] or 0, echo["host"], echo["port"])

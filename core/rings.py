@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from core.bad_value import BadValueError
 from core.record.events import Kind, Reason
 from core.record.journal import JournalError
 from core.record.log import Log
@@ -73,7 +74,7 @@ class Rings:
         past = Past(self._directory, Log(self._directory), lambda upto: upto)
         try:
             tallies = past.moment(past.span()[1]).tallies
-        except (ValueError, JournalError) as error:  # retention or damage took a part of what is needed
+        except (BadValueError, JournalError) as error:  # retention or damage took a part of what is needed
             _log.warning("what connections had done before the crash is not known: %s", error)
             return {}
         tables = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from core.bad_value import BadValueError
 from core.record import catalogue
 from core.record.export.order import DownloadError
 
@@ -115,7 +116,7 @@ def rows(count: int) -> Iterator[bytes]:
 
 def _check(q: str) -> None:
     if "foo" in q:
-        raise ValueError(f'unknown field "foo" in "{q}"; known: seq, time')
+        raise BadValueError(f'unknown field "foo" in "{q}"; known: seq, time')
 
 
 def dated(at: int | None) -> dict[str, Any]:
@@ -128,7 +129,9 @@ class FakeMonitor:
 
     def __init__(self) -> None:
         self.viewers = 0
+        self.live_failure = ""
         self.is_replay = False
+        self.workers = 0
         self.healthy = True
         self.calls: list[tuple[Any, ...]] = []
         self.closed: list[int] = []
@@ -137,7 +140,7 @@ class FakeMonitor:
 
     def moment(self, text: str) -> int:
         if not text.isdigit():
-            raise ValueError(f'bad time "{text}"')
+            raise BadValueError(f'bad time "{text}"')
         return int(text) * 10**9
 
     def latest(self) -> int:
@@ -172,13 +175,13 @@ class FakeMonitor:
 
     def map(self, sort: str, at: int | None = None) -> dict[str, Any]:
         if sort != "conn":
-            raise ValueError(f'unknown sort "{sort}"')
+            raise BadValueError(f'unknown sort "{sort}"')
         return {"total": 0, "sort": sort, "states": {}, "cells": "", **dated(at)}
 
     def connections(self, q: str, sort: str, limit: int, offset: int, at: int | None = None) -> dict[str, Any]:
         _check(q)
         if sort.lstrip("-") not in connection_item(1):
-            raise ValueError(f'cannot sort by "{sort}"')
+            raise BadValueError(f'cannot sort by "{sort}"')
         self.calls.append(("connections", q, sort, limit, offset))
         items = [connection_item(1), connection_item(2)][offset : offset + limit]
         counts = {"open": 2, "blocked": 0, "paused": 0, "closing": 0, "closed": 1, "abnormal": 0}
@@ -189,9 +192,12 @@ class FakeMonitor:
 
     def suggest(self, of: str, field: str, text: str, at: int | None = None) -> dict[str, Any]:
         if field == "foo":
-            raise ValueError('unknown field "foo"')
+            raise BadValueError('unknown field "foo"')
         self.calls.append(("suggest", of, field, text))
         return {"values": [{"value": "127.0.0.1", "meaning": "2 connections"}], **dated(at)}
+
+    def knows(self, conn: int, at: int | None = None) -> bool:
+        return conn <= 3
 
     def connection(self, conn: int, at: int | None = None) -> dict[str, Any] | None:
         if conn > 3:
@@ -223,7 +229,7 @@ class FakeMonitor:
     def download(self, format: str, q: str, since: str | None, until: str | None, gzip: bool) -> FakeDownload:
         _check(q)
         if format not in ("jsonl", "csv"):
-            raise ValueError(f'unknown format "{format}"; known: jsonl, csv')
+            raise BadValueError(f'unknown format "{format}"; known: jsonl, csv')
         chunks = FakeChunks(self.chunks, gzip)
         return FakeDownload(self.name.format(format), "application/x-ndjson", gzip, chunks)
 
@@ -239,7 +245,7 @@ class FakeMonitor:
 
     def series(self, range_s: int, at: int | None = None) -> dict[str, Any]:
         if not 60 <= range_s <= 86_400:
-            raise ValueError(f"range must be 60 to 86400 seconds, not {range_s}")
+            raise BadValueError(f"range must be 60 to 86400 seconds, not {range_s}")
         return {"range": range_s, "step": 1, "time": [], "open": [], **dated(at)}
 
     def tail(self, q: str, mark: str = "") -> FakeTail:
@@ -252,7 +258,7 @@ class FakeMonitor:
 
     def switch_model(self, model: str) -> str:
         if model not in ("epoll", "select", "threads"):
-            raise ValueError(f'unknown model "{model}"; known: epoll, select, threads')
+            raise BadValueError(f'unknown model "{model}"; known: epoll, select, threads')
         if model != "epoll":
             return f"{model} can't"
         self.calls.append(("switch", model))
@@ -260,7 +266,7 @@ class FakeMonitor:
 
     def close_connection(self, conn: int) -> bool:
         self.closed.append(conn)
-        return conn != 2
+        return conn not in (2, 3)
 
 
 class FakeEngine:

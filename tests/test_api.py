@@ -199,3 +199,16 @@ def test_a_replay_takes_no_orders(browser: Any, monitor: FakeMonitor) -> None:
     for path, body in (("connections/1/close", None), ("model", {"model": "epoll"})):
         assert "a replay" in problem(browser.post(f"/api/v1/{path}", json=body), 409)
     assert (monitor.closed, monitor.calls) == ([], [])
+
+
+def test_a_fault_of_the_program_is_told_as_one(
+    monitor: FakeMonitor, browser: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty(*_: Any, **__: Any) -> dict[str, Any]:
+        raise ValueError("need at least one array to concatenate")
+
+    monitor.series = faulty  # type: ignore[method-assign]
+    answer = browser.get("/api/v1/series?range=60")
+    assert answer.status_code == 500
+    assert "concatenate" not in answer.text
+    assert "concatenate" in caplog.text

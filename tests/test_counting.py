@@ -20,7 +20,7 @@ from core.record.rows import event_columns
 BATCHES = [random_batch(size, 1 + 100 * i, seed=i) for i, size in enumerate([1, 40, 3, 100, 17, 60, 80])]
 TIMES = [row["time"] for batch in BATCHES for row in plain_rows(batch)]
 FILTERS = ["", "kind:full", "-kind:echo,read", "conn:3 bytes_in>1000", "peer:127.0.0.1", "seq:999999"]
-BOUND = st.one_of(st.none(), st.sampled_from(TIMES), st.integers(START_NS, START_NS + 10**12))
+BOUND = st.one_of(st.none(), st.sampled_from(TIMES), st.integers(START_NS, START_NS + 10**12), st.just(-(2**63) + 1))
 
 
 @pytest.fixture(scope="module")

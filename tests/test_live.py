@@ -13,6 +13,7 @@ import socketio
 from conftest import Site, leak_check
 from waiting import DEADLINE_S, wait_until
 
+from web import live
 from web.live import MAX_UNREAD
 
 
@@ -260,3 +261,38 @@ def test_message_that_is_too_big_is_refused(site: Site) -> None:
         sock.sendall(b"\x01\xfe" + (60_000).to_bytes(2, "big") + bytes(4) + b"4" * 60_000)
     wait_until(lambda: len(site.live.hub) == 0, "cut")
     sock.close()
+
+
+def test_a_fault_of_the_publisher_is_told_until_it_is_over(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty() -> float:
+        raise KeyError("a viewer that has just gone")
+
+    monkeypatch.setattr(live, "RETRY_S", 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(site.live.hub, "tick", faulty)
+        with viewing(site) as viewer:
+            viewer.watch(view="overview")
+        wait_until(lambda: "KeyError" in site.monitor.live_failure, "the failure is told")
+    wait_until(lambda: not site.monitor.live_failure, "it is over")
+    with viewing(site) as viewer:
+        viewer.watch(view="overview")
+        wait_until(lambda: viewer.frames, "a frame")
+
+
+def test_a_question_that_fails_is_acknowledged(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: Any) -> dict[str, Any]:
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr(site.monitor, "connections", damaged)
+    with viewing(site) as viewer:
+        answer = viewer.watch(view="connections")
+    assert answer == {"ok": False, "error": "the server failed to answer this; its log says why"}
+
+
+def test_a_connection_that_the_log_has_dropped_is_still_a_view(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    with viewing(site) as viewer:
+        viewer.watch(view="connection", conn=1)
+        wait_until(lambda: viewer.frames, "a frame")
+        monkeypatch.setattr(site.monitor, "connection", lambda conn, at=None: None)
+        wait_until(lambda: viewer.frames[-1]["data"]["state"] is None, "a frame that says it is not known")
+        assert viewer.frames[-1]["data"]["conn"] == 1

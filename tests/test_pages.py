@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from fake_monitor import FakeMonitor
 
+from core.bad_value import BadValueError
+from core.version import VERSION
 from web import create_app
 
 PAGES = ["/", "/connections", "/connections/1", "/connections/3", "/events", "/loop", "/lab"]
@@ -89,6 +91,11 @@ def test_gzip_only_when_accepted(browser: Any) -> None:
     assert packed.headers["Vary"] == "Accept-Encoding"
 
 
-def test_version_is_shown(monitor: FakeMonitor) -> None:
-    monitor.status = lambda at=None: {"version": "9.8.7", "workers": 0}  # type: ignore[method-assign]
-    assert "9.8.7" in create_app(monitor).test_client().get("/").text
+def test_version_is_shown_also_when_nothing_else_is_known(monitor: FakeMonitor) -> None:
+    def unknown(at: int | None = None) -> dict[str, Any]:
+        raise BadValueError("the log lacks events 2 to 3 of worker 0")
+
+    monitor.status = unknown  # type: ignore[method-assign]
+    page = create_app(monitor).test_client().get("/")
+    assert page.status_code == 200
+    assert VERSION in page.text

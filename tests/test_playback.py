@@ -11,6 +11,7 @@ from fake_monitor import FakeMonitor
 from test_live import viewing
 from waiting import wait_until
 
+from core.bad_value import BadValueError
 from web.frames import Last
 from web.parameters import WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_watch
 from web.travel import Playback, Reel, Travel
@@ -81,7 +82,7 @@ def test_the_end_is_said_once_it_is_reached() -> None:
 
 def test_a_moment_that_is_no_longer_held_ends_the_view() -> None:
     def dropped(_at: int) -> dict[str, Any]:
-        raise ValueError("before the log's beginning")
+        raise BadValueError("before the log's beginning")
 
     view = Playback(dropped, Reel(0, 1.0), lambda: SECOND, done)
     assert frame(view, 1.0) == {"error": "before the log's beginning", "end": True, "last": True}
@@ -180,3 +181,24 @@ def test_a_replay_has_one_frame_of_the_end(site: Site) -> None:
         viewer.watch(view="events")
         wait_until(lambda: viewer.of("events"), "a frame")
         assert viewer.of("events")[0]["data"]["at"] == str(site.monitor.latest())
+
+
+def test_a_view_that_is_no_longer_wanted_is_not_computed() -> None:
+    waiting: list[Callable[[], str]] = []
+    asked: list[int] = []
+
+    def later(compute: Callable[[], str]) -> Future[str]:
+        waiting.append(compute)
+        return Future()
+
+    def answer(at: int) -> dict[str, Any]:
+        asked.append(at)
+        return {}
+
+    left, stays = (Playback(answer, Reel(at, None), lambda: SECOND, later) for at in (1, 2))
+    for view in (left, stays):
+        view.take(0.0)
+    del left, view
+    for compute in waiting:
+        compute()
+    assert asked == [2]

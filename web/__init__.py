@@ -6,6 +6,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from web import api, assets, gallery, lab, pages, problems, zoo
+from web.bounded import Bounded
 from web.downloads import Downloads
 from web.live import Live
 from web.monitor import Monitor
@@ -48,10 +49,11 @@ def create_app(
     app.register_blueprint(pages.blueprint(monitor))
     app.register_blueprint(assets.vendor_blueprint(ROOT / "node_modules"))
     app.register_blueprint(api.health_blueprint(monitor))
-    app.register_blueprint(api.blueprint(monitor))
-    app.register_blueprint(api.connections_blueprint(monitor))
-    app.register_blueprint(api.fields_blueprint(monitor))
-    app.register_blueprint(api.downloads_blueprint(monitor, downloads))
+    bounded = Bounded()
+    app.register_blueprint(api.blueprint(monitor, bounded))
+    app.register_blueprint(api.connections_blueprint(monitor, bounded))
+    app.register_blueprint(api.fields_blueprint(monitor, bounded))
+    app.register_blueprint(api.downloads_blueprint(monitor, downloads, bounded))
     app.register_blueprint(api.orders_blueprint(monitor))
     app.register_blueprint(lab.blueprint(tools.lab))
     if tools.zoo is not None:

@@ -1,9 +1,13 @@
 """The HTTP API under /api/v1, and /healthz."""
 
 from collections.abc import Callable
+from typing import NoReturn
 
 from flask import Blueprint, Response, jsonify, request
 
+from core.bad_value import BadValueError
+from web import sockets
+from web.bounded import Bounded
 from web.downloads import Downloads
 from web.monitor import Json, Monitor
 from web.parameters import (
@@ -26,24 +30,42 @@ from web.parameters import (
 from web.problems import ProblemError
 
 
-def _asked(question: Callable[[], Json]) -> Response:
-    """The monitor's answer as JSON; what it calls a bad value becomes a 400."""
+class _Questions:
+    """What is asked of the monitor: its answers as JSON, what it calls a bad value as a 400, few at once."""
+
+    def __init__(self, monitor: Monitor, bounded: Bounded) -> None:
+        self._monitor = monitor
+        self._bounded = bounded
+
+    def ask(self, question: Callable[[], Json]) -> Response:
+        """One that takes a while."""
+        sock = sockets.socket_of(request.environ)
+        with self._bounded.work(lambda: not sockets.has_gone(sock)):
+            return _answer(question)
+
+    def ask_at(
+        self, asked: MomentParameters, question: Callable[[int | None], Json], *, is_quick: bool = False
+    ) -> Response:
+        """Of the moment that is asked for, or of now. `is_quick`: of now it takes no time to speak of."""
+        if asked.at is None and is_quick:
+            return _answer(lambda: question(None))
+        return self.ask(lambda: question(None if asked.at is None else self._monitor.moment(asked.at)))
+
+
+def _answer(question: Callable[[], Json]) -> Response:
     try:
         return jsonify(question())
-    except ValueError as error:
+    except BadValueError as error:
         raise ProblemError(400, str(error)) from error
 
 
-def _at(monitor: Monitor, asked: MomentParameters, question: Callable[[int | None], Json]) -> Response:
-    """As `_asked`, of the moment that is asked for, or of now."""
-    return _asked(lambda: question(None if asked.at is None else monitor.moment(asked.at)))
-
-
-def _known(monitor: Monitor, conn: int, at: int | None = None) -> Json:
+def _found(monitor: Monitor, conn: int, at: int | None) -> Json:
     item = monitor.connection(conn, at) if conn <= MAX_CONN else None
-    if item is None:
-        raise ProblemError(404, f"no connection {conn} is known")
-    return item
+    return item or _none(conn)
+
+
+def _none(conn: int) -> NoReturn:
+    raise ProblemError(404, f"no connection {conn} is known")
 
 
 def _switched(monitor: Monitor, model: str) -> Json:
@@ -67,22 +89,23 @@ def health_blueprint(monitor: Monitor) -> Blueprint:
     return health
 
 
-def blueprint(monitor: Monitor) -> Blueprint:
+def blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
     """The routes of the API, reading from `monitor`."""
+    questions = _Questions(monitor, bounded)
     api = Blueprint("api", __name__)
 
     @api.get("/api/v1/status")
     def status() -> Response:
-        return _at(monitor, parse(MomentParameters, request.args), monitor.status)
+        return questions.ask_at(parse(MomentParameters, request.args), monitor.status, is_quick=True)
 
     @api.get("/api/v1/overview")
     def overview() -> Response:
-        return _at(monitor, parse(MomentParameters, request.args), monitor.overview)
+        return questions.ask_at(parse(MomentParameters, request.args), monitor.overview, is_quick=True)
 
     @api.get("/api/v1/span")
     def span() -> Response:
         parse(NoParameters, request.args)
-        return _asked(monitor.span)
+        return _answer(monitor.span)
 
     @api.get("/api/v1/loop")
     def loop() -> Response:
@@ -92,7 +115,7 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @api.get("/api/v1/events")
     def events() -> Response:
         asked = parse(EventsParameters, request.args)
-        return _asked(
+        return questions.ask(
             lambda: monitor.events(
                 asked.q, asked.since, asked.until, asked.limit, asked.cursor, asked.order, asked.mark
             )
@@ -101,57 +124,63 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @api.get("/api/v1/events/histogram")
     def histogram() -> Response:
         asked = parse(HistogramParameters, request.args)
-        return _asked(lambda: monitor.histogram(asked.q, asked.since, asked.until, asked.bins, asked.cursor))
+        return questions.ask(lambda: monitor.histogram(asked.q, asked.since, asked.until, asked.bins, asked.cursor))
 
     @api.get("/api/v1/series")
     def series() -> Response:
         asked = parse(SeriesParameters, request.args)
-        return _at(monitor, asked, lambda at: monitor.series(asked.range, at))
+        return questions.ask_at(asked, lambda at: monitor.series(asked.range, at), is_quick=True)
 
     return api
 
 
-def connections_blueprint(monitor: Monitor) -> Blueprint:
+def connections_blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
     """The connections: a list, one, its charts."""
+    questions = _Questions(monitor, bounded)
     api = Blueprint("connections", __name__)
 
     @api.get("/api/v1/connections")
     def connections() -> Response:
         asked = parse(ConnectionsParameters, request.args)
-        return _at(monitor, asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at))
+        return questions.ask_at(
+            asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at)
+        )
 
     @api.get("/api/v1/connections/<int:conn>")
     def connection(conn: int) -> Response:
-        return _at(monitor, parse(MomentParameters, request.args), lambda at: _known(monitor, conn, at))
+        return questions.ask_at(parse(MomentParameters, request.args), lambda at: _found(monitor, conn, at))
 
     @api.get("/api/v1/connections/<int:conn>/series")
     def course(conn: int) -> Response:
         asked = parse(CourseParameters, request.args)
-        _known(monitor, conn)
-        return _asked(lambda: monitor.course(conn, asked.since, asked.until))
+        if conn > MAX_CONN or not monitor.knows(conn):
+            _none(conn)
+        return questions.ask(lambda: monitor.course(conn, asked.since, asked.until))
 
     return api
 
 
-def fields_blueprint(monitor: Monitor) -> Blueprint:
+def fields_blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
     """What a filter may be made of, for those who complete what is typed."""
+    questions = _Questions(monitor, bounded)
     api = Blueprint("fields", __name__)
 
     @api.get("/api/v1/fields")
     def fields() -> Response:
         asked = parse(FieldsParameters, request.args)
-        return _asked(lambda: monitor.fields(asked.of))
+        return _answer(lambda: monitor.fields(asked.of))
 
     @api.get("/api/v1/fields/values")
     def values() -> Response:
         asked = parse(SuggestParameters, request.args)
-        return _at(monitor, asked, lambda at: monitor.suggest(asked.of, asked.field, asked.text, at))
+        return questions.ask_at(asked, lambda at: monitor.suggest(asked.of, asked.field, asked.text, at))
 
     return api
 
 
-def downloads_blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
+def downloads_blueprint(monitor: Monitor, downloads: Downloads, bounded: Bounded) -> Blueprint:
     """Downloads: what one would be, itself, how far it is, its end."""
+    questions = _Questions(monitor, bounded)
     api = Blueprint("downloads", __name__)
 
     @api.get("/api/v1/events/download")
@@ -161,7 +190,7 @@ def downloads_blueprint(monitor: Monitor, downloads: Downloads) -> Blueprint:
     @api.get("/api/v1/events/estimate")
     def estimate() -> Response:
         asked = parse(EstimateParameters, request.args)
-        return _asked(lambda: monitor.estimate(asked.format, asked.q, asked.since, asked.until))
+        return questions.ask(lambda: monitor.estimate(asked.format, asked.q, asked.since, asked.until))
 
     @api.get("/api/v1/downloads/<token>")
     def progress(token: str) -> Response:
@@ -188,7 +217,9 @@ def orders_blueprint(monitor: Monitor) -> Blueprint:
     @orders.post("/api/v1/connections/<int:conn>/close")
     def close(conn: int) -> Response:
         parse(NoParameters, request.args)
-        if _known(monitor, conn)["state"] == "closed" or not monitor.close_connection(conn):
+        if conn > MAX_CONN or not monitor.knows(conn):
+            _none(conn)
+        if not monitor.close_connection(conn):
             raise ProblemError(409, f"connection {conn} is closed already")
         return jsonify({"closing": conn})
 
@@ -197,6 +228,6 @@ def orders_blueprint(monitor: Monitor) -> Blueprint:
         parse(NoParameters, request.args)
         # Only a body that says it is JSON: a form of another site can't send one without being asked about first.
         asked = parse_body(ModelOrder, request.get_json())
-        return _asked(lambda: _switched(monitor, asked.model))
+        return _answer(lambda: _switched(monitor, asked.model))
 
     return orders

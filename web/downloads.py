@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from flask import Response, request
 
+from core.bad_value import BadValueError
 from core.record.export.order import Chunks, DownloadError
 from web import sockets
 from web.monitor import Json, Monitor
@@ -87,7 +88,7 @@ class Downloads:
         accepts_gzip = request.accept_encodings["gzip"] > 0
         try:
             download = self._monitor.download(asked.format, asked.q, asked.since, asked.until, accepts_gzip)
-        except ValueError as error:
+        except BadValueError as error:
             raise ProblemError(400, str(error)) from error
         stream = self._open(download.chunks, Ticket(download.name, asked, download.chunks))
         response = Response(stream, mimetype=download.mimetype)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BeforeValidator
 
+from core.bad_value import BadValueError
 from web.monitor import Json
 from web.orders import one_at_a_time, require_local
 from web.parameters import NoParameters, Strict, parse
@@ -158,5 +159,5 @@ def _answered(question: Any) -> Response:
     """The lab's answer as JSON; what it calls a bad value becomes a 400."""
     try:
         return jsonify(question())
-    except ValueError as error:
+    except BadValueError as error:
         raise ProblemError(400, str(error)) from error

@@ -18,6 +18,7 @@ from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO
 
+from core.bad_value import BadValueError
 from web import problems, sockets
 from web.frames import SILENCE_S, Frame, Hub, Outlets, Sources, Take
 from web.lab import Lab
@@ -39,6 +40,7 @@ from web.tails import Tails
 from web.travel import Travel
 
 MAX_MESSAGE_BYTES: Final = 64_000
+RETRY_S: Final = 1.0
 MAX_UNREAD: Final = 64
 """Messages waiting for one viewer (its frames are at most one a view)."""
 _ENDED: Final = ("Session is disconnected", "Session not found")
@@ -215,7 +217,14 @@ class Live:
 
     def _publish(self) -> None:
         while not self._stopping:
-            pause = self.hub.tick()
+            try:
+                pause = self.hub.tick()
+                self._monitor.live_failure = ""
+            except Exception as error:
+                # Whatever it was, the other viewers go on, and whoever looks after the server is told.
+                self._monitor.live_failure = f"live updates fail: {type(error).__name__}: {error}"
+                log.exception("live updates fail")
+                pause = RETRY_S
             self._wake.wait(pause)
             self._wake.clear()
 
@@ -229,7 +238,7 @@ class Live:
             case WatchConnections():
                 return self._monitor.connections(asked.q, asked.sort, asked.limit, asked.offset)
             case WatchConnection():
-                return self._monitor.connection(asked.conn)
+                return self._monitor.connection(asked.conn) or self._monitor.unknown(asked.conn, self._monitor.latest())
             case WatchLab():
                 return self._lab.live() if self._lab else {}
             case WatchLoop():
@@ -262,8 +271,11 @@ class Live:
         try:
             asked = parse_watch(message[0] if message else None)
             take = self._check(asked)
-        except ValueError as error:
+        except BadValueError as error:
             return {"ok": False, "error": str(error)}
+        except Exception:
+            log.exception("watch %r", message)
+            return {"ok": False, "error": "the server failed to answer this; its log says why"}
         self.hub.watch(request.sid, asked, take)  # type: ignore[attr-defined]
         self._wake.set()
         return {"ok": True}
@@ -280,15 +292,15 @@ class Live:
             case WatchMap():
                 self._monitor.map(asked.sort)
             case WatchLab() if self._lab is None:
-                raise ValueError("there is no lab here: this shows the log of a server that has stopped")
+                raise BadValueError("there is no lab here: this shows the log of a server that has stopped")
             case WatchConnection() if self._monitor.connection(asked.conn) is None:
-                raise ValueError(f"no connection {asked.conn} is known")
+                raise BadValueError(f"no connection {asked.conn} is known")
         return None
 
     def _on_unwatch(self, *message: Any) -> Json:
         try:
             asked = parse_unwatch(message[0] if message else None)
-        except ValueError as error:
+        except BadValueError as error:
             return {"ok": False, "error": str(error)}
         self.hub.unwatch(request.sid, asked.view)  # type: ignore[attr-defined]
         return {"ok": True}

@@ -36,8 +36,12 @@ class Monitor(Protocol):
     """Everything the pages, the API and the live updates show. Bad values raise ValueError with a clear line."""
 
     viewers: int
+    live_failure: str
+    """Why no live updates are sent; empty: they are."""
     is_replay: bool
     """Whether there is no server behind it, only its log."""
+    workers: int
+    """Of the server; 0: its loop is a thread."""
 
     def moment(self, text: str) -> int:
         """The moment (ns) that `at` names; one that the log holds."""
@@ -63,6 +67,10 @@ class Monitor(Protocol):
     def connections(self, q: str, sort: str, limit: int, offset: int, at: int | None = None) -> Json: ...
     def fields(self, of: str) -> Json: ...
     def suggest(self, of: str, field: str, text: str, at: int | None = None) -> Json: ...
+    def knows(self, conn: int, at: int | None = None) -> bool:
+        """Whether `connection` would have an answer."""
+        ...
+
     def connection(self, conn: int, at: int | None = None) -> Json | None: ...
     def unknown(self, conn: int, at: int) -> Json:
         """What is said of a connection that is not known at a moment."""

@@ -6,7 +6,9 @@ from typing import Any, Final
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from core.bad_value import BadValueError
 from core.record.events import FIELDS
+from core.version import VERSION
 from core.watch.kernel import FACTS
 from core.watch.suspicion import SUSPICIONS
 from web.modules import modules_of
@@ -57,12 +59,11 @@ def blueprint(monitor: Monitor) -> Blueprint:
 
 def _is_known(monitor: Monitor, conn: int, at: str | None) -> bool:
     try:
-        return monitor.connection(conn, monitor.moment(at) if at else None) is not None
-    except ValueError:  # the page itself says what is wrong with the moment
+        return monitor.knows(conn, monitor.moment(at) if at else None)
+    except BadValueError:  # the page itself says what is wrong with the moment
         return False
 
 
 def _about(monitor: Monitor) -> dict[str, Any]:
     """What templates know of the server before its first figures come."""
-    status = monitor.status()
-    return {"version": status["version"], "workers": status["workers"]}
+    return {"version": VERSION, "workers": monitor.workers}

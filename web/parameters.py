@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from werkzeug.datastructures import MultiDict
 
+from core.bad_value import BadValueError
 from web.problems import ProblemError
 
 BEAT_S = 0.5
@@ -306,7 +307,7 @@ def parse_watch(message: Any) -> Watch:
     view = message.get("view") if isinstance(message, dict) else None
     model = _WATCHES.get(view) if isinstance(view, str) else None
     if model is None:
-        raise ValueError(f"unknown view {view!r:.60}; known: {', '.join(_WATCHES)}")
+        raise BadValueError(f"unknown view {view!r:.60}; known: {', '.join(_WATCHES)}")
     return _message(model, message)
 
 
@@ -319,4 +320,4 @@ def _message(model: type[M], message: Any) -> M:
     try:
         return model.model_validate(message)
     except ValidationError as error:
-        raise ValueError(explain(error, model, "field")) from None
+        raise BadValueError(explain(error, model, "field")) from None

@@ -25,6 +25,15 @@ def cut(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
+def has_gone(sock: socket.socket | None) -> bool:
+    """Whether the peer has closed its end. One that has only ended its requests looks the same (poll(2), POLLRDHUP)."""
+    poll = select.poll()
+    if sock is not None:
+        with contextlib.suppress(ValueError):
+            poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
 def wait_for(descriptor: int, sock: socket.socket | None) -> bool:
     """Wait until `descriptor` can be read, or the peer of `sock` has gone or was cut; whether it is the former."""
     poll = select.poll()

@@ -3,8 +3,10 @@
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
+from core.bad_value import BadValueError
 from web.encoding import encode
 from web.frames import Last
 from web.monitor import Json, Monitor
@@ -107,23 +109,29 @@ class Playback:
     def take(self, now: float) -> str | None:
         """The next frame's data as JSON, None while it is not there; the last of the view is a Last."""
         if self._coming is None:
-            moment = self._reel.at(now)
-            self._coming = self._submit(lambda: self._compute(moment))
+            # Weakly: a view that has been replaced or left is not computed any more.
+            self._coming = self._submit(partial(_compute, weakref.ref(self), self._reel.at(now)))
         if not self._coming.done():
             return None
         coming, self._coming = self._coming, None
         return coming.result()
 
-    def _compute(self, moment: int) -> str:
+    def compute(self, moment: int) -> str:
+        """The data of a frame: the view as it was at a moment (ns)."""
         end = self._latest()
         try:
             answer = self._answer(min(moment, end))
-        except ValueError as error:  # retention may have dropped it since it was asked for
+        except BadValueError as error:  # retention may have dropped it since it was asked for
             return Last(encode({"error": str(error), "end": True}))
         if self._reel.speed is None:
             return Last(encode(answer))
         text = encode({**answer, "end": moment >= end})
         return Last(text) if moment >= end else text
+
+
+def _compute(view: "weakref.ref[Playback]", moment: int) -> str:
+    wanted = view()
+    return wanted.compute(moment) if wanted is not None else ""
 
 
 class _Answers:

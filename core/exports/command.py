@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from core.bad_value import BadValueError
 from core.exports import report, sink
 from core.exports.counted import Counted
 from core.exports.turns import turns_of
@@ -86,7 +87,7 @@ def _refuse_what_does_not_go_together(order: Order) -> None:
     }
     for why, holds in is_odd.items():
         if holds:
-            raise ValueError(why)
+            raise BadValueError(why)
 
 
 def write(asked: Selection, name: str, output: Path | None) -> None:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
+from core.bad_value import BadValueError
+
 MODELS: Final = ("blocking", "busy", "threads", "select", "poll", "epoll", "epoll-et")
 REFERENCES: Final = ("asyncio", "uvloop")
 """Echo servers of others, in one process each; they count nothing."""
@@ -26,7 +28,7 @@ _START_S: Final = 0.9
 _CONNECT_S: Final = 1 / 9_000
 
 
-class OrderError(ValueError):
+class OrderError(BadValueError):
     """An order that can't be run; the text names the field."""
 
 

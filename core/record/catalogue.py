@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from core.bad_value import BadValueError
 from core.record.events import FIELDS, KIND_MEANING, REASON_MEANING, Kind, Reason
 from core.record.fields import DURATIONS, SIZES, Bool, Choice, Field, Number, Peer, Time
 from core.record.fields import Reason as ReasonField
@@ -53,7 +54,7 @@ def fields(subject: str) -> list[Json]:
     values of now can be asked for.
     """
     if subject not in SUBJECTS:
-        raise ValueError(f'unknown subject "{subject:.60}"; known: {", ".join(SUBJECTS)}')
+        raise BadValueError(f'unknown subject "{subject:.60}"; known: {", ".join(SUBJECTS)}')
     return [_entry(subject, name, field) for name, field in SUBJECTS[subject].items()]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.bad_value import BadValueError
 from core.record.events import KINDS
 from core.record.index import Index
 from core.record.query import Query
@@ -52,7 +53,7 @@ def histogram(
 ) -> Histogram:
     """See Log.histogram."""
     if not 1 <= bins <= MOST_BINS:
-        raise ValueError(f"bad number of bins {bins}: 1 to {MOST_BINS}")
+        raise BadValueError(f"bad number of bins {bins}: 1 to {MOST_BINS}")
     end = time.monotonic() + budget
     step_ns = max(1, -(-max(0, until - since) // bins))
     counts = np.zeros((bins, len(KINDS)), np.int64)
@@ -77,9 +78,11 @@ def _count(counts: Numbers, step: Step, query: Query, since: int, step_ns: int) 
     rows = step.rows()
     if len(rows):
         batch = step.read(("time", "kind"))
-        places = (batch.column("time").view(pa.int64()).to_numpy() - since) // step_ns
-        flat = places * len(KINDS) + batch.column("kind").indices.to_numpy()
-        counts += np.bincount(flat[rows], minlength=counts.size).reshape(counts.shape)
+        # Unsigned: from the first moment that may be asked for, such a difference needs all 64 bits.
+        offsets = batch.column("time").view(pa.uint64()).to_numpy() - np.uint64(since % 2**64)
+        places = (offsets[rows] // np.uint64(step_ns)).astype(np.int64)
+        flat = places * len(KINDS) + batch.column("kind").indices.to_numpy()[rows]
+        counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
 
 
 def estimate(index: Index, selection: Selection) -> Estimate:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.bad_value import BadValueError
 from core.record.index import Index
 from core.record.query import EVENT_FIELDS, parse
 from core.record.scan import Scan, Selection, Step
@@ -39,7 +40,7 @@ def course(index: Index, conn: int, since: int, until: int, budget: float) -> Co
     After `budget` seconds it comes with what has been looked at, the newest part. Raises ValueError for an empty range.
     """
     if until <= since:
-        raise ValueError("since must be before until")
+        raise BadValueError("since must be before until")
     end = time.monotonic() + budget
     query = parse(f"conn:{conn}", EVENT_FIELDS)
     sums = _Sums(since, until)

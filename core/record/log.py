@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.bad_value import BadValueError
 from core.record.counting import Estimate, Histogram, estimate, histogram
 from core.record.course import Course, course
 from core.record.export import to_dicts
@@ -95,9 +96,9 @@ class Log:
         leaves nothing out: the page says which rows match it. Raises ValueError for a bad cursor, order or limit.
         """
         if limit < 1:
-            raise ValueError(f"bad limit {limit}: at least 1")
+            raise BadValueError(f"bad limit {limit}: at least 1")
         if order not in ("asc", "desc"):
-            raise ValueError(f'bad order "{order}": asc or desc')
+            raise BadValueError(f'bad order "{order}": asc or desc')
         end = time.monotonic() + budget
         after = Position.parse(cursor) if cursor else None
         scan = Scan(self.index, Selection(query, since, until), reverse=order == "desc", after=after, is_page=True)

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from core.bad_value import BadValueError
 from core.record.events import KINDS
 from core.record.fields import (
     DURATIONS,
@@ -76,7 +77,7 @@ _ITEM: Final = re.compile(r'((?:[^,"]|"[^"]*")*)(?:,|$)')
 _AGO: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|m|h|d)")
 
 
-class QueryError(ValueError):
+class QueryError(BadValueError):
     """A filter that can't be understood; `term` is the part at fault, `why` one clear line."""
 
     def __init__(self, term: str, why: str) -> None:
@@ -159,7 +160,7 @@ def parse_time(text: str, now_ns: int) -> int:
     try:
         return parse_rfc3339(text.strip())
     except ValueError as error:
-        raise ValueError(f"bad time {_shown(text)}: {error}, or a time ago such as 30s, 10m, 2h or 1d") from None
+        raise BadValueError(f"bad time {_shown(text)}: {error}, or a time ago such as 30s, 10m, 2h or 1d") from None
 
 
 def _parse_term(word: str, fields: Mapping[str, Field]) -> Term:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.bad_value import BadValueError
 from core.record.events import KINDS
 from core.record.fields import NumberTest
 from core.record.index import Index, Reader, Segment, Unit, View
@@ -37,7 +38,7 @@ class Position(NamedTuple):
         """What `str` made; raises ValueError."""
         match = _CURSOR.fullmatch(cursor)
         if not match:
-            raise ValueError(f'bad cursor "{cursor[:60]}": take the one that came with the last page')
+            raise BadValueError(f'bad cursor "{cursor[:60]}": take the one that came with the last page')
         return cls(*map(int, match.groups()))
 
     def __str__(self) -> str:

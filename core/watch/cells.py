@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.bad_value import BadValueError
 from core.watch.table import STATES, Table
 
 Numbers = npt.NDArray[Any]
@@ -42,7 +43,7 @@ def cells(tables: list[Table], sort: str, now: int, orders: Orders) -> dict[str,
     longer ago. Raises ValueError for an unknown sort.
     """
     if sort not in MAP_SORTS:
-        raise ValueError(f'unknown sort "{sort}"; known: {", ".join(MAP_SORTS)}')
+        raise BadValueError(f'unknown sort "{sort}"; known: {", ".join(MAP_SORTS)}')
     rows = orders.of(tables, sort)
     states = _joined(table.states() for table in tables)
     if sort == "-queue_bytes":

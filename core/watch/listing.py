@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.bad_value import BadValueError
 from core.record.events import REASONS
 from core.record.query import Column, Query
 from core.watch.clock import rfc3339
@@ -61,7 +62,7 @@ class Listing:
         """
         name, descending = sort.removeprefix("-"), sort.startswith("-")
         if name not in SORTABLE:
-            raise ValueError(f'unknown sort "{sort}"; known: {", ".join(SORTABLE)}, each with - for downwards')
+            raise BadValueError(f'unknown sort "{sort}"; known: {", ".join(SORTABLE)}, each with - for downwards')
         columns = self._columns(query.fields | {name, "conn", "state"})
         states = columns["state"][0]
         listed = columns["conn"] > 0
@@ -82,6 +83,10 @@ class Listing:
                 return self.items(np.array([at + row]))[0]
             at += table.size
         return None
+
+    def has(self, conn: int) -> bool:
+        """Whether it is in one of the tables."""
+        return any(table.find(conn) is not None for table in self._tables)
 
     def waiting(self, count: int) -> list[dict[str, Any]]:
         """Items of the open connections for which something waits, the longest wait first.

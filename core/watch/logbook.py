@@ -1,5 +1,6 @@
 """What the log answers: rows, counts, downloads. What has happened and is not written yet is written first."""
 
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -17,6 +18,9 @@ Json = dict[str, Any]
 _COUNTED: Final = 500_000
 """Rows that are looked at to count those that match; of more an estimate will do."""
 _COURSE_NS: Final = 300 * 1_000_000_000
+_REMEMBERED_S: Final = 10.0
+_LOOKS: Final = 3
+"""Pages of the log, a second each at most, that are looked at for a connection which is in no table."""
 _LAST_ROWS: Final = 64
 """Connections of which it is remembered when they were last heard of."""
 
@@ -40,10 +44,6 @@ class Exporter(Protocol):
 
     def prepare(self) -> None:
         """A download will soon be asked for. Does not wait."""
-
-
-class _UnknownError(Exception):
-    """A connection that the log does not know, which may yet come: nothing to remember."""
 
 
 class Logbook:
@@ -172,16 +172,19 @@ class Logbook:
 
     def _last_heard(self, conn: int) -> int | None:
         """When (ns) a connection that is in no table any more was last heard of; None: never."""
-        try:
-            return self._last_row(conn)
-        except _UnknownError:
-            return None
+        return self._last_row(conn, int(time.monotonic() / _REMEMBERED_S))
 
-    def _find_last_row(self, conn: int) -> int:
-        rows, _ = self._log.page(parse(f"conn:{conn}", EVENT_FIELDS), limit=1, order="desc")
-        if not rows:
-            raise _UnknownError(f"connection {conn} is not in the log")
-        return parse_time(rows[0]["time"], 0)
+    def _find_last_row(self, conn: int, _period: int) -> int | None:
+        """Looks for some seconds at most; the answer is remembered within a period."""
+        query, cursor = parse(f"conn:{conn}", EVENT_FIELDS), None
+        for _ in range(_LOOKS):
+            page = self._log.search(query, None, None, 1, cursor, "desc")
+            if page.items:
+                return parse_time(page.items[0]["time"], 0)
+            if page.next is None:
+                return None
+            cursor = page.next
+        return None
 
     def _selection(self, q: str, since: str | None, until: str | None) -> tuple[Query, int | None, int | None]:
         now = self._source.latest()

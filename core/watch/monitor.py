@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any, Final
 
+from core.bad_value import BadValueError
 from core.record import catalogue
 from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, parse, parse_time
 from core.version import NAME, VERSION
@@ -24,6 +26,8 @@ Json = dict[str, Any]
 
 _ATTENTION: Final = 8
 _HISTORY: Final = 200
+_ENDED_KEPT: Final = 32
+"""Answers about connections that are in no table any more: they do not change, and take 0.1 s to compute."""
 
 
 class Monitor(Logbook):
@@ -44,7 +48,9 @@ class Monitor(Logbook):
         """`note` is told of the model that the server goes on with."""
         super().__init__(source, past, exporter)
         self.viewers = 0
+        self.live_failure = ""
         self.is_replay = source.is_replay
+        self.workers = about.workers
         self._about = about
         self._engine = engine
         self._note = note
@@ -52,11 +58,13 @@ class Monitor(Logbook):
         self._onlooker = Onlooker(source, Sampler(engine.sample), LastSamples(past.directory))
         self._loops = Loops(past.directory, workers, engine.report)
         self._orders = Orders()
+        # A live page of one asks again and again, in the thread that publishes.
+        self._ended = lru_cache(_ENDED_KEPT)(self.connection)
         self._notes = Notes()
 
     def health(self) -> tuple[bool, str]:
         """Whether all is well, and if not why."""
-        reason = self._engine.failure() or self._source.trouble()
+        reason = self._engine.failure() or self._source.trouble() or self.live_failure
         return not reason, reason
 
     def status(self, at: int | None = None) -> Json:
@@ -113,6 +121,10 @@ class Monitor(Logbook):
             **_dated(moment),
         }
 
+    def knows(self, conn: int, at: int | None = None) -> bool:
+        """Whether `connection` would have an answer."""
+        return self._is_listed(conn, at) or self._last_moment(conn, at) is not None
+
     def unknown(self, conn: int, at: int) -> Json:
         """What is said of a connection that is not known at a moment: it may be later on."""
         return {"conn": conn, "state": None, "at": rfc3339(at)}
@@ -139,9 +151,9 @@ class Monitor(Logbook):
         first, _ = self._past.span()
         if at > latest:
             end = f"after the log's end, {rfc3339(latest)}" if self.is_replay else "in the future"
-            raise ValueError(f"{rfc3339(at)} is {end}")
+            raise BadValueError(f"{rfc3339(at)} is {end}")
         if at < first:
-            raise ValueError(f"{rfc3339(at)} is before the log's beginning, {rfc3339(first)}")
+            raise BadValueError(f"{rfc3339(at)} is before the log's beginning, {rfc3339(first)}")
         return at
 
     def span(self) -> Json:
@@ -149,7 +161,7 @@ class Monitor(Logbook):
         latest = self._source.latest()
         try:
             first, _ = self._past.span()
-        except ValueError:
+        except BadValueError:
             first = latest
         return {"since": rfc3339(first), "until": rfc3339(latest), "live": not self.is_replay}
 
@@ -181,20 +193,25 @@ class Monitor(Logbook):
 
     def _former(self, conn: int, at: int | None) -> Json | None:
         """A connection that was in no table any more at a moment (None: now), as of its last row."""
-        if at is not None and self._is_known(conn):
+        last = self._last_moment(conn, at)
+        found = None if last is None else self._ended(conn, last)
+        return found and dict(found)
+
+    def _last_moment(self, conn: int, at: int | None) -> int | None:
+        """When (ns) such a connection was last heard of."""
+        if at is not None and self._is_listed(conn):
             return None  # it came later
         last = self._last_heard(conn)
-        if last is None or last < self._past.span()[0] or (at is not None and last >= at):
-            return None
-        return self.connection(conn, last)
+        is_held = last is not None and self._past.span()[0] <= last and (at is None or last < at)
+        return last if is_held else None
 
-    def _is_known(self, conn: int) -> bool:
-        return self._source.moment().listing().find(conn) is not None
+    def _is_listed(self, conn: int, at: int | None = None) -> bool:
+        return self._moment(at).listing().has(conn)
 
     def switch_model(self, model: str) -> str:
         """Go on with another model, every connection kept. Why that can't be; empty: it is done."""
         if model not in self._about.models:
-            raise ValueError(f'unknown model "{model:.60}"; known: {", ".join(self._about.models)}')
+            raise BadValueError(f'unknown model "{model:.60}"; known: {", ".join(self._about.models)}')
         refusal = self._engine.switch(model)
         if not refusal:
             self._note(model)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from core.bad_value import BadValueError
 from core.record.log import Log
 from core.record.query import Query
 from core.record.rows import from_batch
@@ -60,7 +61,7 @@ class Past:
             self._written(_NEVER)
             span = self.log.span()
         if span is None:
-            raise ValueError("the log is empty")
+            raise BadValueError("the log is empty")
         run = self._run(span[0])
         if self._is_whole(run):
             return span
@@ -75,7 +76,7 @@ class Past:
         whole = self._written(now)
         first, _ = self.span()
         if now < first:
-            raise ValueError(f"{rfc3339(now)} is before the log's beginning, {rfc3339(first)}")
+            raise BadValueError(f"{rfc3339(now)} is before the log's beginning, {rfc3339(first)}")
         picture = self._picture(now, whole)
         series = Series()
         series.load(read_history(self.directory, now // _SECOND, 60))

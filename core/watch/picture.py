@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.bad_value import BadValueError
 from core.record.records import Records
 from core.record.rows import from_batch
 from core.watch.runs import Run
@@ -19,7 +20,7 @@ _SLICE: Final = 65_536
 """Rows folded at once: longer calls would hold the interpreter, and with it the echo loop of a thread."""
 
 
-class GapError(ValueError):
+class GapError(BadValueError):
     """The log lacks events that the moment needs; one clear line."""
 
 

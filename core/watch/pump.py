@@ -28,6 +28,8 @@ _RATE_WINDOW_NS: Final = 1_000_000_000
 _ROWS_A_WRITE: Final = 5000  # a batch has a fixed cost, on disk and to read; the ring keeps what is not written yet
 _NEVER: Final = 2**63 - 1
 _STALLED: Final = 3.0
+_BETWEEN_CATCH_UPS: Final = 0.05
+"""Seconds: a script that asks for events as fast as it can would make a batch of a few rows each time."""
 _LONGEST_UNWRITTEN: Final = 0.5
 _LONGEST_WAIT_NS: Final = 1_200_000_000
 
@@ -89,6 +91,7 @@ class Pump:
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
         self.failure = ""
         self._oldest: int | None = None
+        self._caught_up = 0.0  # monotonic seconds
         self._sign = (0, 0, 0, 0, 0)
         self._moment: Moment | None = None
         self._tell: Callable[[], None] = lambda: None
@@ -195,9 +198,17 @@ class Pump:
                 self._blame(error)
 
     def catch_up(self) -> None:
-        """Bring the log up to everything that the loops have published."""
+        """Bring the log up to everything that the loops have published.
+
+        Whoever comes soon after another waits for a moment, and shares a batch with those that come meanwhile.
+        """
         self.tick()
+        early = self._caught_up + _BETWEEN_CATCH_UPS - time.monotonic()
+        if early > 0 and self._unwritten:
+            time.sleep(early)
+            self.tick()
         self.flush()
+        self._caught_up = time.monotonic()
 
     def moment(self) -> Moment:
         """The present: made when it is first asked for after a tick, and shared by all who ask until the next."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from core.bad_value import BadValueError
 from core.watch.sums import Sums
 
 Numbers = npt.NDArray[Any]
@@ -130,7 +131,7 @@ class Series:
         Raises ValueError for a range outside.
         """
         if not 60 <= range_s <= LONGEST:
-            raise ValueError(f"range must be between 60 and {LONGEST} seconds, not {range_s}")
+            raise BadValueError(f"range must be between 60 and {LONGEST} seconds, not {range_s}")
         level = next(level for level in self._levels if range_s <= level.step * level.kept)
         group = -(-range_s // (level.step * MAX_POINTS))
         points = range_s // (level.step * group)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.bad_value import BadValueError
 from core.record.catalogue import SUBJECTS
 from core.record.events import REASONS
 from core.watch.clock import rfc3339
@@ -28,10 +29,10 @@ def suggest(tables: Sequence[Table], now: int, subject: str, field: str, text: s
     ValueError for an unknown subject or field. Looks at the connections of the tables, also for events.
     """
     if subject not in SUBJECTS:
-        raise ValueError(f'unknown subject "{subject:.60}"; known: {", ".join(SUBJECTS)}')
+        raise BadValueError(f'unknown subject "{subject:.60}"; known: {", ".join(SUBJECTS)}')
     known = SUBJECTS[subject]
     if field not in known:
-        raise ValueError(f'unknown field "{field:.60}"; known: {", ".join(known)}')
+        raise BadValueError(f'unknown field "{field:.60}"; known: {", ".join(known)}')
     if field in ("time", "opened"):
         return _times(now, text)
     find = _FINDERS.get(field)

@@ -8,6 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from core.bad_value import BadValueError
 from core.record.export.parquet import parquet
 from core.record.export.perfetto import Turns, perfetto
 from core.record.export.text import csv, jsonl, to_dicts
@@ -40,9 +41,9 @@ FORMATS: Final = {
 """The formats of downloads, by name."""
 
 
-def unknown_format(name: str) -> ValueError:
+def unknown_format(name: str) -> BadValueError:
     """What is wrong with a name that FORMATS has not."""
-    return ValueError(f'unknown format "{name:.60}"; known: {", ".join(FORMATS)}')
+    return BadValueError(f'unknown format "{name:.60}"; known: {", ".join(FORMATS)}')
 
 
 def export(batches: Iterable[pa.RecordBatch], name: str, turns: Iterable[Turns] = ()) -> Iterator[bytes]:
