@@ -16,7 +16,10 @@ from test_shapes import complaints
 from waiting import DEADLINE_S, wait_until
 from werkzeug.test import Client
 
-from core.lab.desk import Desk
+from core.lab.desk import Desk, Json
+from core.lab.measure import MeasureError
+from core.lab.plan import order_of
+from core.lab.run import Run
 from core.lab.store import Store
 from core.orders import OneAtATime
 from web import create_app
@@ -209,3 +212,49 @@ def test_without_a_lab(browser: Any) -> None:
         response = browser.get(f"/api/v1/lab{path}")
         assert response.status_code == 409
         assert "no lab here" in response.text
+
+
+def finished(run_id: str, order: Any, desk: Desk) -> Run:
+    """A run whose measurements fail at once; not yet begun."""
+
+    def fails(*_: Any) -> Json:
+        raise MeasureError("no server")
+
+    run = Run(run_id, order, desk._changed, fails)
+    desk._run = run
+    return run
+
+
+def test_a_run_is_never_interrupted_between_its_end_and_its_file(desk: Desk, tmp_path: Path) -> None:
+    order = order_of(SMALL)
+    one = finished(Store.new_id(), order, desk)
+    saved(tmp_path, one.as_dict())
+    save = desk._store.save
+    seen = []
+
+    def slow(values: Any) -> None:
+        seen.extend([desk.run(one.id), *desk.runs()])
+        save(values)
+
+    desk._store.save = slow  # type: ignore[method-assign]
+    one.work()
+    assert {run["state"] for run in seen if run} == {"running", "done"}
+    assert [run["state"] for run in Desk(tmp_path, OneAtATime()).runs()] == ["done"]
+
+
+def test_what_was_deleted_is_not_saved_again(desk: Desk, tmp_path: Path) -> None:
+    one = finished(Store.new_id(), order_of(SMALL), desk)
+    saved(tmp_path, one.as_dict())
+    one._state = "done"
+    assert desk.delete(one.id)
+    desk._changed(one)
+    assert desk.runs() == []
+    assert desk.run(one.id) is None
+
+
+def test_a_list_reads_a_run_once(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path, run(rates("epoll", 0, 1000.0)), run(rates("epoll", 0, 900.0), Store.new_id()))
+    first = desk.runs()
+    monkeypatch.setattr(desk._store, "load", lambda run_id: pytest.fail(f"{run_id} is read again"))
+    assert desk.runs() == first
+    assert len(first) == 2

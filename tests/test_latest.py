@@ -110,3 +110,20 @@ def test_a_file_of_another_version_is_named_by_a_reader_and_begun_anew_by_a_writ
     LatestWriter(path, TURN).close()
     with LatestReader(path, TURN) as reader:
         assert reader.newest() == 0
+
+
+def test_what_is_overwritten_while_it_is_found_is_left_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot of record 2 is taken by record 258 after it was found."""
+    writer = LatestWriter(path, SMALL)
+    write(writer, 2)
+    flatnonzero = np.flatnonzero
+
+    def found_and_overwritten(values: object) -> object:
+        slots = flatnonzero(values)
+        write(writer, 256, 2)
+        return slots
+
+    with LatestReader(path, SMALL) as reader:
+        monkeypatch.setattr(np, "flatnonzero", found_and_overwritten)
+        assert len(reader.find("began", 2)) == 0
+    writer.close()

@@ -88,7 +88,15 @@ def test_any_name_when_bound_to_the_network(monitor: FakeMonitor, bound: str | N
 
 
 @pytest.mark.parametrize(
-    ("name", "local"), [("127.9.9.9", True), ("::1", True), ("localhost.", True), ("128.0.0.1", False)]
+    ("name", "local"),
+    [
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:10.0.0.1", False),
+        ("localhost.", True),
+        ("128.0.0.1", False),
+    ],
 )
 def test_loopback_names(name: str, local: bool) -> None:
     assert is_loopback(name) is local

@@ -72,6 +72,13 @@ def test_old_steps_give_way() -> None:
     assert series.columns(3600, NOW)["echoes_per_s"][0] == 1
 
 
+def test_a_lost_row_without_bytes_takes_no_echo_away() -> None:
+    records = np.zeros(2, RECORD)
+    records["kind"] = [Kind.ECHO, Kind.LOST]
+    records["bytes_in"], records["queue_chunks"] = [7, 0], [0, 3]
+    assert Sums.of(Records.of(records, 0)) == Sums(events=2, lost=3, echoes=1, bytes_in=7)
+
+
 @pytest.mark.parametrize("range_s", [0, 59, 86_401])
 def test_a_range_outside_is_an_error(range_s: int) -> None:
     with pytest.raises(ValueError, match="range must be between 60 and 86400"):

@@ -691,3 +691,31 @@ def test_many_who_look_cost_one_sample(service: Service, monkeypatch: pytest.Mon
 def test_samples_that_are_kept_are_bounded(service: Service) -> None:
     service.monitor._onlooker.sampler.look(dict.fromkeys(range(1000, 2000), 0))
     assert len(service.monitor._onlooker.sampler._series) == 256
+
+
+def test_a_model_that_could_not_be_noted_is_in_use_all_the_same(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_model: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(service.monitor, "_note", full)
+    assert service.monitor.switch_model("poll") == ""
+    assert service.monitor.status()["model"] == "poll"
+
+
+def test_the_ends_of_a_stop_are_not_notable(service: Service) -> None:
+    client = connect(service)
+    wait_until(lambda: service.monitor.status()["connections"]["open"], "the connection")
+    service.stop()
+    client.close()
+    assert "close" not in {row["kind"] for row in service.monitor.overview()["notable"]}
+
+
+def test_after_the_stop_the_last_state_is_answered(service: Service) -> None:
+    say(service, b"hello")
+    closed(service, 1)
+    service.stop()
+    assert service.monitor.status()["echoes"] == 1
+    assert service.monitor.connections("state:closed", "conn", 10, 0)["matched"] == 1
+    assert service.monitor.map("conn")["total"] == 0

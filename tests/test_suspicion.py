@@ -71,7 +71,8 @@ def test_what_an_earlier_connection_found_is_not_suspected() -> None:
 
 
 def test_what_a_kernel_does_not_tell_is_not_suspected() -> None:
-    assert suspects({"unsent": 5000, "snd_mss": 1448, "unread": None}) == ["unsent"]
+    assert suspects({"unsent": 5000, "snd_mss": 1448, "unread": None}) == []
+    assert suspects({"unsent": 5000, "snd_mss": 1448, "snd_wnd": 0}) == ["unsent", "snd_wnd"]
 
 
 def test_the_catalogue_is_that_of_the_kernel_and_in_the_reference() -> None:

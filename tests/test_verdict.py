@@ -317,6 +317,13 @@ CASES = [
 ]
 
 
+def test_paused_reading_names_what_it_waits_for() -> None:
+    assert (
+        "reading is paused until at most 64.0 KiB wait in it"
+        in judge(scene("paused", queue_bytes=300_000, low_water=65_536)).sentence
+    )
+
+
 @pytest.mark.parametrize(("code", "case"), CASES)
 def test_made_up_samples(code: str, case: Scene) -> None:
     found = judge(case)

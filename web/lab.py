@@ -161,3 +161,5 @@ def _answered(question: Any) -> Response:
         return jsonify(question())
     except BadValueError as error:
         raise ProblemError(400, str(error)) from error
+    except OSError as error:
+        raise ProblemError(503, f"the lab can't keep a run: {error.strerror or error}") from error

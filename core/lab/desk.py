@@ -32,6 +32,7 @@ class Desk:
         self._run: Run | None = None
         self._thread: threading.Thread | None = None
         self._changes = 0
+        self._heads: dict[tuple[str, int], Json] = {}
 
     def options(self) -> Json:
         """What can be asked for: models, defaults, presets, the figures and what they mean, and this machine."""
@@ -57,11 +58,12 @@ class Desk:
         try:
             run = Run(run_id, order, self._changed)
             thread = threading.Thread(target=self._work, args=(run, claim), name="lab", daemon=True)
-            self._store.save(run.as_dict())
             with self._lock:
-                thread.start()  # it may be one too many for the system
                 self._run, self._thread = run, thread
+                self._store.save(run.as_dict())
+                thread.start()  # it may be one too many for the system
         except BaseException:
+            self._run = None
             claim.release()
             self._store.delete(run_id)
             raise
@@ -86,12 +88,16 @@ class Desk:
 
     def runs(self) -> list[Json]:
         """All runs, newest first, without their samples."""
-        heads = []
-        for run_id in self._store.ids():
-            run = self._load(run_id)
+        versions = self._store.versions()
+        # A run that is over does not change: its samples, which may be megabytes, are read once.
+        self._heads = {key: head for key, head in self._heads.items() if versions.get(key[0]) == key[1]}
+        for key in versions.items():
+            run = None if key in self._heads else self._load(key[0])
             if run is not None:
-                heads.append({name: run[name] for name in ("id", "state", "began", "ended", "order")})
-        return heads
+                self._heads[key] = {name: run[name] for name in ("id", "state", "began", "ended", "order")}
+        heads = [self._heads[key] for key in versions.items() if key in self._heads]
+        current = self._run
+        return [current.head() if current and head["id"] == current.id else dict(head) for head in heads]
 
     def run(self, run_id: str) -> Json | None:
         """A run with its `points` and its `verdict`; None: there is none."""
@@ -113,10 +119,13 @@ class Desk:
 
     def delete(self, run_id: str) -> bool:
         """Whether there was such a run, one that is not under way; it is gone."""
-        if self._current(run_id) is not None or not self._store.delete(run_id):
-            return False
-        self._changes += 1
-        return True
+        with self._lock:
+            if self._current(run_id) is not None or not self._store.delete(run_id):
+                return False
+            if self._run is not None and self._run.id == run_id:
+                self._run = None  # what it may still have to save is not wanted any more
+            self._changes += 1
+            return True
 
     def stop(self) -> None:
         """Call off what is under way and wait until its processes are gone."""
@@ -131,16 +140,21 @@ class Desk:
             run.work()
 
     def _changed(self, run: Run) -> None:
-        self._store.save(run.as_dict())
-        self._changes += 1
+        with self._lock:
+            if run is self._run:
+                self._store.save(run.as_dict())
+                self._changes += 1
 
     def _current(self, run_id: str) -> Run | None:
         run = self._run
         return run if run is not None and run.id == run_id and run.progress()["state"] == "running" else None
 
     def _load(self, run_id: str) -> Json | None:
+        current = self._run
+        if current is not None and current.id == run_id:
+            return current.as_dict()  # its file may be a measurement behind
         run = self._store.load(run_id)
         # One that says it runs and is not ours was cut off by the end of its server.
-        if run is not None and run["state"] == "running" and self._current(run_id) is None:
+        if run is not None and run["state"] == "running":
             run["state"] = "interrupted"
         return run

@@ -49,22 +49,25 @@ class Run:
         self._clock = time.monotonic()
         self._ended: datetime | None = None
         self._state, self._error = "running", ""
+        self._machine = machine()
 
     def work(self) -> None:
         """Measure everything; what fails is told, and ends nothing but its own measurement."""
+        state, error = "failed", ""
         try:
             for index, step in enumerate(self._steps):
                 self._step(index, step)
-            self._state = "done"
+            state = "done"
         except CancelledError:
-            self._state = "cancelled"
-        except OSError as error:
-            self._state, self._error = "failed", f"{error.filename or 'the machine'}: {error.strerror}"
-        except Exception as error:
-            self._state, self._error = "failed", f"{type(error).__name__}: {error}"
+            state = "cancelled"
+        except OSError as failure:
+            error = f"{failure.filename or 'the machine'}: {failure.strerror}"
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}"
             raise
         finally:
             self._ended = datetime.now(UTC)
+            self._error, self._state = error, state
             self._changed(self)
 
     def cancel(self) -> None:
@@ -85,16 +88,22 @@ class Run:
             "left_s": round(self._left(done), 1),
         }
 
-    def as_dict(self) -> Json:
-        """All that is worth keeping, as JSON values."""
+    def head(self) -> Json:
+        """What a list shows of it."""
         return {
             "id": self.id,
             "state": self._state,
-            "error": self._error,
             "began": _text(self._began),
             "ended": self._ended and _text(self._ended),
             "order": self.order.as_dict(),
-            "machine": machine(),
+        }
+
+    def as_dict(self) -> Json:
+        """All that is worth keeping, as JSON values."""
+        return {
+            **self.head(),
+            "error": self._error,
+            "machine": self._machine,
             "samples": list(self._samples),
         }
 

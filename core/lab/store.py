@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,14 @@ class Store:
         if not self._directory.is_dir():
             return []
         return sorted((path.stem for path in self._directory.glob("*.json") if _ID.fullmatch(path.stem)), reverse=True)
+
+    def versions(self) -> dict[str, int]:
+        """By id, newest first: something that is another number when the run was saved anew."""
+        found = {}
+        for run_id in self.ids():
+            with suppress(FileNotFoundError):
+                found[run_id] = self._path(run_id).stat().st_mtime_ns
+        return found
 
     def load(self, run_id: str) -> Json | None:
         """A run; None when there is none of that id, or its file is not readable as one."""

@@ -168,9 +168,14 @@ class LatestReader:
         return found[kept] if not kept.all() else found
 
     def find(self, field: str, value: int) -> Records:
-        """The records whose field has that value, oldest first: a copy."""
-        found = self._slots[np.flatnonzero(self._slots[field] == value)]
-        return found[np.argsort(found["seq"])]
+        """The records whose field has that value, oldest first: a copy, without what was overwritten meanwhile."""
+        slots = np.flatnonzero(self._slots[field] == value)
+        before = self._slots["seq"][slots]
+        found = self._slots[slots]
+        # The writer clears a slot's number before anything else, and gives it the next one last.
+        is_whole = (before > 0) & (self._slots["seq"][slots] == before) & (found[field] == value)
+        whole: Records = found[is_whole]
+        return whole[np.argsort(whole["seq"])]
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ _REPORT_FRESH_S: Final = 2.0
 _REPORT_SHARE: Final = 0.01
 """The kernel's table of 15,000 registrations takes 30 ms to list, during which no loop can wait on it: reports take at
 most this share of the time."""
+_NO_REPORT: Final[tuple[float | None, Mapping[str, Any]]] = None, {}
 
 
 class Loops:
@@ -28,7 +29,7 @@ class Loops:
         self.turns = Turns(directory, workers)
         self._workers = workers
         self._report = report
-        self._reports: dict[int, tuple[float, Mapping[str, Any]]] = {}
+        self._reports: dict[int, tuple[float | None, Mapping[str, Any]]] = {}
         self._due: dict[int, float] = {}
         self._lock = threading.Lock()
 
@@ -39,17 +40,17 @@ class Loops:
 
     def _item(self, worker: int, age: float | None) -> Json:
         late = age is not None and age > LATE_S
-        at, told = (time.monotonic(), {}) if late else self._told(worker)
+        at, told = self._reports.get(worker, _NO_REPORT) if late else self._told(worker)
         return {
             "worker": worker,
             "beat_age_s": None if age is None else round(max(0.0, age), 3),
             **self.turns.summary(worker),
             "accept_queue": told.get("accept_queue"),
             "registrations": told.get("registrations"),
-            "report_age_s": round(time.monotonic() - at, 3),
+            "report_age_s": None if at is None else round(time.monotonic() - at, 3),
         }
 
-    def _told(self, worker: int) -> tuple[float, Mapping[str, Any]]:
+    def _told(self, worker: int) -> tuple[float | None, Mapping[str, Any]]:
         began = time.monotonic()
         if began >= self._due.get(worker, 0.0):
             answer = self._report(worker) or {}

@@ -1,5 +1,6 @@
 """The one face that the web sees: every question about the server, answered from the pump and the log."""
 
+import logging
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
@@ -24,8 +25,11 @@ from core.watch.tally import Notes, gauges, totals
 
 Json = dict[str, Any]
 
+_log: Final = logging.getLogger("echoscope.monitor")
 _ATTENTION: Final = 8
 _HISTORY: Final = 200
+_AHEAD_NS: Final = 2_000_000_000
+"""A moment so little ahead is now: whoever asks reads another clock."""
 _ENDED_KEPT: Final = 32
 """Answers about connections that are in no table any more: they do not change, and take 0.1 s to compute."""
 
@@ -79,7 +83,8 @@ class Monitor(Logbook):
         stuck = moment.listing().waiting(_ATTENTION)
         notes = self._notes.of([batch for tally in moment.tallies for batch in tally.notable])
         seen = self._onlooker.look(stuck, moment)
-        answer["attention"] = [item | {"verdict": self._onlooker.verdict(item, seen, moment)} for item in stuck]
+        low = self._low_water(moment)
+        answer["attention"] = [item | {"verdict": self._onlooker.verdict(item, seen, moment, low)} for item in stuck]
         ok, reason = self.health() if moment.is_live else (None, "")
         return answer | {"notable": notes, "time": rfc3339(moment.now), "healthy": ok, "trouble": reason}
 
@@ -117,7 +122,7 @@ class Monitor(Logbook):
             "events_in_memory": sum(batch.num_rows for batch in batches),
             "marks": self._told(moment).get("marks"),
             "kernel": facts(seen.get(conn), moment),
-            "verdict": self._onlooker.verdict(item, seen, moment),
+            "verdict": self._onlooker.verdict(item, seen, moment, self._low_water(moment)),
             **_dated(moment),
         }
 
@@ -148,6 +153,8 @@ class Monitor(Logbook):
         """The moment (ns) that an `at` names, which is one that the log holds. ValueError says why not."""
         latest = self._source.latest()
         at = parse_time(text, latest)
+        if latest < at <= latest + _AHEAD_NS:
+            at = latest
         first, _ = self._past.span()
         if at > latest:
             end = f"after the log's end, {rfc3339(latest)}" if self.is_replay else "in the future"
@@ -214,12 +221,19 @@ class Monitor(Logbook):
             raise BadValueError(f'unknown model "{model:.60}"; known: {", ".join(self._about.models)}')
         refusal = self._engine.switch(model)
         if not refusal:
-            self._note(model)
+            try:
+                self._note(model)
+            except OSError as error:  # a full disk, which the recorder tells of; the server goes on with the model
+                _log.warning("that the model is now %s could not be noted: %s", model, error)
         return refusal
 
     def _told(self, moment: Moment) -> Mapping[str, Any]:
         """What the server was told when it was started."""
         return self._about.as_dict(self._engine.model()) if moment.is_live else moment.about
+
+    def _low_water(self, moment: Moment) -> int | None:
+        marks = self._told(moment).get("marks")
+        return marks and marks["low"]
 
     def _accept_queue(self) -> Json:
         queue = self._engine.accept_queue()

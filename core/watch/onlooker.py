@@ -33,7 +33,8 @@ class Onlooker:
                 sampled[item["conn"]] = last
         return sampled
 
-    def verdict(self, item: Json, seen: Mapping[int, Seen], moment: Moment) -> Json:
+    def verdict(self, item: Json, seen: Mapping[int, Seen], moment: Moment, low_water: int | None) -> Json:
+        """Who holds it up."""
         sample = seen.get(item["conn"])
         scene = Scene(
             item["state"],
@@ -47,6 +48,7 @@ class Onlooker:
             self._source.beat_ages().get(item["worker"], 0.0) if moment.is_live else 0.0,
             item["bytes_in"] > 0,
             not moment.is_live,
+            low_water,
         )
         return judge(scene).as_dict()
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
 from core.record.events import Kind
 from core.record.records import Records
+
+_NONE: Final = np.empty(0, np.int64)
 
 
 @dataclass
@@ -33,14 +35,14 @@ class Sums:
         """The sums of `records`, whose payload of peers is zeroed."""
         kinds = np.bincount(records["kind"], minlength=len(Kind))
         bytes_in = records["bytes_in"]
-        lost = records["queue_chunks"][records["kind"] == Kind.LOST] if kinds[Kind.LOST] else bytes_in[:0]
+        losses = np.flatnonzero(records["kind"] == Kind.LOST) if kinds[Kind.LOST] else _NONE
         return cls(
             len(records),
-            int(lost.sum(dtype=np.uint64)),
+            int(records["queue_chunks"][losses].sum(dtype=np.uint64)),
             int(kinds[Kind.OPEN]),
             int(kinds[Kind.CLOSE]),
             int(kinds[Kind.REFUSE]),
-            int(np.count_nonzero(bytes_in)) - int(np.count_nonzero(lost)),
+            int(np.count_nonzero(bytes_in)) - int(np.count_nonzero(bytes_in[losses])),
             int(bytes_in.sum(dtype=np.uint64)),
             int(records["bytes_out"].sum(dtype=np.uint64)),
         )

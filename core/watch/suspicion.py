@@ -25,6 +25,10 @@ class Facts:
         value = self._values.get(name)
         return value if isinstance(value, int) else 0
 
+    def has(self, name: str) -> bool:
+        """Whether this kernel tells it."""
+        return self._values.get(name) is not None
+
     def text(self, name: str) -> str:
         """A fact that is told in words; empty for none."""
         value = self._values.get(name)
@@ -47,7 +51,7 @@ def _some(name: str) -> Callable[[Facts], bool]:
 
 
 def _window_shut(facts: Facts) -> bool:
-    return facts("unsent") > 0 and facts("snd_wnd") < min(facts("unsent"), facts("snd_mss"))
+    return facts.has("snd_wnd") and facts("unsent") > 0 and facts("snd_wnd") < min(facts("unsent"), facts("snd_mss"))
 
 
 def _unanswered(facts: Facts) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import Kind, Reason
+from core.record.events import ORDINARY_ENDS, Kind
 from core.record.export import to_dicts
 from core.record.records import Records
 from core.record.rows import to_batch
@@ -93,7 +93,7 @@ class Tally:
 
     def _note(self, records: Records, index: Numbers, peers: pa.StringArray) -> None:
         notable = _NOTABLE[records["kind"]]
-        notable &= (records["kind"] != Kind.CLOSE) | (records["reason"] > Reason.PEER)
+        notable &= (records["kind"] != Kind.CLOSE) | ~np.isin(records["reason"], ORDINARY_ENDS)
         rows = np.flatnonzero(notable)[-NOTABLE_KEPT:]
         if len(rows):
             self.notable.append(to_batch(records[rows], self.table.worker, index[rows], peers))

@@ -74,6 +74,8 @@ class Scene:
     heard: bool = True
     """Whether anything was ever read from it."""
     past: bool = False
+    low_water: int | None = None
+    """Bytes of queue at which paused reading is taken up again."""
 
     def number(self, name: str) -> int:
         """A fact of the latest sample; 0 when it is not known."""
@@ -229,9 +231,9 @@ def _policy(scene: Scene) -> Verdict | None:
         return None
     taken = scene.grown("bytes_acked")
     taking = f"the peer took {size(taken)} in the last {span(scene.span)}" if taken > 0 else "the peer's window is open"
-    sentence = (
-        f"Our policy: reading is paused until fewer than the {size(scene.queue_bytes)} in our queue wait; {taking}."
-    )
+    until = "less waits in it" if scene.low_water is None else f"at most {size(scene.low_water)} wait in it"
+    queue = size(scene.queue_bytes)
+    sentence = f"Our policy: {queue} wait in our queue, and reading is paused until {until}; {taking}."
     return Verdict("policy", sentence, _evidence(scene, "unsent", "in_flight", "snd_wnd", "unread"))
 
 
