@@ -16,6 +16,7 @@ from typing import Any
 import hypothesis
 import pytest
 import requests
+import warm
 from fake_monitor import FakeMonitor
 from waiting import DEADLINE_S, wait_until
 from warm import Nursery
@@ -46,7 +47,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The order, so that it can be had again."""
-    terminalreporter.write_line(f"the same order again: --randomly-seed={config.getoption('randomly_seed')}")
+    if seed := config.getoption("randomly_seed", None):
+        terminalreporter.write_line(f"the same order again: --randomly-seed={seed}")
 
 
 def pytest_collection_finish() -> None:
@@ -154,18 +156,16 @@ StartServer = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery | None]:
-    """Servers are forks of one process: most of a start is loading libraries. None, in a file: real programs."""
-    running = Nursery()
-    yield running
-    running.close()
+def nursery() -> Nursery | None:
+    """Servers are forks of one process: most of a start is loading libraries. None: real programs."""
+    return warm.nursery()
 
 
 @contextmanager
-def serving(data: Path, nursery: Nursery | None, *options: str) -> Iterator[Server]:
+def serving(data: Path, nursery: Nursery | None, *options: str, program: str = "app.py") -> Iterator[Server]:
     """A server on free ports, with that data directory."""
     server = Server(
-        ["app.py", "serve", "--port", "0", "--echo-port", "0", "--data-dir", str(data), *options], None, nursery
+        [program, "serve", "--port", "0", "--echo-port", "0", "--data-dir", str(data), *options], None, nursery
     )
     try:
         yield server.wait_ready()

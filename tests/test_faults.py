@@ -6,7 +6,6 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import ROOT, Server, StartServer, clean_environment
+from commands import run
+from conftest import Server, StartServer
 from echo_server import receive, receive_all, reset
 from waiting import DEADLINE_S, wait_until
 
@@ -343,25 +343,8 @@ def full_disk(tmp_path: Path) -> Iterator[FullDisk]:
 
 def load(server: Server, seconds: float) -> dict[str, Any]:
     """What the generator counted."""
-    options = [
-        "--port",
-        str(server.echo[1]),
-        "--connections",
-        str(CONNECTIONS),
-        "--reply",
-        "echo",
-        "--seconds",
-        str(seconds),
-    ]
-    ran = subprocess.run(
-        [sys.executable, "app.py", "load", *options],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=True,
-    )
+    many = ("--connections", str(CONNECTIONS), "--seconds", str(seconds))
+    ran = run("load", "--port", str(server.echo[1]), "--reply", "echo", *many)
     result: dict[str, Any] = json.loads(ran.stdout)
     assert result["errors"] == 0
     return result
