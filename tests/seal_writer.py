@@ -4,9 +4,10 @@ import sys
 import threading
 from pathlib import Path
 
+from record_rows import make_batch
+
 from core.record.journal import Journal
 from core.record.sealer import Sealer
-from tests.record_rows import make_batch
 
 
 def main() -> None:

@@ -157,7 +157,7 @@ def _nurse(status: int) -> None:
 def main() -> None:
     """Take orders until there is nobody to give any; return in each program that is to run, never here."""
     orders = socket.socket(fileno=int(sys.argv[1]))
-    sys.path[0] = str(ROOT)
+    sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
     for name in LOADED:
         __import__(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
