@@ -58,7 +58,7 @@ def pytest_collection_finish() -> None:
 
 
 # No test asserts a time: a machine may be busy with something else.
-hypothesis.settings.register_profile("calm", deadline=None, max_examples=60)
+hypothesis.settings.register_profile("calm", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("calm")
 
 
