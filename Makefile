@@ -15,6 +15,8 @@ run: setup ## set up, then serve: make run ARGS="--echo-port 7000"
 
 setup: $(STAMPS)/python $(STAMPS)/browser ## virtual environment and browser libraries
 
+# Hundreds of processes begin in a run: compiling the program anew in each would be a fifth of what they cost.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup $(STAMPS)/tests ## every test, those in a real browser included: make test ARGS="tests/test_ring.py"
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)

@@ -16,6 +16,7 @@ from typing import Any
 import hypothesis
 import pytest
 import requests
+import warm
 from fake_monitor import FakeMonitor
 from waiting import DEADLINE_S, wait_until
 from warm import Nursery
@@ -46,7 +47,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The order, so that it can be had again."""
-    terminalreporter.write_line(f"the same order again: --randomly-seed={config.getoption('randomly_seed')}")
+    if seed := config.getoption("randomly_seed", None):
+        terminalreporter.write_line(f"the same order again: --randomly-seed={seed}")
 
 
 def pytest_collection_finish() -> None:
@@ -56,7 +58,7 @@ def pytest_collection_finish() -> None:
 
 
 # No test asserts a time: a machine may be busy with something else.
-hypothesis.settings.register_profile("calm", deadline=None, max_examples=60)
+hypothesis.settings.register_profile("calm", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("calm")
 
 
@@ -154,18 +156,16 @@ StartServer = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery | None]:
-    """Servers are forks of one process: most of a start is loading libraries. None, in a file: real programs."""
-    running = Nursery()
-    yield running
-    running.close()
+def nursery() -> Nursery | None:
+    """Servers are forks of one process: most of a start is loading libraries. None: real programs."""
+    return warm.nursery()
 
 
 @contextmanager
-def serving(data: Path, nursery: Nursery | None, *options: str) -> Iterator[Server]:
+def serving(data: Path, nursery: Nursery | None, *options: str, program: str = "app.py") -> Iterator[Server]:
     """A server on free ports, with that data directory."""
     server = Server(
-        ["app.py", "serve", "--port", "0", "--echo-port", "0", "--data-dir", str(data), *options], None, nursery
+        [program, "serve", "--port", "0", "--echo-port", "0", "--data-dir", str(data), *options], None, nursery
     )
     try:
         yield server.wait_ready()

@@ -99,7 +99,7 @@ def test_typed_on_a_terminal() -> None:
             terminal.write(b"hello\n")
             assert b"] hello\r\n" in read_until(terminal, b"hello\r\n> ")
             terminal.write(b"\n")
-            assert process.wait(30) == 0
+            assert process.wait(DEADLINE_S) == 0
 
 
 def read_until(terminal: io.FileIO, end: bytes) -> bytes:

@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 import pytest
+from commands import run
 from conftest import ROOT, Server, StartServer, clean_environment
 from waiting import DEADLINE_S, wait_until
+from warm import nursery
 
 import app
 from core.clients.load import REPLIES, LoadSettings
@@ -22,19 +24,6 @@ from core.record.schema import SCHEMA
 from core.service import Settings
 
 COMMANDS = sorted(app.cli.commands)
-
-
-def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command, to its end."""
-    return subprocess.run(
-        [sys.executable, "app.py", *arguments],
-        cwd=ROOT,
-        env=clean_environment() | environment,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
 
 
 def options(command: str) -> list[click.Option]:
@@ -177,14 +166,10 @@ def test_log_of_a_running_server(server: Server, tmp_path: Path) -> None:
 
 
 def test_log_into_a_closed_pipe(data_dir: str) -> None:
-    reading, writing = subprocess.PIPE, subprocess.PIPE
-    command = [sys.executable, "app.py", "log", "--data-dir", data_dir]
-    with subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=reading, stderr=writing) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+    with nursery().start(["app.py", "log", "--data-dir", data_dir], clean_environment()) as process:
         process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 0
+        assert process.stderr.read() == ""
+        assert process.wait(DEADLINE_S) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """Downloads made in another process: whole, counted, and ended as soon as nobody wants them."""
 
+import fcntl
 import gzip
 import os
 import signal
+import socket
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from record_rows import START_NS, make_batch
 from waiting import wait_until
 
+from core.exports import process
 from core.exports.exporter import Exporter
 from core.record.export import FORMATS, export
 from core.record.export.order import DownloadError, Order
@@ -160,6 +163,76 @@ def test_a_killed_exporter_is_replaced(directory: Path, exporter: Exporter) -> N
     again.close()
 
 
+class Clock:
+    """Stands for the module time: each piece takes a second, of which the thread gets that share of a core."""
+
+    def __init__(self, share: float, during_sleep: Callable[[], None] = lambda: None) -> None:
+        self.now = self.slept = 0.0
+        self._share = share
+        self._during_sleep = during_sleep
+
+    def pieces(self) -> Iterator[bytes]:
+        for piece in (b"1", b"2"):
+            self.now += 1.0
+            yield piece
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def thread_time(self) -> float:
+        return self.now * self._share
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+        self._during_sleep()
+
+
+@pytest.fixture
+def held() -> Iterator[tuple[int, Callable[[], None]]]:
+    """A lock that another process holds, and what lets it go."""
+    lock = os.memfd_create("turn")
+    ours, theirs = socket.socketpair()
+    holder = os.fork()
+    if not holder:
+        ours.close()
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        theirs.send(b"held")
+        theirs.recv(1)
+        os._exit(0)
+    theirs.close()
+    assert ours.recv(4) == b"held"
+
+    def release() -> None:
+        if ours.fileno() >= 0:
+            ours.close()
+            os.waitpid(holder, 0)
+
+    yield lock, release
+    release()
+    os.close(lock)
+
+
+def test_a_starved_download_waits_for_its_turn(
+    held: tuple[int, Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, release = held
+    clock = Clock(0.01, release)
+    monkeypatch.setattr(process, "time", clock)
+    assert list(process.in_turn(clock.pieces(), lock)) == [b"1", b"2"]
+    assert clock.slept == process._LOOK_S  # before the second piece, until the lock was let go
+
+
+@pytest.mark.parametrize(("share", "waits"), [(0.01, True), (0.9, False)])
+def test_no_download_waits_for_ever_and_one_that_is_not_starved_never(
+    held: tuple[int, Callable[[], None]], monkeypatch: pytest.MonkeyPatch, share: float, waits: bool
+) -> None:
+    clock = Clock(share)
+    monkeypatch.setattr(process, "time", clock)
+    assert list(process.in_turn(clock.pieces(), held[0])) == [b"1", b"2"]
+    assert (clock.slept > 0) is waits
+
+
 def test_it_runs_at_the_lowest_priority_and_ends_with_stop(directory: Path) -> None:
     exporter = Exporter()
     exporter.prepare()
@@ -167,7 +240,7 @@ def test_it_runs_at_the_lowest_priority_and_ends_with_stop(directory: Path) -> N
     next(chunks)
     pid = process_of(exporter)
     wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, "nice")
-    wait_until(lambda: os.sched_getscheduler(pid) == os.SCHED_IDLE, "only what others leave")
+    assert os.sched_getscheduler(pid) == os.SCHED_OTHER  # it must not starve
     chunks.close()
     exporter.stop()
     assert pid not in children(os.getpid())

@@ -6,7 +6,6 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import ROOT, Server, StartServer, clean_environment
+from commands import run
+from conftest import Server, StartServer
 from echo_server import receive, receive_all, reset
 from waiting import DEADLINE_S, wait_until
 
@@ -26,6 +26,9 @@ from core.record.log import Log
 from core.record.query import EVENT_FIELDS, parse
 from core.service import Service, Settings
 
+KILLS = 4
+"""How often a worker is killed."""
+SMALL_DISK = 1 << 17
 CONNECTIONS = 50
 """Of one load."""
 STALL_S = 4.0
@@ -228,12 +231,12 @@ def test_a_thousand_opened_and_reset_in_a_burst(start_server: StartServer, tmp_p
     assert {"reset", "peer"} >= set(reasons(rows, "close"))
 
 
-def test_a_worker_killed_at_load_ten_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_killed_at_load_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.engine.workers._LONGEST_PAUSE", 0.1)  # else the last ones would be waited for long
     service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", workers=2))
     service.start()
     try:
-        everyone = kill_ten_times(service)
+        everyone = kill_again_and_again(service)
         wait_until(lambda: not service.monitor.status()["connections"]["open"], "all are closed")
     finally:
         service.stop()
@@ -247,11 +250,11 @@ def test_a_worker_killed_at_load_ten_times(tmp_path: Path, monkeypatch: pytest.M
     assert reasons(rows, "lost") == []
 
 
-def kill_ten_times(service: Service) -> list[Talkers]:
+def kill_again_and_again(service: Service) -> list[Talkers]:
     """Kill worker 1 again and again, with a load on it each time; the load that went on all the while is the first."""
     with talking(service.echo_address) as spared:
         everyone = [spared]
-        for _ in range(10):
+        for _ in range(KILLS):
             with talking(service.echo_address, 8) as talkers:
                 victim = service._engine.pids()[1]  # type: ignore[union-attr]
                 os.kill(victim, signal.SIGKILL)
@@ -295,7 +298,7 @@ class FullDisk:
     def __init__(self, data: Path) -> None:
         self.log = data / "log"
         self.log.mkdir(parents=True)
-        self.mounted = not self._mount("size=256k")
+        self.mounted = not self._mount(f"size={SMALL_DISK}")
 
     def _mount(self, options: str) -> int:
         command = ["mount", "-t", "tmpfs", "-o", options, "echoscope-test", str(self.log)]
@@ -305,7 +308,7 @@ class FullDisk:
         """From now on the server's disk is small."""
         self._server = server
         if not self.mounted:
-            self._limit(1 << 18)
+            self._limit(SMALL_DISK)
 
     def _limit(self, size: int) -> None:
         for pid in tree(self._server.process.pid) if self._server.process.poll() is None else []:
@@ -323,7 +326,7 @@ class FullDisk:
         """Servers that are started meanwhile have the small disk from the beginning."""
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         if not self.mounted:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, before[1]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL_DISK, before[1]))
         try:
             yield
         finally:
@@ -343,25 +346,8 @@ def full_disk(tmp_path: Path) -> Iterator[FullDisk]:
 
 def load(server: Server, seconds: float) -> dict[str, Any]:
     """What the generator counted."""
-    options = [
-        "--port",
-        str(server.echo[1]),
-        "--connections",
-        str(CONNECTIONS),
-        "--reply",
-        "echo",
-        "--seconds",
-        str(seconds),
-    ]
-    ran = subprocess.run(
-        [sys.executable, "app.py", "load", *options],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=True,
-    )
+    many = ("--connections", str(CONNECTIONS), "--seconds", str(seconds))
+    ran = run("load", "--port", str(server.echo[1]), "--reply", "echo", *many)
     result: dict[str, Any] = json.loads(ran.stdout)
     assert result["errors"] == 0
     return result
@@ -370,9 +356,9 @@ def load(server: Server, seconds: float) -> dict[str, Any]:
 def fill_disk(server: Server, disk: FullDisk) -> list[dict[str, Any]]:
     """Load until the log has no more room; what the generator counted."""
     disk.attach(server)
-    results = [load(server, 0.5)]
+    results = [load(server, 0.3)]
     while healthy(server):
-        results.append(load(server, 0.5))
+        results.append(load(server, 0.3))
         assert len(results) < 30, "the disk does not fill up"
     code, text = health(server)
     assert code == 503

@@ -3,16 +3,15 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, clean_environment
+from conftest import clean_environment
 from waiting import DEADLINE_S, wait_until
+from warm import WarmProcess, nursery
 
 from core.lab import generator
 from core.lab.measure import CancelledError, measure
@@ -25,16 +24,8 @@ MARK = f"LAB_TEST={os.getpid()}"
 SHORT = ("--seconds=0.3", "--repeats=1", "--active=5")
 
 
-def lab(*options: str, **settings: Any) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "app.py", "lab", *options],
-        cwd=ROOT,
-        env=clean_environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **settings,
-    )
+def lab(*options: str) -> WarmProcess:
+    return nursery().start(["app.py", "lab", *options], clean_environment())
 
 
 def children() -> list[int]:

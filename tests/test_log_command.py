@@ -7,8 +7,6 @@ import os
 import pty
 import select
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +14,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, StartServer, clean_environment
+from commands import run
+from conftest import StartServer, clean_environment
 from record_rows import make_batch, plain_rows, random_batch
-from test_command_line import run
 from waiting import DEADLINE_S, wait_until
+from warm import WarmProcess, nursery
 
 from core.record.events import Kind
 from core.record.follow import follow
@@ -44,21 +43,13 @@ def directory(tmp_path: Path) -> Path:
 
 def command(directory: Path, *arguments: str) -> list[str]:
     """The command line of `log` on a directory."""
-    return [sys.executable, "app.py", "log", "--data-dir", str(directory), *arguments]
+    return ["app.py", "log", "--data-dir", str(directory), *arguments]
 
 
 @contextmanager
-def running(directory: Path, *arguments: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+def running(directory: Path, *arguments: str) -> Iterator[WarmProcess]:
     """`log` under way."""
-    with subprocess.Popen(
-        command(directory, *arguments),
-        cwd=ROOT,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    ) as process:
+    with nursery().start(command(directory, *arguments), clean_environment()) as process:
         try:
             yield process
         finally:
@@ -130,18 +121,13 @@ def read_terminal(descriptor: int) -> str:
 def on_a_terminal(directory: Path, *arguments: str) -> tuple[int, str]:
     """Exit status, and what a terminal that has standard output and error shows."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command(directory, *arguments),
-        cwd=ROOT,
-        env=clean_environment() | {"TERM": "xterm"},
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        shown = read_terminal(ours)
-        os.close(ours)
-    return process.returncode, shown
+    environment = clean_environment() | {"TERM": "xterm"}
+    status = nursery().start_on((theirs, theirs, theirs), command(directory, *arguments), environment)
+    os.close(theirs)
+    shown = read_terminal(ours)
+    os.close(ours)
+    with status:
+        return int(status.read().split()[1]), shown
 
 
 def test_parquet_is_nothing_for_a_terminal(directory: Path) -> None:
@@ -160,7 +146,6 @@ def test_progress_is_shown_to_people(directory: Path, tmp_path: Path) -> None:
 def test_follow_to_its_end(directory: Path) -> None:
     journal = Journal(directory)
     with running(directory, "--follow", "-q", "conn:2", "--format", "csv") as process:
-        assert process.stdout is not None
         assert process.stdout.readline().startswith("seq,time,")
         for seq in range(2, ROWS):
             assert process.stdout.readline().startswith(f"{seq},")
@@ -178,8 +163,6 @@ def test_follow_to_its_end(directory: Path) -> None:
 
 def test_follow_into_a_pipe_that_is_closed(directory: Path) -> None:
     with running(directory, "--follow", "-q", "kind:close") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
         assert json.loads(process.stdout.readline())["kind"] == "close"
         process.stdout.close()
         assert process.wait(DEADLINE_S) == 0
@@ -189,7 +172,6 @@ def test_follow_into_a_pipe_that_is_closed(directory: Path) -> None:
 def test_follow_a_server_that_starts_again(start_server: StartServer, tmp_path: Path) -> None:
     first = start_server()
     with running(tmp_path / "data", "-f", "-q", "kind:start,echo,stop") as process:
-        assert process.stdout is not None
         kinds = lambda count: [json.loads(process.stdout.readline())["kind"] for _ in range(count)]  # noqa: E731
         assert kinds(1) == ["start"]
         first.talk(b"hello", 32)

@@ -3,8 +3,6 @@
 import errno
 import os
 import shutil
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import clean_environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_rows import PEERS, START_NS, make_batch, plain_rows, random_batch
 from test_journal import segments, small_files, write
+from waiting import wait_until
+from warm import nursery
 
 from core.record import sealing
 from core.record.events import RECORD, Kind
@@ -81,7 +82,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "GROUP_ROWS", 16)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 @given(batches=batches_of_workers(), group=st.integers(1, 40))
 def test_a_sealed_segment_holds_the_rows_by_time(
     tmp_path_factory: pytest.TempPathFactory, batches: Any, group: Any
@@ -121,7 +122,7 @@ def test_numbers_that_do_not_rise_are_kept_in_the_order_of_writing(tmp_path: Pat
     assert [row["seq"] for row in read(tmp_path)] == [*range(101, 111), *range(1, 11)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 @given(batches=batches_of_workers())
 def test_the_order_of_writing_is_found_again(batches: Any) -> None:
     rows = [(row["worker"], row["seq"]) for batch in batches for row in plain_rows(batch)]
@@ -133,7 +134,7 @@ def test_the_order_of_writing_is_found_again(batches: Any) -> None:
     assert runs.places(worker[::-1], seq[::-1]).tolist() == list(range(len(rows)))[::-1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25)
 @given(
     batches=batches_of_workers(),
     order=st.sampled_from(["asc", "desc"]),
@@ -192,7 +193,7 @@ def test_a_restart_reads_both_kinds(tmp_path: Path) -> None:
     assert [number for number, _ in list_segments(tmp_path / "log")] == [1, 2, 3, 4]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25)
 @given(
     batches=batches_of_workers(),
     segment_bytes=st.sampled_from([1, 3000]),
@@ -325,7 +326,7 @@ def test_the_connections_of_a_row_group_are_known(tmp_path: Path, small_groups: 
     assert file.holding(None, 899_999) == [True, False, False, True]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 @given(
     conns=st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8), min_size=1, max_size=6),
     low=st.one_of(st.none(), st.integers(0, 41)),
@@ -419,37 +420,15 @@ def test_the_thread_seals_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert all(a["time"] <= b["time"] for a, b in pairwise(read(tmp_path)))
 
 
-WRITER = """
-import sys, threading
-from pathlib import Path
-from core.record.journal import Journal
-from core.record.sealer import Sealer
-from tests.record_rows import make_batch
-
-journal = Journal(Path(sys.argv[1]), segment_bytes=1, retain_bytes=200_000)
-sealer = Sealer(journal)
-def seal():
-    while True:
-        sealer.retain()
-        sealer.seal_next()
-threading.Thread(target=seal, daemon=True).start()
-first = journal.last_seq.get(0, 0) + 1
-print("begun", flush=True)
-while True:
-    journal.append(make_batch(100, first, conn=0))
-    first += 100
-"""
-
-
 @pytest.mark.parametrize("run", range(3))
 def test_killed_while_it_writes_seals_and_drops(tmp_path: Path, run: Any) -> None:
     rows = 0
     for _ in range(4):
-        with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE) as writer:
-            assert writer.stdout.readline() == b"begun\n"
-            log, end = Log(tmp_path), rows + 5000 * (run + 1)
-            while (last := max((view.number for view in log.index.views()), default=0)) * 100 < end:
-                assert writer.poll() is None
+        with nursery().start(["tests/seal_writer.py", str(tmp_path)], clean_environment()) as writer:
+            assert writer.stdout.readline() == "begun\n"
+            log, end = Log(tmp_path), rows + 1500 * (run + 1)
+            wait_until(lambda log=log, end=end: newest(log) * 100 >= end, "so many rows", pause_s=0.001)
+            last = newest(log)
             writer.kill()
         journal = Journal(tmp_path)
         rows = journal.last_seq[0]
@@ -458,3 +437,9 @@ def test_killed_while_it_writes_seals_and_drops(tmp_path: Path, run: Any) -> Non
         assert last * 100 <= rows == report.dropped.rows + report.rows
         assert report.runs[0].last == rows
         journal.close()
+    assert report.dropped.rows
+
+
+def newest(log: Log) -> int:
+    """The number of the newest segment, of 100 rows each."""
+    return max((view.number for view in log.index.views()), default=0)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from conftest import Site
 from fake_monitor import FakeMonitor
+from waiting import DEADLINE_S
 
 from web import create_app
 from web.assets import VENDOR
@@ -160,7 +161,7 @@ def test_live_updates_refuse_another_origin(site: Site) -> None:
     import requests
 
     refused = requests.get(
-        site.url + "/socket.io/?EIO=4&transport=polling", headers={"Origin": "http://evil.example"}, timeout=5
+        site.url + "/socket.io/?EIO=4&transport=polling", headers={"Origin": "http://evil.example"}, timeout=DEADLINE_S
     )
     assert refused.status_code == 400
 

@@ -5,44 +5,22 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 import socketio
-from conftest import ROOT, Server, StartServer, clean_environment
+from commands import failure, run
+from conftest import ROOT, Server, StartServer, clean_environment, serving
 from waiting import DEADLINE_S, wait_until
-
-from web.serving import STOP_S
+from warm import Nursery
 
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
-@pytest.fixture
-def nursery() -> None:
-    """These are tests of the start and the end themselves."""
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command that is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=clean_environment() | environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
-
-
-def failure(ran: subprocess.CompletedProcess[str], status: int) -> str:
-    """The one line on standard error of a command that failed as it should."""
-    assert ran.returncode == status, ran.stderr
-    assert ran.stdout == ""
-    (line,) = ran.stderr.splitlines()
-    assert line.startswith("echoscope: ")
-    return line
+a_real_start = pytest.mark.parametrize("nursery", [None])
+"""Of the start itself: a program of its own, not a fork of one that has loaded everything."""
 
 
 def follow(server: Server, transport: str = "websocket") -> socketio.Client:
@@ -67,30 +45,21 @@ def leave(viewer: socketio.Client) -> None:
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_stop_is_prompt_with_viewers_and_clients(start_server: StartServer, number: int) -> None:
-    # A crowded machine may hold one up, not all of them.
-    assert any(stopped_in(start_server(), number) < STOP_S for _ in range(3)), "it has waited for someone"
+def test_a_stop_waits_for_no_viewer_and_no_client(tmp_path: Path, nursery: Nursery, number: int) -> None:
+    with serving(tmp_path, nursery, program="tests/patient.py") as server:
+        viewers = [follow(server), follow(server, "polling")]
+        idle_browser = socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])))
+        with idle_browser, requests.Session() as kept_alive, server.connect() as client:
+            kept_alive.get(server.url + "/api/v1/status", timeout=DEADLINE_S)
+            client.sendall(b"hello")
+            assert client.recv(100)
+            assert server.stop(number) == (0, "", "")
+            assert client.recv(100) == b""
+        for viewer in viewers:
+            leave(viewer)
 
 
-def stopped_in(server: Server, number: int) -> float:
-    """How long it takes to stop with viewers and clients, in seconds."""
-    viewers = [follow(server), follow(server, "polling")]
-    idle_browser = socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])))
-    with requests.Session() as kept_alive, server.connect() as client:
-        kept_alive.get(server.url + "/api/v1/status", timeout=DEADLINE_S)
-        client.sendall(b"hello")
-        assert client.recv(100)
-        begun = time.monotonic()
-        status, out, err = server.stop(number)
-        took = time.monotonic() - begun
-        assert client.recv(100) == b""
-    idle_browser.close()
-    for viewer in viewers:
-        leave(viewer)
-    assert (status, out, err) == (0, "", "")
-    return took
-
-
+@a_real_start
 def test_two_lines_and_both_ports_answer(server: Server) -> None:
     assert server.url.startswith("http://127.0.0.1:")
     wait_until(lambda: server.get("/healthz").json() == {"status": "ok"}, "healthy")
@@ -130,27 +99,28 @@ def test_interrupt_from_a_terminal_reaches_all_processes(tmp_path: Path) -> None
     assert out.startswith(b"echo ")
 
 
-def test_a_replay_has_the_dashboard_and_no_echo_server(start_server: StartServer, tmp_path: Path) -> None:
+def test_a_replay_has_the_dashboard_and_no_echo_server(
+    start_server: StartServer, tmp_path: Path, nursery: Nursery
+) -> None:
     start_server().stop()
-    command = [sys.executable, "app.py", "serve", "--port", "0", "--replay", str(tmp_path / "data")]
-    with subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, text=True) as replay:
-        assert replay.stdout
+    command = ["app.py", "serve", "--port", "0", "--replay", str(tmp_path / "data")]
+    with nursery.start(command, clean_environment()) as replay:
         url = replay.stdout.readline().removeprefix("dashboard ").strip()
         assert requests.get(f"{url}/api/v1/status", timeout=DEADLINE_S).json()["replay"]
         for page in ("", "connections", "events", "loop"):
             assert requests.get(f"{url}/{page}", timeout=DEADLINE_S).ok
         replay.send_signal(signal.SIGTERM)
-        assert replay.stdout.read() == ""
+        assert replay.communicate(DEADLINE_S) == ("", "")
     assert replay.returncode == 0
 
 
 def test_a_replay_of_nothing(tmp_path: Path) -> None:
-    assert "no log of echoscope" in failure(run("app.py", "serve", "--port", "0", "--replay", str(tmp_path)), 1)
+    assert "no log of echoscope" in failure(run("serve", "--port", "0", "--replay", str(tmp_path)), 1)
 
 
 def test_start_and_stop_are_in_the_log(start_server: StartServer, tmp_path: Path) -> None:
     start_server().stop()
-    ran = run("app.py", "log", "--data-dir", str(tmp_path / "data"), "--format", "csv")
+    ran = run("log", "--data-dir", str(tmp_path / "data"), "--format", "csv")
     assert [line.split(",")[5] for line in ran.stdout.splitlines()] == ["kind", "start", "stop"]
 
 
@@ -160,7 +130,7 @@ def test_worker_stops_by_itself_when_its_master_is_killed(start_server: StartSer
     server.process.communicate()
     again = wait_until(lambda: _restarted(start_server), "the directory is free again")
     assert again.stop()[0] == 0
-    ran = run("app.py", "log", "--data-dir", str(tmp_path / "data"), "-q", "kind:stop")
+    ran = run("log", "--data-dir", str(tmp_path / "data"), "-q", "kind:stop")
     assert len(ran.stdout.splitlines()) == 2
 
 
@@ -202,15 +172,32 @@ def answers(server: Server) -> bool:
         return False
 
 
-def gunicorn(*options: str, **environment: str) -> Server:
+@pytest.fixture
+def gunicorn(tmp_path: Path, nursery: Nursery | None) -> Iterator[StartServer]:
     """Start as people deploy it."""
-    arguments = ["-m", "gunicorn", "-c", "gunicorn.conf.py", *options]
-    return Server(arguments, {"ECHOSCOPE_PORT": "0", "ECHOSCOPE_ECHO_PORT": "0", **environment})
+    fixed = {"ECHOSCOPE_PORT": "0", "ECHOSCOPE_ECHO_PORT": "0", "ECHOSCOPE_DATA_DIR": str(tmp_path)}
+    started: list[Server] = []
+
+    def start(*options: str, **environment: str) -> Server:
+        arguments = ["-m", "gunicorn", "-c", "gunicorn.conf.py", *options]
+        started.append(Server(arguments, fixed | environment, nursery))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@a_real_start
+def test_gunicorn_as_people_start_it(gunicorn: StartServer) -> None:
+    server = gunicorn().wait_ready()
+    assert server.talk(b"hello", 32).endswith(b"] hello")
+    assert server.stop() == (0, "", "")
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_gunicorn(tmp_path: Path, number: int) -> None:
-    server = gunicorn(ECHOSCOPE_DATA_DIR=str(tmp_path), ECHOSCOPE_REPLY="echo").wait_ready()
+def test_gunicorn(gunicorn: StartServer, number: int) -> None:
+    server = gunicorn(ECHOSCOPE_REPLY="echo").wait_ready()
     assert server.talk(b"hello", 5) == b"hello"
     viewer = follow(server)
     assert server.json("/api/v1/status")["viewers"] == 1
@@ -220,30 +207,36 @@ def test_gunicorn(tmp_path: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "environment", "named"),
+    ("options", "named"),
     [
-        (["-w", "4"], {}, "4 gunicorn workers"),
-        ([], {"WEB_CONCURRENCY": "3"}, "3 gunicorn workers"),
-        (["-k", "sync"], {}, ""),
-        (["-k", "tornado"], {}, "worker class"),
-        (["--threads", "2"], {}, "2 gunicorn threads"),
+        (["-w", "4"], "4 gunicorn workers"),
+        (["-k", "tornado"], "worker class"),
+        (["--threads", "2"], "2 gunicorn threads"),
     ],
 )
-def test_gunicorn_refuses_what_cannot_work(
-    tmp_path: Path, options: list[str], environment: dict[str, str], named: str
-) -> None:
-    server = gunicorn(*options, ECHOSCOPE_DATA_DIR=str(tmp_path), **environment)
-    try:
-        if not named:  # gunicorn itself makes gthread of a sync worker with threads
-            assert server.wait_ready().stop()[0] == 0
-            return
-        status, out, err = server.stop_by_itself()
-    finally:
-        server.close()
-    assert status == 1
-    assert out == ""
+def test_gunicorn_refuses_what_cannot_work(gunicorn: StartServer, options: list[str], named: str) -> None:
+    assert named in one_line(gunicorn(*options), 1)
+
+
+@a_real_start  # gunicorn reads it as it is loaded
+def test_gunicorn_workers_from_the_environment_are_refused(gunicorn: StartServer) -> None:
+    assert "3 gunicorn workers" in one_line(gunicorn(WEB_CONCURRENCY="3"), 1)
+
+
+def test_gunicorn_makes_threads_of_a_sync_worker(gunicorn: StartServer) -> None:
+    assert gunicorn("-k", "sync").wait_ready().stop()[0] == 0
+
+
+def test_gunicorn_names_a_bad_option(gunicorn: StartServer) -> None:
+    assert "magic" in one_line(gunicorn(ECHOSCOPE_MODEL="magic"), 2)
+
+
+def one_line(server: Server, status: int) -> str:
+    """What a server says that ends with that status by itself."""
+    ended, out, err = server.stop_by_itself()
+    assert (ended, out) == (status, "")
     (line,) = err.splitlines()
-    assert named in line
+    return line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTTIN, signal.SIGUSR2])
@@ -253,11 +246,6 @@ def test_a_second_worker_is_refused(server: Server, number: int) -> None:
     assert "one worker process" in server.process.stderr.readline()
     assert server.talk(b"hello", 32).endswith(b"] hello")
     assert server.stop()[0] == 0
-
-
-def test_gunicorn_names_a_bad_option(tmp_path: Path) -> None:
-    ran = run("-m", "gunicorn", "-c", "gunicorn.conf.py", ECHOSCOPE_DATA_DIR=str(tmp_path), ECHOSCOPE_MODEL="magic")
-    assert "magic" in failure(ran, 2)
 
 
 @pytest.mark.parametrize(
@@ -280,11 +268,11 @@ def test_gunicorn_names_a_bad_option(tmp_path: Path) -> None:
     ],
 )
 def test_bad_options(options: list[str], named: str) -> None:
-    assert named in failure(run("app.py", *options), 2)
+    assert named in failure(run(*options), 2)
 
 
 def test_options_from_the_environment() -> None:
-    assert "'--port'" in failure(run("app.py", ECHOSCOPE_PORT="high"), 2)
+    assert "'--port'" in failure(run(ECHOSCOPE_PORT="high"), 2)
 
 
 @pytest.mark.parametrize("option", ["--port", "--echo-port"])
@@ -292,7 +280,7 @@ def test_taken_port(tmp_path: Path, option: str) -> None:
     other = "--echo-port" if option == "--port" else "--port"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ran = run("app.py", option, port, other, "0", "--data-dir", str(tmp_path))
+        ran = run(option, port, other, "0", "--data-dir", str(tmp_path))
     line = failure(ran, 1)
     assert port in line
     assert "in use" in line
@@ -301,25 +289,25 @@ def test_taken_port(tmp_path: Path, option: str) -> None:
 @pytest.mark.parametrize("option", ["--host", "--echo-host"])
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.1", "a" * 300])
 def test_host_that_cannot_be_had(tmp_path: Path, option: str, host: str) -> None:
-    ran = run("app.py", option, host, "--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path))
+    ran = run(option, host, "--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path))
     assert host in failure(ran, 1)
 
 
 def test_second_server_on_the_same_directory(server: Server, tmp_path: Path) -> None:
-    ran = run("app.py", "--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path / "data"))
+    ran = run("--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path / "data"))
     assert str(tmp_path / "data") in failure(ran, 1)
     wait_until(lambda: answers(server), "healthy")
 
 
 def test_directory_that_cannot_be_made() -> None:
-    ran = run("app.py", "--port", "0", "--echo-port", "0", "--data-dir", "/proc/nowhere")
+    ran = run("--port", "0", "--echo-port", "0", "--data-dir", "/proc/nowhere")
     assert "/proc/nowhere" in failure(ran, 1)
 
 
 def test_directory_that_is_a_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("x")
-    ran = run("app.py", "--port", "0", "--echo-port", "0", "--data-dir", str(path))
+    ran = run("--port", "0", "--echo-port", "0", "--data-dir", str(path))
     assert str(path) in ran.stderr
     assert ran.returncode in (1, 2)
 
@@ -328,7 +316,7 @@ def test_foreign_segment_is_named(start_server: StartServer, tmp_path: Path) -> 
     start_server().stop()
     segment = next((tmp_path / "data" / "log").glob("segment-*"))
     segment.write_bytes(b"not a log at all" * 100)
-    ran = run("app.py", "--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path / "data"))
+    ran = run("--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path / "data"))
     assert ran.returncode != 0
     (line,) = ran.stderr.splitlines()
     assert segment.name in line

@@ -150,7 +150,7 @@ def test_a_loop_that_comes_late(tmp_path: Path) -> None:
     release = threading.Event()
     with server.connect() as client:
         server.wait_kind("open")
-        server.server.loop.call_soon(lambda: release.wait(10) and None)
+        server.server.loop.call_soon(lambda: release.wait(DEADLINE_S) and None)
         server.server.sample([1], answer.put)
         client.sendall(bytes(1000))
         client_info = lambda: client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512)  # noqa: E731

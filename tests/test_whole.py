@@ -3,15 +3,14 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import requests
 import socketio
-from conftest import ROOT, Server, clean_environment
+from commands import run
+from conftest import Server
 from waiting import DEADLINE_S, wait_until
 
 
@@ -19,15 +18,7 @@ def load(server: Server) -> dict[str, Any]:
     """A short load; what the generator counted, once the server knows all of it."""
     closed = lambda: int(server.json("/api/v1/status")["connections"]["closed"])  # noqa: E731
     before = closed()
-    ran = subprocess.run(
-        [sys.executable, "app.py", "load", "--port", str(server.echo[1]), "--connections", "20", "--seconds", "0.3"],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=True,
-    )
+    ran = run("load", "--port", str(server.echo[1]), "--connections", "20", "--seconds", "0.3")
     result: dict[str, Any] = json.loads(ran.stdout)
     assert result["errors"] == 0
     wait_until(lambda: closed() == before + 20, "all closed")

@@ -2,16 +2,15 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from conftest import ROOT, Server, StartServer, clean_environment
+from conftest import Server, StartServer, clean_environment
 from test_shapes import complaints
 from waiting import DEADLINE_S, wait_until
+from warm import nursery
 
 from core.orders import BusyError, Running
 from core.zoo.animals import ANIMALS
@@ -120,9 +119,8 @@ def test_in_a_replay_there_is_nobody_to_visit(start_server: StartServer, tmp_pat
     server.talk(b"hello", 32)
     server.stop()
 
-    command = [sys.executable, "app.py", "serve", "--port", "0", "--replay", str(tmp_path / "data")]
-    with subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, text=True) as replay:
-        assert replay.stdout is not None
+    command = ["app.py", "serve", "--port", "0", "--replay", str(tmp_path / "data")]
+    with nursery().start(command, clean_environment()) as replay:
         url = replay.stdout.readline().split()[1]
         answer = requests.get(f"{url}/api/v1/zoo", timeout=DEADLINE_S).json()
         refused = requests.post(f"{url}/api/v1/zoo/resets", json={}, timeout=DEADLINE_S)

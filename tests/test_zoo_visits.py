@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run
 from conftest import Server, StartServer
-from test_command_line import run
 from waiting import DEADLINE_S, wait_until
 
 from core.orders import OneAtATime

@@ -1,11 +1,11 @@
-"""Servers that load nothing: forks of one process that has loaded the whole program.
+"""Programs that load nothing: forks of one process that has loaded all that is imported.
 
-Loading Python's libraries is most of what starting a server costs, so the browser tests start theirs here. Tests of the
-start itself start real programs.
+Loading Python's libraries is most of what a command costs. Tests of the start itself start real programs.
 """
 
 import atexit
 import contextlib
+import functools
 import json
 import math
 import os
@@ -15,10 +15,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 LOADED = ("app", "web.serving", "core.service", "core.replay", "core.lab.desk", "core.zoo.keeper", "web.tools")
@@ -31,6 +32,14 @@ class WarmProcess:
         self.stdout, self.stderr, self._status = stdout, stderr, status
         self.returncode: int | None = None
         self.pid = int(status.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdout.close()
+        self.stderr.close()
+        self.wait()
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
@@ -52,7 +61,8 @@ class WarmProcess:
     def communicate(self, timeout: float = math.inf) -> tuple[str, str]:
         """Wait for its end: the rest of what it wrote, less than a pipe holds."""
         self.wait(timeout)
-        return self.stdout.read(), self.stderr.read()
+        with self.stdout, self.stderr:
+            return self.stdout.read(), self.stderr.read()
 
     def send_signal(self, number: int) -> None:
         """Signal it, unless it has ended."""
@@ -80,18 +90,48 @@ class Nursery:
 
     def start(self, arguments: list[str], environment: dict[str, str]) -> WarmProcess:
         """Run a program of the repository, `arguments` after the interpreter, with that environment."""
-        pipes = [os.pipe() for _ in range(3)]
-        order = json.dumps([arguments, environment]).encode()
-        socket.send_fds(self._orders, [order], [end for _, end in pipes])
+        pipes = [os.pipe() for _ in range(2)]
+        with open(os.devnull) as nothing:
+            status = self.start_on((nothing.fileno(), *(end for _, end in pipes)), arguments, environment)
         for _, end in pipes:
             os.close(end)
-        out, err, status = (os.fdopen(end) for end, _ in pipes)
+        out, err = (os.fdopen(end) for end, _ in pipes)
         return WarmProcess(out, err, status)
+
+    def run(
+        self, arguments: list[str], environment: dict[str, str], stdin: str, timeout: float
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a program to its end, with that input; TimeoutExpired after `timeout` seconds."""
+        with contextlib.ExitStack() as stack:
+            given, out, err = (stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3))
+            given.write(stdin)
+            given.seek(0)
+            status = self.start_on((given.fileno(), out.fileno(), err.fileno()), arguments, environment)
+            returncode = WarmProcess(out, err, status).wait(timeout)
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(arguments, returncode, out.read(), err.read())
+
+    def start_on(self, ends: tuple[int, ...], arguments: list[str], environment: dict[str, str]) -> IO[str]:
+        """Run a program on these standard descriptors; where its number comes, and at its end its exit status."""
+        reading, writing = os.pipe()
+        order = json.dumps([arguments, environment]).encode()
+        socket.send_fds(self._orders, [order], [*ends, writing])
+        os.close(writing)
+        return os.fdopen(reading)
 
     def close(self) -> None:
         """End it; what it started goes on."""
         self._orders.close()
         self._process.wait()
+
+
+@functools.cache
+def nursery() -> Nursery:
+    """That of this process, started when it is first needed."""
+    running = Nursery()
+    atexit.register(running.close)
+    return running
 
 
 def _forked() -> bool:
@@ -117,12 +157,12 @@ def _nurse(status: int) -> None:
 def main() -> None:
     """Take orders until there is nobody to give any; return in each program that is to run, never here."""
     orders = socket.socket(fileno=int(sys.argv[1]))
-    sys.path[0] = str(ROOT)
+    sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
     for name in LOADED:
         __import__(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        order, ends, _, _ = socket.recv_fds(orders, 1 << 20, 3)
+        order, ends, _, _ = socket.recv_fds(orders, 1 << 20, 4)
         if not order:
             sys.exit()
         if _forked():
@@ -130,11 +170,10 @@ def main() -> None:
         for end in ends:
             os.close(end)
     orders.close()
-    out, err, status = ends
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    os.close(out)
-    os.close(err)
+    *standard, status = ends
+    for number, end in enumerate(standard):
+        os.dup2(end, number)
+        os.close(end)
     _nurse(status)
     os.close(status)
     sys.argv, environment = json.loads(order)
@@ -145,7 +184,11 @@ def main() -> None:
 def run() -> int:
     """Run the program of `sys.argv`: its exit status, after what it has to do at exit."""
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        if sys.argv[0] == "-m":
+            del sys.argv[0]
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
         status = 0
     except SystemExit as end:
         if isinstance(end.code, str):

@@ -6,14 +6,17 @@ the end, and can be ended at any moment, also in the middle of a scan that finds
 """
 
 import contextlib
+import fcntl
 import os
 import queue
 import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +31,12 @@ from core.record.log import JournalError, Log
 from core.record.query import EVENT_FIELDS, parse
 from core.record.ring import RingError
 
-_LOWEST_PRIORITY: Final = 19
+_NICE: Final = 19
+"""A core that something else fills gives 1.5 % of its time to a process of this priority, of SCHED_IDLE 0.1 %."""
+_STARVED: Final = 0.5
+"""Share of the processor below which a download takes turns with the others."""
+_LONGEST_TURN_S: Final = 10.0
+_LOOK_S: Final = 0.1
 _ORDER_BYTES: Final = 65536
 _WAITING: Final = 4
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -68,7 +76,37 @@ class _Sender:
             send_frame(self._sock, frame._replace(what=What.DATA, data=data))
 
 
-def carry_out(order: Order, sock: socket.socket) -> None:
+def in_turn(pieces: Iterator[bytes], lock: int) -> Iterator[bytes]:
+    """The pieces. While the processor is scarce only one of the processes that share `lock` makes one at a time.
+
+    So several downloads take no more from the echo than one. Nobody waits for longer than ten seconds.
+    """
+    is_starved = False
+    while True:
+        if is_starved:
+            _wait_for(lock)
+        began, used = time.monotonic(), time.thread_time()
+        piece = next(pieces, None)
+        is_starved = time.thread_time() - used < _STARVED * (time.monotonic() - began)
+        fcntl.lockf(lock, fcntl.LOCK_UN)
+        if piece is None:
+            return
+        yield piece
+
+
+def _wait_for(lock: int) -> None:
+    """Take the lock, or go on without it after a while."""
+    end = time.monotonic() + _LONGEST_TURN_S
+    while time.monotonic() < end:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOOK_S)
+        else:
+            return
+
+
+def carry_out(order: Order, sock: socket.socket, lock: int) -> None:
     """Send the download, to its end or to what went wrong."""
     sender = _Sender(sock, order.gzip and FORMATS[order.format].is_text)
     rows = size = 0
@@ -77,7 +115,7 @@ def carry_out(order: Order, sock: socket.socket) -> None:
             Log(Path(order.directory)).batches(parse(order.query, EVENT_FIELDS), order.since, order.until)
         )
         turns = turns_of(Path(order.directory), order.since, order.until)
-        for chunk in export(batches, order.format, turns):
+        for chunk in in_turn(export(batches, order.format, turns), lock):
             rows, size = batches.rows, size + len(chunk)
             sender.put(Frame(What.DATA, rows, size, chunk))
         sender.finish(Frame(What.END, rows, size, b""))
@@ -92,7 +130,7 @@ def _end_with(sock: socket.socket) -> None:
     os._exit(0)
 
 
-def _child(data: bytes, descriptor: int) -> None:
+def _child(data: bytes, descriptor: int, lock: int) -> None:
     """Never returns."""
     status = 1
     try:
@@ -100,7 +138,7 @@ def _child(data: bytes, descriptor: int) -> None:
         pa.set_io_thread_count(1)
         with socket.socket(fileno=descriptor) as sock:
             threading.Thread(target=_end_with, args=(sock,), name="watcher", daemon=True).start()
-            carry_out(Order.from_json(data), sock)
+            carry_out(Order.from_json(data), sock, lock)
             status = 0
     except BaseException:  # noqa: BLE001 - a fork must not go on as if it were its parent
         traceback.print_exc()
@@ -112,16 +150,15 @@ def main(control: socket.socket) -> None:
     """Obey orders until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the server says when it ends
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no one waits for the forks
-    # Of a core that the echo fills, three of nice 19 alone took 7 %, three of these 3 % (`make bench`, downloading).
-    os.nice(_LOWEST_PRIORITY)
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.nice(_NICE)
+    lock = os.memfd_create("turn")
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, _ORDER_BYTES, 1)
         if not data:
             return
         if os.fork() == 0:
             control.close()
-            _child(data, descriptors[0])
+            _child(data, descriptors[0], lock)
         for descriptor in descriptors:
             os.close(descriptor)
 
