@@ -21,6 +21,7 @@ from core.engine.connection import Marks
 from core.engine.conversation import Conversation
 from core.engine.models import MODELS
 from core.engine.poller import POLLERS
+from core.engine.sample import take
 from core.engine.settings import STAMP_SIZE
 from core.watch.sampler import LastSamples
 
@@ -150,6 +151,41 @@ class TestRecord:
         assert server.kinds(1) == ["open", "echo", "eof", "close"]
         echo = server.of(1)[1]
         assert (echo["bytes_in"], echo["bytes_out"], echo["emptied"]) == (5, 5, 1)
+
+    def test_urgent_data_is_in_its_place(self, start: Start, model: str) -> None:
+        """A read ends in front of a byte that was sent as urgent; what lies behind has arrived all the same."""
+        server = start(model, reply="echo")
+        with server.connect() as client:
+            for number in range(20):
+                client.send(b"abc")
+                client.send(b"x", socket.MSG_OOB)
+                client.send(b"def%02d" % number)
+                assert receive(client, 9) == b"abcxdef%02d" % number
+        server.wait_kind("close")
+        assert server.total("bytes_in", 1) == server.total("bytes_out", 1) == 20 * 9
+
+    @pytest.mark.parametrize("reply", ["echo", "stamp"])
+    def test_a_read_that_ends_at_urgent_data_did_not_empty_the_buffer(
+        self, start: Start, model: str, reply: str
+    ) -> None:
+        server = start(model, reply=reply, read_size=16384, begins=False)
+        with server.connect() as client:
+            client.sendall(b"a" * 20000)
+            client.send(b"x", socket.MSG_OOB)
+            client.sendall(b"b" * 20000)
+            wait_until(lambda: take(client)["outstanding"] == 0, "all has arrived")
+            server.begin()
+            client.shutdown(socket.SHUT_WR)
+            receive_all(client)
+        server.wait_kind("close")
+        at, emptied = 0, {}
+        for row in server.of(1):
+            if row["bytes_in"]:
+                at += row["bytes_in"]
+                emptied[at] = row["emptied"]
+        assert emptied.pop(40001) == 1
+        assert 20000 in emptied
+        assert set(emptied.values()) == {0}
 
     def test_a_read_that_fills_the_buffer_did_not_empty_it(self, start: Start) -> None:
         server = start(reply="echo", read_size=4)

@@ -17,9 +17,8 @@ from typing import Final
 from core.engine.connection import Connection, State, Step
 from core.engine.ledger import Ledger
 from core.engine.recorder import Recorder
-from core.engine.sample import tcp_info
+from core.engine.sample import has_stopped_short, tcp_info, unread
 from core.engine.settings import STAMP_SIZE, ServerSettings
-from core.engine.visits import unread
 from core.record.events import ERRNO_BASE, Kind, Reason
 
 _RESET: Final = (ConnectionResetError, BrokenPipeError)
@@ -117,7 +116,8 @@ class Conversation:
 
         All in one section: the record that is put right must still be the newest.
         """
-        conn, size, emptied = self.conn, self._prefix + received, received < self._read_size
+        conn, size = self.conn, self._prefix + received
+        emptied = received < self._read_size and not has_stopped_short(self.sock)
         with self._ledger as recorder:
             self._stamp()
             recorder.echo(conn.id, received, size, Kind.ECHO | emptied << 8)

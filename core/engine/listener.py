@@ -45,8 +45,10 @@ def listen(host: str, port: int, backlog: int = BACKLOG, *, shared: bool = False
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and address[0] == "::":
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        # Accepted sockets inherit it (tcp(7)): one system call less for each.
+        # Accepted sockets inherit what follows (tcp(7)): no system call for each.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A byte that is sent as urgent is one of the stream, in its place; otherwise the kernel would take it out.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)

@@ -10,10 +10,7 @@ received is in the ring, even if this process was killed the moment after.
 """
 
 import errno
-import fcntl
 import socket
-import struct
-import termios
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,8 +20,9 @@ from core.engine.calls import Calls
 from core.engine.connection import Connection
 from core.engine.loop import Loop, Timer, Visit
 from core.engine.phases import Record
-from core.engine.poller import READ
+from core.engine.poller import READ, URGENT
 from core.engine.recorder import Recorder
+from core.engine.sample import has_stopped_short, unread
 from core.engine.settings import STAMP_SIZE, ServerSettings
 from core.record.events import ERRNO_BASE, Kind, Reason
 
@@ -36,6 +34,7 @@ _FLUSHES: Final = 8
 _VISIT_SIZE: Final = 1024 * 1024
 _LEAST_SIZE: Final = 16 * 1024
 _RESET: Final = (errno.ECONNRESET, errno.EPIPE)
+_READABLE: Final = READ | URGENT
 _ECHO: Final = int(Kind.ECHO)
 _ECHO_EMPTIED: Final = Kind.ECHO | 1 << 8
 
@@ -133,16 +132,22 @@ class Visits:
                     return self._unsent(link, received, size, error)
                 if sent < size:
                     return self._keep(link, received, size, sent)
-                return None if mask == READ else self._loop.again(link.sock.fileno())
+                return None if mask == READ else self._echoed(link, mask, received, size)
 
             return visit
 
         return quiet_visit, replace
 
+    def _echoed(self, link: Link, mask: int, received: int, size: int) -> None:
+        """More than data was told of: there may be more to read than a short read lets expect."""
+        if mask & URGENT and has_stopped_short(link.sock):
+            self._revise(Kind.ECHO, link, received, size)
+        self._loop.again(link.sock.fileno())
+
     def _bulk(self, link: Link) -> None:
         """A quiet visit's first read was full: read some more, then answer all at once."""
         received, size, failure = self._read_on(link.sock)
-        self._record(link.conn.id, received, size, _ECHO_EMPTIED if received < self._most else _ECHO)
+        self._record(link.conn.id, received, size, _ECHO_EMPTIED if self._emptied(link, received) else _ECHO)
         try:
             if failure is not None:
                 raise failure
@@ -185,14 +190,18 @@ class Visits:
 
     def _revise(self, kind: int, link: Link, received: int, sent: int) -> None:
         """Another row than the echo's that was written before its send, which is now counted as a read and a write."""
-        conn, emptied = link.conn, received < self._most
+        conn, emptied = link.conn, self._emptied(link, received)
         self._calls.reads += 1
         self._calls.writes += 1
         self._recorder.revise(kind, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
 
+    def _emptied(self, link: Link, received: int) -> bool:
+        """Whether a quiet visit's reads have left nothing."""
+        return received < self._most and not has_stopped_short(link.sock)
+
     def _busy_visit(self, link: Link, mask: int) -> None:
         """A connection with a queue: flush if it may be writable (or broken), else read."""
-        flushed = mask != READ and link.conn.queue_bytes and self._flush(link)
+        flushed = mask & ~_READABLE and link.conn.queue_bytes and self._flush(link)
         if not flushed and link.conn.wants & READ:
             self._read(link)
 
@@ -242,7 +251,7 @@ class Visits:
             return self._ended(link)
         self._calls.reads += 1
         conn.receive(bytes(self._whole[: self._prefix + received]))
-        emptied = received < self._settings.read_size
+        emptied = received < self._settings.read_size and not has_stopped_short(link.sock)
         self._recorder.emit(Kind.READ, conn.id, received, 0, conn.queue_bytes, conn.queue_chunks, emptied)
         return self.settle(link)
 
@@ -320,8 +329,3 @@ def _chunks(settings: ServerSettings) -> int:
     """How many chunks a quiet visit reads: one more at most than go below the high-water mark, should all be queued."""
     most = min(_VISIT_SIZE, settings.marks.high + settings.read_size)
     return max(1, most // settings.read_size) if settings.read_size >= _LEAST_SIZE else 1
-
-
-def unread(sock: socket.socket) -> int:
-    """Bytes in the receive buffer: SIOCINQ, which is FIONREAD (tcp(7))."""
-    return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, b"\0\0\0\0"))[0])
