@@ -365,6 +365,7 @@ class TestFaults:
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert refuse["reason"] == f"error:{errno.errorcode[errno.EMFILE]}"
+        assert sum(row["kind"] == "refuse" for row in server.rows) == 1, "one that waits is told of once"
         waiting.settimeout(DEADLINE_S)
         waiting.sendall(b"let in")
         assert receive(waiting, 6) == b"let in"
@@ -381,6 +382,19 @@ class TestFaults:
         refuse = wait_until(lambda: [row for row in server.rows if row["kind"] == "refuse"], "a refusal")[0]
         assert (refuse["reason"], refuse["conn"], refuse["port"]) == ("limit", 0, outside.getsockname()[1])
         for client in (*inside, outside):
+            client.close()
+
+    @all_but(*ONE_AT_A_TIME)
+    def test_a_crowded_record_takes_no_more_and_says_so_once(self, start: Start, model: str) -> None:
+        server = start(model, reply="echo", capacity=256)
+        clients = [server.connect() for _ in range(80)]
+        wait_until(lambda: server.reader.progress().head >= 60, "as many as there is room for")
+        turns = server.reader.progress().turns
+        wait_until(lambda: server.reader.progress().turns > turns + 5, "it has tried again")
+        assert not any(row["kind"] == "close" for row in server.rows)  # looking makes room
+        wait_until(lambda: sum(row["kind"] == "open" for row in server.rows) == 80, "the others are let in")
+        assert [row["reason"] for row in server.rows if row["kind"] == "refuse"] == ["ring_full"]
+        for client in clients:
             client.close()
 
     def test_select_refuses_what_it_cannot_watch(self, start: Start) -> None:

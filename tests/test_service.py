@@ -479,6 +479,41 @@ class TestWorkers:
         for client in clients:
             client.close()
 
+    def served(self, service: Service, clients: int) -> tuple[list[Any], int]:
+        """So many clients, and how many of them are let in."""
+        made = [connect(service) for _ in range(clients)]
+        for client in made:
+            with suppress(ConnectionError):
+                client.sendall(b"x")
+        inside = 0
+        for client in made:
+            with suppress(ConnectionError):
+                inside += client.recv(1) == b"x"
+        return made, inside
+
+    @pytest.mark.parametrize("model", ["epoll", "threads"])
+    def test_the_limit_is_that_of_all_workers(self, start: Start, model: str) -> None:
+        service = start(workers=3, max_connections=5, model=model)
+        for number in range(1, 4):
+            clients, inside = self.served(service, 20)
+            assert inside == 5
+            for client in clients:
+                client.close()
+            closed(service, 5 * number)
+        assert len(rows(service, "kind:refuse reason:limit")) == 3 * 15
+
+    def test_the_places_of_a_killed_worker_are_free(self, start: Start) -> None:
+        service = start(workers=2, max_connections=40)
+        before = self.spread(service)
+        open_ones = service.monitor.connections("worker:1 -state:closed", "conn", 100, 0)["matched"]
+        victim = service._engine.pids()[1]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: service._engine.pids().get(1, victim) != victim, "a new worker")
+        clients, inside = self.served(service, 60)
+        assert inside == open_ones
+        for client in (*before, *clients):
+            client.close()
+
     def test_a_killed_service_takes_its_workers_along(self, start: Start, tmp_path: Path) -> None:
         pid = os.fork()
         if not pid:

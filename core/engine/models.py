@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from core.engine.blocking import BlockingServer, ThreadsServer
 from core.engine.listener import AcceptQueue
+from core.engine.places import Places
 from core.engine.poller import POLLERS
 from core.engine.recorder import Recorder
 from core.engine.registrations import Registrations
@@ -50,9 +51,15 @@ MODELS: Final[dict[str, Callable[..., Engine]]] = {
 """What makes a server of each model."""
 
 
-def make_server(listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]) -> Engine:
+def make_server(
+    listener: socket.socket,
+    recorder: Recorder,
+    settings: ServerSettings,
+    ids: Iterator[int],
+    places: Places | None = None,
+) -> Engine:
     """A server of the model that the settings name; the arguments are those of core.engine.server.Server."""
-    return MODELS[settings.model](listener, recorder, settings, ids)
+    return MODELS[settings.model](listener, recorder, settings, ids, places)
 
 
 def report(engine: Engine) -> dict[str, Any]:
