@@ -111,7 +111,7 @@ class Service:
         self._recorder: Recorder | None = None
         self._places: Places | None = None
         self._exporter = Exporter()
-        self._stopped = False
+        self._serving = self._stopped = False
 
     def start(self) -> None:
         """Take up where the log ends, then serve and watch. Raises ServiceError."""
@@ -152,19 +152,30 @@ class Service:
         self.monitor = Monitor(
             pump, past, about, self._engine, self._exporter, lambda model: book.switch(wall_ns(), model)
         )
-        self._engine.start()
+        # Worker processes serve as soon as each is there, and may fill their rings before the last one is.
         pump.start()
+        try:
+            self._engine.start()
+        except BaseException:
+            pump.stop()
+            raise
+        self._pump, self._serving = pump, True
         self._keeper.start()
-        self._pump = pump
+
+    def stop_serving(self, timeout: float = 5.0) -> None:
+        """Stop accepting, deliver what is queued for at most `timeout` seconds. May be repeated."""
+        if self._serving:
+            self._serving = False
+            self._engine.stop(timeout)
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Stop accepting, deliver what is queued for at most `timeout` seconds, seal the log. May be repeated."""
+        """Stop serving, seal the log. May be repeated."""
         if self._stopped:
             return
         self._stopped = True
+        self.stop_serving(timeout)
         self._exporter.stop()
         if self._pump is not None:
-            self._engine.stop(timeout)
             self._keeper.stop()
             self._pump.stop()
             self.monitor.close()

@@ -278,6 +278,9 @@ class FakeEngine:
     def start(self) -> None:
         """Nothing to start."""
 
-    def stop(self, timeout: float = 5.0) -> None:
+    def stop_serving(self, timeout: float) -> None:
+        """Serve nobody, as ever."""
+
+    def stop(self) -> None:
         """Close the socket."""
         self._listener.close()

@@ -646,6 +646,22 @@ class TestBlocking:
         for client in inside:
             client.close()
 
+    def test_without_a_thread_to_keep_the_time_a_stop_is_at_once(
+        self, server: EchoServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = server.connect(receive_buffer=4096)
+        fill(client, 64 << 20, server)
+
+        def start(self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            server.server.stop(timeout=3600.0)
+        server.thread.join(DEADLINE_S)
+        assert server.wait_kind("close")["reason"] == "shutdown"
+        client.close()
+
     def test_no_more_threads_to_be_had(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         server = start("threads", reply="echo")
 

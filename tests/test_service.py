@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,9 +14,11 @@ import pytest
 from echo_server import fill, receive, reset
 from waiting import DEADLINE_S, wait_until
 
+import core.engine.workers as workers_module
 import core.watch.pump as pump_module
 from core.engine.models import MODELS
 from core.engine.poller import POLLERS
+from core.engine.workers import Workers
 from core.record.events import KIND_MEANING, Kind
 from core.record.query import QueryError
 from core.service import Service, ServiceError, Settings
@@ -513,6 +516,50 @@ class TestWorkers:
         assert inside == open_ones
         for client in (*before, *clients):
             client.close()
+
+    def test_all_is_recorded_before_the_first_worker_serves(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        running: list[str] = []
+        begin = Workers.start
+
+        def noted(self: Workers) -> None:
+            running.extend(thread.name for thread in threading.enumerate())
+            begin(self)
+
+        monkeypatch.setattr(Workers, "start", noted)
+        start(workers=1)
+        assert "monitor" in running
+
+    def program(self, tmp_path: Path, last: str) -> tuple[Path, Path]:
+        """What stands for the interpreter when a worker is replaced: it notes that it was begun. And the note."""
+        path, note = tmp_path / "interpreter", tmp_path / "begun"
+        path.write_text(f"#!/bin/sh\necho begun >> {note}\n{last}\n")
+        path.chmod(0o755)
+        return path, note
+
+    def test_a_worker_that_cannot_be_replaced_costs_nothing(
+        self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service = start(workers=1)
+        path, note = self.program(tmp_path, "exit 1")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(path))
+            os.kill(service._engine.pids()[1], signal.SIGKILL)
+            wait_until(lambda: note.exists() and len(note.read_text().split()) > 2, "some have been tried")
+        wait_until(lambda: service.monitor.health()[0], "healthy again")
+        # That nothing is left open is what `start` looks for.
+
+    def test_a_stop_does_not_wait_for_a_worker_to_begin(
+        self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service = start(workers=1)
+        path, note = self.program(tmp_path, "exec sleep 3600")
+        monkeypatch.setattr(workers_module, "_START_TIMEOUT", 3600.0)
+        monkeypatch.setattr(sys, "executable", str(path))
+        os.kill(service._engine.pids()[1], signal.SIGKILL)
+        wait_until(note.exists, "another is begun")
+        service.stop()
 
     def test_a_killed_service_takes_its_workers_along(self, start: Start, tmp_path: Path) -> None:
         pid = os.fork()

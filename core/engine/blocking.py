@@ -81,9 +81,14 @@ class BlockingServer:
             close_port(self._listener)
             for conversation in self._open():
                 conversation.drain()
-            self._cutter = threading.Timer(timeout, self._cut)
-            self._cutter.daemon = True
-            self._cutter.start()
+            cutter = threading.Timer(timeout, self._cut)
+            cutter.daemon = True
+            try:
+                cutter.start()
+            except RuntimeError:  # the system has no more threads: nobody can keep the time
+                self._close_all()
+            else:
+                self._cutter = cutter
             os.eventfd_write(self._wake, 1)
 
     def close_connection(self, conn: int) -> None:
@@ -167,8 +172,11 @@ class BlockingServer:
     def _cut(self) -> None:
         """The time for delivering what is queued is up."""
         with self._ledger:
-            for conversation in self._open():
-                conversation.order(Reason.SHUTDOWN)
+            self._close_all()
+
+    def _close_all(self) -> None:
+        for conversation in self._open():
+            conversation.order(Reason.SHUTDOWN)
 
     def _end(self) -> None:
         self.stop(0.0)  # when it is a defect that has ended the server
