@@ -132,6 +132,7 @@ class FakeMonitor:
         self.healthy = True
         self.calls: list[tuple[Any, ...]] = []
         self.closed: list[int] = []
+        self.closed_how: list[str] = []
         self.chunks: Iterator[bytes] = rows(1000)
         self.name = "echoscope-log.{}"
 
@@ -258,8 +259,9 @@ class FakeMonitor:
         self.calls.append(("switch", model))
         return ""
 
-    def close_connection(self, conn: int) -> bool:
+    def close_connection(self, conn: int, how: str) -> bool:
         self.closed.append(conn)
+        self.closed_how.append(how)
         return conn != 2
 
 

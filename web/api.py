@@ -8,6 +8,7 @@ from web.downloads import Downloads
 from web.monitor import Json, Monitor
 from web.parameters import (
     MAX_CONN,
+    CloseOrder,
     ConnectionsParameters,
     CourseParameters,
     DownloadParameters,
@@ -188,9 +189,10 @@ def orders_blueprint(monitor: Monitor) -> Blueprint:
     @orders.post("/api/v1/connections/<int:conn>/close")
     def close(conn: int) -> Response:
         parse(NoParameters, request.args)
-        if _known(monitor, conn)["state"] == "closed" or not monitor.close_connection(conn):
+        asked = parse_body(CloseOrder, request.get_json() if request.data else {})
+        if _known(monitor, conn)["state"] == "closed" or not monitor.close_connection(conn, asked.how):
             raise ProblemError(409, f"connection {conn} is closed already")
-        return jsonify({"closing": conn})
+        return jsonify({"closing": conn, "how": asked.how})
 
     @orders.post("/api/v1/model")
     def model() -> Response:

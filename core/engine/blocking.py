@@ -50,6 +50,7 @@ class BlockingServer:
         most = min(settings.max_connections, self._most)
         self._entrance = Entrance(listener, recorder, most, self._conversations.__len__, places)
         self._stopping = self._over = False
+        self._finishing: list[Conversation] = []
         self._failure: BaseException | None = None
         self._cutter: threading.Timer | None = None
         # A shutdown(2) of the listener would end a blocked accept(2) too, but for every process that has inherited
@@ -91,12 +92,17 @@ class BlockingServer:
                 self._cutter = cutter
             os.eventfd_write(self._wake, 1)
 
-    def close_connection(self, conn: int) -> None:
-        """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
+    def close_connection(self, conn: int, how: str = "fin") -> None:
+        """As core.engine.models.Engine.close_connection."""
         with self._ledger:
             for conversation in self._open():
-                if conversation.conn.id == conn:
-                    conversation.order(Reason.OPERATOR)
+                if conversation.conn.id != conn:
+                    continue
+                if how == "rst":
+                    conversation.reset(Reason.OPERATOR)
+                else:
+                    conversation.finish(Reason.OPERATOR)
+                    self._finishing.append(conversation)
 
     def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
         """As core.engine.server.Server.sample; answered by the calling thread."""
@@ -123,6 +129,7 @@ class BlockingServer:
         """Wait for a connection, for a second at most, and serve it."""
         self._door.poll(_HEARTBEAT * 1000)
         with self._ledger as recorder:
+            self._finishing = [one for one in self._finishing if not one.is_over()]
             accepted = 0.0 if self._stopping else self._entrance.accept()
             conversation = self._admit(recorder, accepted) if isinstance(accepted, Accepted) else None
         if conversation is not None:

@@ -71,6 +71,11 @@ def close_port(listener: socket.socket) -> None:
         listener.shutdown(socket.SHUT_RD)
 
 
+def reset_on_close(sock: socket.socket) -> None:
+    """Let close(2) send a reset: SO_LINGER with a time of 0 (socket(7))."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def packed(address: tuple[str, int] | tuple[str, int, int, int]) -> tuple[bytes, int]:
     """A peer's address as 16 bytes (IPv4 mapped into IPv6) and its port."""
     host, port = address[:2]

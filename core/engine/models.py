@@ -24,8 +24,12 @@ class Engine(Protocol):
     def stop(self, timeout: float) -> None:
         """Stop accepting, deliver what is queued for at most `timeout` seconds, end `run`. Does not wait."""
 
-    def close_connection(self, conn: int) -> None:
-        """Close a connection on behalf of an operator; unknown ones are ignored. Does not wait."""
+    def close_connection(self, conn: int, how: str = "fin") -> None:
+        """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait.
+
+        `fin`: what is queued is delivered and our side ended; then the peer has FINISH_S seconds to end its own.
+        `rst`: at once, with a reset, whatever is under way.
+        """
 
     def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
         """Ask the kernel about connections; `done` is called, maybe by another thread. Raises ValueError: too many."""

@@ -12,7 +12,7 @@ from core.engine.acceptor import Acceptor
 from core.engine.calls import Calls, turn_end
 from core.engine.connection import Connection, State, Step
 from core.engine.entrance import Accepted, Entrance
-from core.engine.listener import AcceptQueue, packed
+from core.engine.listener import AcceptQueue, packed, reset_on_close
 from core.engine.loop import Loop
 from core.engine.phases import Phases
 from core.engine.places import Places
@@ -20,7 +20,7 @@ from core.engine.poller import POLLERS, READ, Poller
 from core.engine.recorder import Recorder
 from core.engine.registrations import Registrations
 from core.engine.sample import MOST_SAMPLES, Sample, take, tcp_info
-from core.engine.settings import ServerSettings
+from core.engine.settings import FINISH_S, ServerSettings
 from core.engine.visits import Link, Visits
 from core.record.events import ERRNO_BASE, Kind, Reason
 
@@ -82,9 +82,9 @@ class Server:
         """The loop, for whoever drives the server from its thread."""
         return self._loop
 
-    def close_connection(self, conn: int) -> None:
-        """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
-        self._loop.call_soon(partial(self._close_by_id, conn))
+    def close_connection(self, conn: int, how: str = "fin") -> None:
+        """As core.engine.models.Engine.close_connection."""
+        self._loop.call_soon(partial(self._close_by_id, conn, how))
 
     def switch(self, model: str) -> str:
         """Go on with another poller, every connection kept. Why that can't be; empty: it is done.
@@ -194,10 +194,18 @@ class Server:
         else:
             self._watch_idle(link, remaining)
 
-    def _close_by_id(self, conn: int) -> None:
+    def _close_by_id(self, conn: int, how: str) -> None:
         link = self._links.get(conn)
-        if link is not None:
+        if link is None:
+            return
+        if how == "rst":
+            reset_on_close(link.sock)
             self._close(link, Reason.OPERATOR)
+        elif link.conn.reason != Reason.OPERATOR:
+            if link.timer is not None:
+                self._loop.cancel(link.timer)
+            link.timer = self._loop.call_later(FINISH_S, partial(self._close, link, Reason.OPERATOR))
+            self._drain(link, Reason.OPERATOR)
 
     def _exchange(self, make: Callable[[], Poller]) -> str:
         try:
@@ -213,16 +221,16 @@ class Server:
         self._stopping = True
         self._acceptor.stop()
         for link in list(self._links.values()):
-            self._drain(link)
+            self._drain(link, Reason.SHUTDOWN)
         if self._links:
             self._loop.call_later(timeout, self._loop.stop)
         else:
             self._loop.stop()
 
-    def _drain(self, link: Link) -> None:
-        """Answer what has already arrived, then only deliver what is queued."""
+    def _drain(self, link: Link, reason: int) -> None:
+        """Answer what has already arrived, one visit's worth, then only deliver what is queued."""
         self._loop.visits[link.sock.fileno()](READ)
         if link.conn.state is not State.CLOSED:
             link.conn.step(Step.SHUTDOWN)
-            link.conn.reason = link.conn.reason or Reason.SHUTDOWN
+            link.conn.reason = link.conn.reason or reason
             self._visits.settle(link)

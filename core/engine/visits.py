@@ -279,11 +279,12 @@ class Visits:
     def _finish(self, link: Link) -> None:
         """Close a connection that has been sent everything.
 
-        Closing while something is unread would send a reset, which makes the peer's kernel throw away what the
-        peer has not read yet (RFC 1122, 4.2.2.13): then wait for its end first.
+        Closing while something is unread, or before more of it comes, would send a reset, which makes the peer's kernel
+        throw away what the peer has not read yet (RFC 1122, 4.2.2.13): then wait for its end first. A server that stops
+        has no time for what may come; an operator's order has.
         """
         conn, sock = link.conn, link.sock
-        if conn.reason == Reason.PEER or not unread(sock):
+        if conn.reason == Reason.PEER or not (conn.reason == Reason.OPERATOR or unread(sock)):
             return self._close(link, conn.reason)
         try:
             sock.shutdown(socket.SHUT_WR)
@@ -294,13 +295,16 @@ class Visits:
         return self._loop.change(sock.fileno(), READ)
 
     def _discard(self, link: Link, mask: int) -> None:
-        """A connection that is only waited for: what it still sends came after the stop."""
+        """A connection that is only waited for: what it still sends is counted, and not answered."""
         try:
             received = link.sock.recv_into(self._body)
         except OSError as error:
             return self._unread(link, error)
         self._calls.reads += 1
-        return self._loop.again(link.sock.fileno()) if received else self._close(link, link.conn.reason)
+        if not received:
+            return self._close(link, link.conn.reason)
+        self._recorder.emit(Kind.READ, link.conn.id, received)
+        return self._loop.again(link.sock.fileno())
 
     def _ended(self, link: Link) -> None:
         conn = link.conn

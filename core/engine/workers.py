@@ -122,12 +122,12 @@ class Workers:
         for worker in self._workers.values():
             self._send(worker, {"do": "stop", "timeout": timeout})
 
-    def close_connection(self, conn: int, worker: int) -> None:
-        """Close a connection on behalf of an operator. Does not wait."""
+    def close_connection(self, conn: int, worker: int, how: str) -> None:
+        """Close a connection on behalf of an operator, `fin` or `rst`. Does not wait."""
         with self._lock:
             owner = self._workers.get(worker)
         if owner is not None:
-            self._send(owner, {"do": "close", "conn": conn})
+            self._send(owner, {"do": "close", "conn": conn, "how": how})
 
     def sample(self, worker: int, conns: list[int], timeout: float) -> dict[int, Sample]:
         """What the kernel says of these connections of a worker (Server.sample), as far as it answers in time."""
