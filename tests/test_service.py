@@ -21,6 +21,7 @@ from core.engine.poller import POLLERS
 from core.engine.workers import Workers
 from core.record.events import KIND_MEANING, Kind
 from core.record.query import QueryError
+from core.record.ring import RingReader
 from core.service import Service, ServiceError, Settings
 from core.watch.sampler import LastSamples
 
@@ -595,8 +596,16 @@ class TestWorkers:
         os.close(telling)
         with open(told) as line:
             port = int(line.read(5))
+
+        def is_stuck() -> bool:
+            kinds = []
+            for path in tmp_path.glob("ring-*"):
+                with RingReader(path) as ring:
+                    kinds += ring.leftover(0)["kind"].tolist()
+            return Kind.PAUSE in kinds
+
         with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as client:
-            fill(client)
+            wait_until(lambda: not fill(client) and is_stuck(), "its worker has something to deliver")
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             say(start(echo_port=port, workers=2), b"hello")
