@@ -47,7 +47,10 @@ class Replay:
         except (OSError, RingError) as error:
             raise ServiceError(str(error)) from error
 
-    def stop(self, timeout: float = 0.0) -> None:
+    def stop_serving(self, timeout: float) -> None:
+        """There is nobody to serve."""
+
+    def stop(self) -> None:
         """Give the files back."""
         self._exporter.stop()
         self.monitor.close()

@@ -6,6 +6,7 @@ import math
 import os
 import resource
 import socket
+import sys
 import time
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +16,7 @@ from typing import Final
 from core.engine.connection import Marks
 from core.engine.listener import BACKLOG, listen
 from core.engine.models import MODELS, make_server
+from core.engine.places import Places
 from core.engine.poller import POLLERS
 from core.engine.settings import ServerSettings
 from core.engine.thread import EngineThread
@@ -26,7 +28,7 @@ from core.record.journal import Journal, JournalError
 from core.record.log import Log
 from core.record.recorder import Files, Recorder
 from core.record.rewriter import Rewriter
-from core.record.ring import RingError, is_written
+from core.record.ring import MOST_CONNECTIONS, RingError, is_written
 from core.rings import Rings
 from core.watch.engine import About
 from core.watch.history import restore
@@ -107,13 +109,17 @@ class Service:
         self.monitor: Monitor
         self._pump: Pump | None = None
         self._recorder: Recorder | None = None
+        self._places: Places | None = None
         self._exporter = Exporter()
-        self._stopped = False
+        self._serving = self._stopped = False
 
     def start(self) -> None:
         """Take up where the log ends, then serve and watch. Raises ServiceError."""
         _raise_descriptor_limit()
         settings = self.settings
+        shortage = self._shortage()
+        if shortage:
+            print(f"echoscope: {shortage}", file=sys.stderr, flush=True)
         try:
             self._start()
         except (JournalError, RingError, WorkerError) as error:
@@ -149,24 +155,37 @@ class Service:
         self.monitor = Monitor(
             pump, past, about, self._engine, self._exporter, lambda model: book.switch(wall_ns(), model)
         )
-        self._engine.start()
+        # Worker processes serve as soon as each is there, and may fill their rings before the last one is.
         pump.start()
+        try:
+            self._engine.start()
+        except BaseException:
+            pump.stop()
+            raise
+        self._pump, self._serving = pump, True
         self._keeper.start()
-        self._pump = pump
+
+    def stop_serving(self, timeout: float = 5.0) -> None:
+        """Stop accepting, deliver what is queued for at most `timeout` seconds. May be repeated."""
+        if self._serving:
+            self._serving = False
+            self._engine.stop(timeout)
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Stop accepting, deliver what is queued for at most `timeout` seconds, seal the log. May be repeated."""
+        """Stop serving, seal the log. May be repeated."""
         if self._stopped:
             return
         self._stopped = True
+        self.stop_serving(timeout)
         self._exporter.stop()
         if self._pump is not None:
-            self._engine.stop(timeout)
             self._keeper.stop()
             self._pump.stop()
             self.monitor.close()
             if self._recorder is not None:
                 self._recorder.close()
+        if self._places is not None:
+            self._places.close()
         self._listener.close()
         os.close(self._lock)
 
@@ -176,32 +195,53 @@ class Service:
         return EngineThread(server)
 
     def _processes(self) -> Workers:
+        if self.settings.max_connections:
+            self._places = Places.make(self.settings.max_connections, self.settings.workers + 1)
         return Workers(self.settings.workers, self.settings.model, self._prepare)
 
     def _prepare(self, worker: int) -> WorkerConfig:
         """What a worker is told; its ring is renewed when an earlier one has written it."""
         writer = self._writers.pop(worker, None) or self._rings.renew(worker)
         writer.close()
+        places = self._places
+        if places is not None:
+            places.clear(worker)
         settings, step = self.settings, self.settings.workers
         # Every worker has the ids of its own residue class, so that none needs to ask for the next.
         first, least = self._first_conn + worker - 1, self._rings.next_conn()
         first += max(0, -(-(least - first) // step)) * step
         host, port = self.echo_address
         directory = str(settings.data_dir.resolve())
-        return WorkerConfig(directory, worker, host, port, settings.backlog, first, step, self._server_settings())
+        shared = (places.limit, places.fd) if places is not None else ()
+        own = self._server_settings()
+        return WorkerConfig(directory, worker, host, port, settings.backlog, first, step, own, *shared)
 
     def _server_settings(self) -> ServerSettings:
         settings = self.settings
-        room = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _DESCRIPTORS_KEPT
-        share = -(-settings.max_connections // max(1, settings.workers))
+        room = self._room()
         return ServerSettings(
             model=settings.model,
             reply=settings.reply,
             read_size=settings.read_size,
             marks=Marks(settings.high_water, settings.low_water),
-            max_connections=min(share or room, room),
+            max_connections=min(settings.max_connections or room, room),
             idle_timeout=settings.idle_timeout,
         )
+
+    def _room(self) -> int:
+        """Connections that one process can take, whatever the limit is."""
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return min(descriptors - min(_DESCRIPTORS_KEPT, descriptors // 2), MOST_CONNECTIONS)
+
+    def _shortage(self) -> str:
+        """Why fewer connections can be taken than was asked for, in one line; empty: they can."""
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        room = self._room() * max(1, self.settings.workers)
+        asked = self.settings.max_connections
+        if asked <= room and descriptors >= 2 * _DESCRIPTORS_KEPT:
+            return ""
+        why = f"ulimit -n is {descriptors}" if room < MOST_CONNECTIONS else "a worker can record no more"
+        return f"at most {min(asked or room, room)} connections are served: {why}"
 
 
 def _listener_once_free(settings: Settings) -> socket.socket:

@@ -23,7 +23,7 @@ class EchoServer:
     """A running server. `rows` are its records so far, as dicts with names for kinds and reasons."""
 
     def __init__(self, folder: Path, *, model: str = "epoll", host: str = "127.0.0.1", **settings: Any) -> None:
-        capacity = settings.pop("capacity", 1 << 16)
+        capacity, begins = settings.pop("capacity", 1 << 16), settings.pop("begins", True)
         settings = {"marks": Marks(1 << 18, 1 << 16), "max_connections": 5000, **settings}
         self.folder = folder
         self.ring = RingWriter(folder / "ring", capacity=capacity)
@@ -37,6 +37,11 @@ class EchoServer:
         self._read = 0
         self._closed = False
         self.thread = threading.Thread(target=self._run)
+        if begins:
+            self.begin()
+
+    def begin(self) -> None:
+        """Serve who has come so far and who comes."""
         self.thread.start()
 
     def _run(self) -> None:

@@ -135,6 +135,7 @@ class FakeMonitor:
         self.healthy = True
         self.calls: list[tuple[Any, ...]] = []
         self.closed: list[int] = []
+        self.closed_how: list[str] = []
         self.chunks: Iterator[bytes] = rows(1000)
         self.name = "echoscope-log.{}"
 
@@ -264,8 +265,9 @@ class FakeMonitor:
         self.calls.append(("switch", model))
         return ""
 
-    def close_connection(self, conn: int) -> bool:
+    def close_connection(self, conn: int, how: str) -> bool:
         self.closed.append(conn)
+        self.closed_how.append(how)
         return conn not in (2, 3)
 
 
@@ -284,6 +286,9 @@ class FakeEngine:
     def start(self) -> None:
         """Nothing to start."""
 
-    def stop(self, timeout: float = 5.0) -> None:
+    def stop_serving(self, timeout: float) -> None:
+        """Serve nobody, as ever."""
+
+    def stop(self) -> None:
         """Close the socket."""
         self._listener.close()

@@ -134,7 +134,12 @@ def test_health(browser: Any, monitor: FakeMonitor) -> None:
 
 def test_close(browser: Any, monitor: FakeMonitor) -> None:
     assert browser.post("/api/v1/connections/1/close").status_code == 200
-    assert monitor.closed == [1]
+    for how in ("fin", "rst"):
+        answer = browser.post("/api/v1/connections/1/close", json={"how": how, "why": "it is in the way"})
+        assert answer.get_json() == {"closing": 1, "how": how}
+    assert (monitor.closed, monitor.closed_how) == ([1, 1, 1], ["fin", "fin", "rst"])
+    assert "how" in problem(browser.post("/api/v1/connections/1/close", json={"how": "softly"}), 400)
+    assert "why" in problem(browser.post("/api/v1/connections/1/close", json={"why": "x" * 201}), 400)
 
 
 def test_close_by_get_is_refused(browser: Any, monitor: FakeMonitor) -> None:

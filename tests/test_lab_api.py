@@ -232,9 +232,9 @@ def test_a_run_is_never_interrupted_between_its_end_and_its_file(desk: Desk, tmp
     save = desk._store.save
     seen = []
 
-    def slow(values: Any) -> None:
+    def slow(run: Any) -> None:
         seen.extend([desk.run(one.id), *desk.runs()])
-        save(values)
+        save(run)
 
     desk._store.save = slow  # type: ignore[method-assign]
     one.work()

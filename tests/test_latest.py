@@ -118,7 +118,7 @@ def test_what_is_overwritten_while_it_is_found_is_left_out(path: Path, monkeypat
     write(writer, 2)
     flatnonzero = np.flatnonzero
 
-    def found_and_overwritten(values: object) -> object:
+    def found_and_overwritten(values: np.ndarray) -> np.ndarray:
         slots = flatnonzero(values)
         write(writer, 256, 2)
         return slots

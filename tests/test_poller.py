@@ -5,8 +5,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from waiting import DEADLINE_S
 
-from core.engine.poller import MAX_READY, POLLERS, READ, WRITE, Poller, SelectPoller
+from core.engine.poller import MAX_READY, POLLERS, READ, URGENT, WRITE, Poller, SelectPoller
 
 ASKING = [name for name in POLLERS if name != "busy"]  # busy asks nobody: everything is ready, always
 
@@ -47,6 +48,20 @@ def test_readiness_lasts_until_it_is_read(poller: Poller, pair: Pair) -> None:
     pair[0].recv(1)
     poller.rearm(pair[0].fileno(), READ)
     assert poller.wait(1) == [(pair[0].fileno(), READ)]
+
+
+def test_urgent_data_is_told_of_to_who_reads(poller: Poller) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+        listener.accept()[0] as sock,
+    ):
+        client.send(b"x", socket.MSG_OOB)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        poller.register(sock.fileno(), READ)
+        assert poller.wait(DEADLINE_S) == [(sock.fileno(), READ | URGENT)]
+        poller.modify(sock.fileno(), 0)
+        assert poller.wait(0) == []
 
 
 def test_both_directions_come_as_one_pair(poller: Poller, pair: Pair) -> None:
@@ -111,7 +126,7 @@ def test_busy_asks_nobody(pair: Pair) -> None:
     poller = POLLERS["busy"]()
     poller.register(pair[0].fileno(), READ)
     poller.register(pair[1].fileno(), 0)
-    assert poller.wait(None) == [(pair[0].fileno(), READ)]
+    assert poller.wait(None) == [(pair[0].fileno(), READ | URGENT)]
     poller.close()
 
 

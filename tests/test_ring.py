@@ -184,6 +184,25 @@ def test_a_writer_never_sees_its_room_shrink_while_it_is_released(path: Path) ->
     assert room > 1 << 10
 
 
+def test_who_has_begun_is_sure_to_end(path: Path) -> None:
+    """Whatever else is recorded, and though nobody reads: room was kept for it."""
+    writer, reader = pair(path, capacity=1 << 10)
+    opened = 0
+    while writer.keep_room(opened + 1):
+        opened += 1
+        writer.emit_peer(Kind.OPEN, opened, bytes(16), 1)
+    writer.publish(0, 0)
+    for _ in range(1 << 10):
+        writer.echo(1, 1, 1, ECHO)
+    for conn in range(1, opened + 1):
+        writer.emit(Kind.EOF, conn)
+        writer.emit(Kind.CLOSE, conn)
+    writer.publish(0, 0)
+    kinds = reader.read(0, reader.progress().head)["kind"]
+    assert [int((kinds == kind).sum()) for kind in (Kind.OPEN, Kind.EOF, Kind.CLOSE)] == [opened] * 3
+    assert opened > 200
+
+
 def test_a_ring_has_one_writer(path: Path) -> None:
     first = RingWriter(path, capacity=64)
     with pytest.raises(RingError, match="another process is writing it"):

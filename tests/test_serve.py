@@ -5,16 +5,26 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import socketio
 from commands import failure, run
 from conftest import ROOT, Server, StartServer, clean_environment, serving
+from echo_server import fill
+from fake_monitor import FakeEngine, FakeMonitor
+from gunicorn.config import Config
+from test_faults import logged
 from waiting import DEADLINE_S, wait_until
 from warm import Nursery
+
+from web import create_app
+from web.serving import STOP_S, Deployment
+from web.tools import Tools
 
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
@@ -57,6 +67,54 @@ def test_a_stop_waits_for_no_viewer_and_no_client(tmp_path: Path, nursery: Nurse
             assert client.recv(100) == b""
         for viewer in viewers:
             leave(viewer)
+
+
+def test_serving_stops_first_and_all_else_meanwhile(monitor: FakeMonitor) -> None:
+    asked, cut = threading.Event(), threading.Event()
+    steps: list[str] = []
+
+    class Stuck(FakeEngine):
+        def stop_serving(self, timeout: float) -> None:
+            asked.set()
+            assert cut.wait(DEADLINE_S)
+            steps.append("served")
+
+        def stop(self) -> None:
+            steps.append("stopped")
+            super().stop()
+
+    class Slow(Tools):
+        def stop(self) -> None:
+            assert asked.wait(DEADLINE_S)
+            cut.set()
+
+    class Worker:
+        cfg = Config()
+
+        def handle_exit(self, number: int, frame: None) -> None:
+            steps.append("left")
+
+    engine = Stuck()
+    deployment = Deployment(lambda: engine, OSError)
+    deployment._stop_asked.put(None)
+    deployment._stop(Worker(), engine, create_app(monitor), Slow())
+    assert steps == ["served", "stopped", "left"]
+    assert deployment.settings()["graceful_timeout"] > 2 * (STOP_S + 10)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_stuck_client_and_a_run_of_the_lab_keep_no_stop_from_its_end(
+    start_server: StartServer, tmp_path: Path, workers: str
+) -> None:
+    server = start_server("--workers", workers)
+    order: Any = {"models": ["epoll"], "idle": [0], "active": 1, "seconds": 60, "repeats": 1}
+    assert requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
+    with server.connect() as stuck:
+        wait_until(lambda: not fill(stuck) and server.json("/api/v1/status")["connections"]["blocked"], "it is blocked")
+        assert server.stop()[0] == 0
+    rows = logged(tmp_path / "data").select(["kind", "reason"]).to_pylist()
+    assert sum(row["kind"] == "stop" for row in rows) == max(1, int(workers))
+    assert [row["reason"] for row in rows if row["kind"] == "close"] == ["shutdown"]
 
 
 @a_real_start

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,12 +14,15 @@ import pytest
 from echo_server import fill, receive, reset
 from waiting import DEADLINE_S, wait_until
 
+import core.engine.workers as workers_module
 import core.watch.pump as pump_module
 from core.engine.models import MODELS
 from core.engine.poller import POLLERS
+from core.engine.workers import Workers
 from core.record.clock import wall_ns
 from core.record.events import KIND_MEANING, Kind
 from core.record.query import QueryError
+from core.record.ring import RingReader
 from core.service import Service, ServiceError, Settings
 from core.watch.sampler import LastSamples
 
@@ -511,6 +515,85 @@ class TestWorkers:
         for client in clients:
             client.close()
 
+    def served(self, service: Service, clients: int) -> tuple[list[Any], int]:
+        """So many clients, and how many of them are let in."""
+        made = [connect(service) for _ in range(clients)]
+        for client in made:
+            with suppress(ConnectionError):
+                client.sendall(b"x")
+        inside = 0
+        for client in made:
+            with suppress(ConnectionError):
+                inside += client.recv(1) == b"x"
+        return made, inside
+
+    @pytest.mark.parametrize("model", ["epoll", "threads"])
+    def test_the_limit_is_that_of_all_workers(self, start: Start, model: str) -> None:
+        service = start(workers=3, max_connections=5, model=model)
+        for number in range(1, 4):
+            clients, inside = self.served(service, 20)
+            assert inside == 5
+            for client in clients:
+                client.close()
+            closed(service, 5 * number)
+        assert len(rows(service, "kind:refuse reason:limit")) == 3 * 15
+
+    def test_the_places_of_a_killed_worker_are_free(self, start: Start) -> None:
+        service = start(workers=2, max_connections=40)
+        before = self.spread(service)
+        open_ones = service.monitor.connections("worker:1 -state:closed", "conn", 100, 0)["matched"]
+        victim = service._engine.pids()[1]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: service._engine.pids().get(1, victim) != victim, "a new worker")
+        clients, inside = self.served(service, 60)
+        assert inside == open_ones
+        for client in (*before, *clients):
+            client.close()
+
+    def test_all_is_recorded_before_the_first_worker_serves(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        running: list[str] = []
+        begin = Workers.start
+
+        def noted(self: Workers) -> None:
+            running.extend(thread.name for thread in threading.enumerate())
+            begin(self)
+
+        monkeypatch.setattr(Workers, "start", noted)
+        start(workers=1)
+        assert "monitor" in running
+
+    def program(self, tmp_path: Path, last: str) -> tuple[Path, Path]:
+        """What stands for the interpreter when a worker is replaced: it notes that it was begun. And the note."""
+        path, note = tmp_path / "interpreter", tmp_path / "begun"
+        path.write_text(f"#!/bin/sh\necho begun >> {note}\n{last}\n")
+        path.chmod(0o755)
+        return path, note
+
+    def test_a_worker_that_cannot_be_replaced_costs_nothing(
+        self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service = start(workers=1)
+        path, note = self.program(tmp_path, "exit 1")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(path))
+            os.kill(service._engine.pids()[1], signal.SIGKILL)
+            wait_until(lambda: note.exists() and len(note.read_text().split()) > 2, "some have been tried")
+        wait_until(lambda: service.monitor.health()[0], "healthy again")
+        # That nothing is left open is what `start` looks for.
+
+    def test_a_stop_does_not_wait_for_a_worker_to_begin(
+        self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service = start(workers=1)
+        path, note = self.program(tmp_path, "exec sleep 3600")
+        monkeypatch.setattr(workers_module, "_START_TIMEOUT", 3600.0)
+        monkeypatch.setattr(sys, "executable", str(path))
+        os.kill(service._engine.pids()[1], signal.SIGKILL)
+        wait_until(note.exists, "another is begun")
+        service.stop()
+
     def test_a_killed_service_takes_its_workers_along(self, start: Start, tmp_path: Path) -> None:
         pid = os.fork()
         if not pid:
@@ -545,8 +628,16 @@ class TestWorkers:
         os.close(telling)
         with open(told) as line:
             port = int(line.read(5))
+
+        def is_stuck() -> bool:
+            kinds = []
+            for path in tmp_path.glob("ring-*"):
+                with RingReader(path) as ring:
+                    kinds += ring.leftover(0)["kind"].tolist()
+            return Kind.PAUSE in kinds
+
         with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as client:
-            fill(client)
+            wait_until(lambda: not fill(client) and is_stuck(), "its worker has something to deliver")
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             say(start(echo_port=port, workers=2), b"hello")

@@ -46,6 +46,19 @@ def item(table: Table, conn: int) -> dict[str, object]:
     return found
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_who_echoes_is_not_stuck_whatever_was_lost(together: bool) -> None:
+    """That the queue is empty again is an event with data, which a full ring loses."""
+    table = Table()
+    stuck = [record(Kind.OPEN, conn, 10, 1000 + conn) for conn in (1, 2, 3)]
+    stuck += [record(kind, conn, 20, queue_bytes=6) for conn in (1, 2, 3) for kind in (Kind.FULL, Kind.PAUSE)]
+    later = [record(Kind.ECHO, 1, 30), record(Kind.ECHO, 2, 30), record(Kind.FULL, 2, 40, queue_bytes=6)]
+    for part in [stuck + later] if together else [stuck, later]:
+        fold(table, *part)
+    assert [item(table, conn)["state"] for conn in (1, 2, 3)] == ["open", "blocked", "paused"]
+    assert table.stuck().tolist() == [2, 3]
+
+
 def test_the_life_of_a_connection() -> None:
     table = Table()
     peers = fold(

@@ -12,6 +12,7 @@ from web.downloads import Downloads
 from web.monitor import Json, Monitor
 from web.parameters import (
     MAX_CONN,
+    CloseOrder,
     ConnectionsParameters,
     CourseParameters,
     DownloadParameters,
@@ -217,11 +218,12 @@ def orders_blueprint(monitor: Monitor) -> Blueprint:
     @orders.post("/api/v1/connections/<int:conn>/close")
     def close(conn: int) -> Response:
         parse(NoParameters, request.args)
+        asked = parse_body(CloseOrder, request.get_json() if request.data else {})
         if conn > MAX_CONN or not monitor.knows(conn):
             _none(conn)
-        if not monitor.close_connection(conn):
+        if not monitor.close_connection(conn, asked.how):
             raise ProblemError(409, f"connection {conn} is closed already")
-        return jsonify({"closing": conn})
+        return jsonify({"closing": conn, "how": asked.how})
 
     @orders.post("/api/v1/model")
     def model() -> Response:

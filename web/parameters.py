@@ -134,6 +134,13 @@ class _Message(Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class CloseOrder(_Message):
+    """How a connection is closed, and why in someone's words."""
+
+    how: Literal["fin", "rst"] = "fin"
+    why: str = Field("", max_length=200)
+
+
 class ModelOrder(_Message):
     """The model to go on with."""
 

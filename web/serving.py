@@ -27,6 +27,8 @@ THREADS = 64
 """Of the web server: a viewer holds one for as long as it watches, a download while it lasts."""
 LEAST_THREADS = 8
 STOP_S = 5.0
+KILLED_AFTER_S = 60
+"""What gunicorn's master does with a worker that doesn't stop: longer than all that a stop waits for."""
 _BOOT_FAILED = 3
 
 
@@ -41,7 +43,8 @@ class Engine(Protocol):
     @property
     def monitor(self) -> Monitor: ...
     def start(self) -> None: ...
-    def stop(self, timeout: float = ...) -> None: ...
+    def stop_serving(self, timeout: float) -> None: ...
+    def stop(self) -> None: ...
 
 
 def url_host(host: str) -> str:
@@ -92,7 +95,7 @@ class Deployment:
             "worker_class": "gthread",
             "threads": THREADS,
             "timeout": 0,  # a worker that was stopped for a while must not be killed: its connections are real
-            "graceful_timeout": int(STOP_S) + 2,
+            "graceful_timeout": KILLED_AFTER_S,
             "keepalive": 15,
             "control_socket_disable": True,
             "limit_request_line": 8190,
@@ -173,16 +176,16 @@ class Deployment:
         sys.stdout.flush()
 
     def _stop(self, worker: Any, engine: Engine, app: Any, tools: Tools) -> None:
-        """Stop in order: viewers and downloads (each would keep its thread), the engine, then the worker's loop."""
+        """Accept no more, deliver what is queued, and meanwhile end viewers, tools and downloads; then end the log."""
         self._stop_asked.get()
         live, downloads = app.extensions["echoscope"]
-        live.stop()
-        tools.stop()
-        downloads.stop()
-        engine.stop(STOP_S)
-        # The requests that were under way have had their time; idle kept-alive connections need none.
-        worker.cfg.set("graceful_timeout", 0)
-        worker.handle_exit(signal.SIGTERM, None)
+        try:
+            _all_at_once(lambda: engine.stop_serving(STOP_S), live.stop, tools.stop, downloads.stop)
+            engine.stop()
+        finally:
+            # The requests that were under way have had their time; idle kept-alive connections need none.
+            worker.cfg.set("graceful_timeout", 0)
+            worker.handle_exit(signal.SIGTERM, None)
 
     def worker_exit(self, _arbiter: Any, worker: Any) -> None:
         """Make sure that the engine has stopped, also when gunicorn's master was killed, then leave."""
@@ -194,6 +197,21 @@ class Deployment:
         sys.stderr.flush()
         # The interpreter would wait for threads that sit on idle browser connections for up to five seconds.
         os._exit(0)
+
+
+def _all_at_once(*calls: Callable[[], None]) -> None:
+    """Make these calls, each in a thread of its own while the system has some, and wait for all of them."""
+    threads = []
+    for call in calls:
+        thread = threading.Thread(target=call, name="stopping", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            call()
+        else:
+            threads.append(thread)
+    for thread in threads:
+        thread.join()
 
 
 def _is_news(record: Any) -> bool:

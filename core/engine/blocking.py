@@ -10,8 +10,10 @@ from typing import Final
 
 from core.engine.connection import Connection, State
 from core.engine.conversation import Conversation
+from core.engine.entrance import Accepted, Entrance
 from core.engine.ledger import Ledger
-from core.engine.listener import EXHAUSTED, AcceptQueue, accept_queue, close_port, packed
+from core.engine.listener import AcceptQueue, accept_queue, close_port, packed
+from core.engine.places import Places
 from core.engine.recorder import Recorder
 from core.engine.sample import MOST_SAMPLES, Sample, take
 from core.engine.settings import ServerSettings
@@ -21,8 +23,6 @@ MOST_THREADS: Final = 1000
 """Connections that `threads` serves at once."""
 
 _HEARTBEAT: Final = 1.0
-_RETRY_ACCEPT: Final = 0.1
-_ROOM_KEPT: Final = 64
 
 
 class BlockingServer:
@@ -33,7 +33,12 @@ class BlockingServer:
     _wake_after = _HEARTBEAT
 
     def __init__(
-        self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
+        self,
+        listener: socket.socket,
+        recorder: Recorder,
+        settings: ServerSettings,
+        ids: Iterator[int],
+        places: Places | None = None,
     ) -> None:
         """`listener` is non-blocking and becomes the server's; `ids` gives each connection its own."""
         self._listener = listener
@@ -42,7 +47,10 @@ class BlockingServer:
         self._ledger = Ledger(recorder)
         # All of what follows is read and changed with the ledger held.
         self._conversations: dict[int, Conversation] = {}
-        self._stopping = self._over = self._crowded = False
+        most = min(settings.max_connections, self._most)
+        self._entrance = Entrance(listener, recorder, most, self._conversations.__len__, places)
+        self._stopping = self._over = False
+        self._finishing: list[Conversation] = []
         self._failure: BaseException | None = None
         self._cutter: threading.Timer | None = None
         # A shutdown(2) of the listener would end a blocked accept(2) too, but for every process that has inherited
@@ -74,17 +82,27 @@ class BlockingServer:
             close_port(self._listener)
             for conversation in self._open():
                 conversation.drain()
-            self._cutter = threading.Timer(timeout, self._cut)
-            self._cutter.daemon = True
-            self._cutter.start()
+            cutter = threading.Timer(timeout, self._cut)
+            cutter.daemon = True
+            try:
+                cutter.start()
+            except RuntimeError:  # the system has no more threads: nobody can keep the time
+                self._close_all()
+            else:
+                self._cutter = cutter
             os.eventfd_write(self._wake, 1)
 
-    def close_connection(self, conn: int) -> None:
-        """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
+    def close_connection(self, conn: int, how: str = "fin") -> None:
+        """As core.engine.models.Engine.close_connection."""
         with self._ledger:
             for conversation in self._open():
-                if conversation.conn.id == conn:
-                    conversation.order(Reason.OPERATOR)
+                if conversation.conn.id != conn:
+                    continue
+                if how == "rst":
+                    conversation.reset(Reason.OPERATOR)
+                else:
+                    conversation.finish(Reason.OPERATOR)
+                    self._finishing.append(conversation)
 
     def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
         """As core.engine.server.Server.sample; answered by the calling thread."""
@@ -110,33 +128,18 @@ class BlockingServer:
     def _next(self) -> None:
         """Wait for a connection, for a second at most, and serve it."""
         self._door.poll(_HEARTBEAT * 1000)
-        self._crowded = False
         with self._ledger as recorder:
-            conversation = None if self._stopping else self._accept(recorder)
+            self._finishing = [one for one in self._finishing if not one.is_over()]
+            accepted = 0.0 if self._stopping else self._entrance.accept()
+            conversation = self._admit(recorder, accepted) if isinstance(accepted, Accepted) else None
         if conversation is not None:
             self._begin(conversation)
-        elif self._crowded:  # the queue of connections would stay ready: leave it alone for a while
-            self._closed_door.poll(_RETRY_ACCEPT * 1000)
+        elif isinstance(accepted, float):  # the queue of connections would stay ready: leave it alone for a while
+            self._closed_door.poll(accepted * 1000)
 
-    def _accept(self, recorder: Recorder) -> Conversation | None:
-        # Each open connection must still be able to record its end.
-        self._crowded = recorder.room() < 4 * len(self._conversations) + _ROOM_KEPT
-        if self._crowded:
-            return None
-        try:
-            sock, address = self._listener.accept()
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            if error.errno in EXHAUSTED:
-                recorder.emit(Kind.REFUSE, reason=ERRNO_BASE + error.errno)
-                self._crowded = True
-            return None  # accept(2) also reports errors of the connection that was to be accepted
-        return self._admit(recorder, sock, address)
-
-    def _admit(self, recorder: Recorder, sock: socket.socket, address: tuple[str, int]) -> Conversation | None:
-        peer, port = packed(address)
-        if len(self._conversations) >= min(self._settings.max_connections, self._most):
+    def _admit(self, recorder: Recorder, accepted: Accepted) -> Conversation | None:
+        sock, (peer, port) = accepted.sock, packed(accepted.address)
+        if not accepted.has_place:
             sock.close()
             recorder.emit_peer(Kind.REFUSE, 0, peer, port, Reason.LIMIT)
             return None
@@ -165,6 +168,7 @@ class BlockingServer:
                 conversation.close(Reason.SHUTDOWN)
             with self._ledger:
                 del self._conversations[conversation.conn.id]
+                self._entrance.left()
 
     # -- orders and the end
 
@@ -175,8 +179,11 @@ class BlockingServer:
     def _cut(self) -> None:
         """The time for delivering what is queued is up."""
         with self._ledger:
-            for conversation in self._open():
-                conversation.order(Reason.SHUTDOWN)
+            self._close_all()
+
+    def _close_all(self) -> None:
+        for conversation in self._open():
+            conversation.order(Reason.SHUTDOWN)
 
     def _end(self) -> None:
         self.stop(0.0)  # when it is a defect that has ended the server
@@ -206,9 +213,14 @@ class ThreadsServer(BlockingServer):
     _wake_after = 0.0  # the thread that accepts is the one that keeps the beat
 
     def __init__(
-        self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
+        self,
+        listener: socket.socket,
+        recorder: Recorder,
+        settings: ServerSettings,
+        ids: Iterator[int],
+        places: Places | None = None,
     ) -> None:
-        super().__init__(listener, recorder, settings, ids)
+        super().__init__(listener, recorder, settings, ids, places)
         self._threads: dict[int, threading.Thread] = {}
 
     def _begin(self, conversation: Conversation) -> None:
@@ -223,6 +235,7 @@ class ThreadsServer(BlockingServer):
             conversation.close(ERRNO_BASE + errno.EAGAIN)
             with self._ledger:
                 del self._conversations[conn], self._threads[conn]
+                self._entrance.left()
 
     def _serve(self, conversation: Conversation) -> None:
         try:

@@ -16,10 +16,10 @@ from typing import Final
 
 from core.engine.connection import Connection, State, Step
 from core.engine.ledger import Ledger
+from core.engine.listener import reset_on_close
 from core.engine.recorder import Recorder
-from core.engine.sample import tcp_info
-from core.engine.settings import STAMP_SIZE, ServerSettings
-from core.engine.visits import unread
+from core.engine.sample import has_stopped_short, tcp_info, unread
+from core.engine.settings import FINISH_S, STAMP_SIZE, ServerSettings
 from core.record.events import ERRNO_BASE, Kind, Reason
 
 _RESET: Final = (ConnectionResetError, BrokenPipeError)
@@ -35,8 +35,8 @@ _CLOSE_WAIT: Final = 8  # net/tcp_states.h
 class Conversation:
     """A connection, its blocking socket and what is asked of it from outside.
 
-    `drain` and `order` are for other threads, which hold the ledger. `wake` is after how many seconds of silence the
-    thread looks about at the latest; 0: never.
+    `drain`, `finish`, `reset`, `order` and `is_over` are for other threads, which hold the ledger. `wake` is after how
+    many seconds of silence the thread looks about at the latest; 0: never.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Conversation:
         self._wake = wake
         self._draining = False
         self._lingering = False  # only the peer's end is waited for
+        self._finish_by = 0.0  # as for one that lingers, until then (monotonic); 0: it does not
         self._ordered = 0  # the reason to close for, at once
         self._second = 0
         self._prefix = settings.stamp_size
@@ -76,6 +77,8 @@ class Conversation:
             elif self._draining:
                 self._read_last()
             else:
+                if self._finish_by:
+                    self._end_side()
                 self._read()
 
     def order(self, reason: int) -> None:
@@ -83,6 +86,36 @@ class Conversation:
         self._ordered = reason
         with contextlib.suppress(OSError):  # ENOTCONN: the peer has reset it, which wakes as well
             self.sock.shutdown(socket.SHUT_RDWR)
+
+    def reset(self, reason: int) -> None:
+        """Close at once, with a reset."""
+        reset_on_close(self.sock)
+        self._ordered = reason
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RD)  # wakes as well, and sends nothing; a send looks up every second
+
+    def finish(self, reason: int) -> None:
+        """Deliver what is queued, end our side, wait for the peer's end for FINISH_S; what still comes is not answered.
+
+        A read that blocks goes on, and ends with the peer's end: SHUT_RD would answer what still comes with a reset.
+        """
+        if self._finish_by:
+            return
+        self._finish_by = time.monotonic() + FINISH_S
+        self.conn.reason = self.conn.reason or reason
+        if not self.conn.queue_bytes:
+            self._end_side()
+
+    def is_over(self) -> bool:
+        """Whether one that was to finish has; when its time is up it is closed."""
+        if self.conn.state is not State.CLOSED and time.monotonic() > self._finish_by:
+            self.order(self.conn.reason)
+            return True
+        return self.conn.state is State.CLOSED
+
+    def _end_side(self) -> None:
+        with contextlib.suppress(OSError):  # ENOTCONN: the peer has reset it
+            self.sock.shutdown(socket.SHUT_WR)
 
     def drain(self) -> None:
         """Answer what has arrived, deliver what is queued, close.
@@ -117,8 +150,11 @@ class Conversation:
 
         All in one section: the record that is put right must still be the newest.
         """
-        conn, size, emptied = self.conn, self._prefix + received, received < self._read_size
+        conn, size = self.conn, self._prefix + received
+        emptied = received < self._read_size and not has_stopped_short(self.sock)
         with self._ledger as recorder:
+            if self._finish_by:
+                return self._threw_away(recorder, received)
             self._stamp()
             recorder.echo(conn.id, received, size, Kind.ECHO | emptied << 8)
             sent, error = self._offer(size)
@@ -130,6 +166,12 @@ class Conversation:
             recorder.revise(kind, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
             self._throttle(recorder)
         return None if error is None else self._failed(error)
+
+    def _threw_away(self, recorder: Recorder, received: int) -> None:
+        """What comes from one that is only waited for is counted, and not answered."""
+        if self._finish_by and time.monotonic() > self._finish_by:
+            self._ordered = self.conn.reason
+        recorder.emit(Kind.READ, self.conn.id, received)
 
     def _offer(self, size: int) -> tuple[int, OSError | None]:
         """Bytes of the reply that the kernel has room for now, and what else went wrong."""
@@ -169,8 +211,9 @@ class Conversation:
             return self.close(self._ordered or self.conn.reason)
         try:
             self.sock.shutdown(socket.SHUT_WR)
-            while self.sock.recv_into(self._body):
-                pass  # what is still sent came after the stop
+            while received := self.sock.recv_into(self._body):
+                with self._ledger as recorder:
+                    self._threw_away(recorder, received)
         except BlockingIOError:
             return self._look_about()
         except OSError as error:
@@ -184,7 +227,7 @@ class Conversation:
             return  # it is `drain` that has ended the reading
         conn = self.conn
         conn.receive_eof()
-        conn.reason = Reason.PEER
+        conn.reason = conn.reason or Reason.PEER
         with self._ledger as recorder:
             recorder.emit(Kind.EOF, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks)
 
@@ -197,6 +240,8 @@ class Conversation:
     def _look_about(self) -> None:
         """Nothing has happened for a while: turn once, and see whether that is too long."""
         self._ledger.beat()
+        if self._finish_by and time.monotonic() > self._finish_by:
+            return self.close(self._ordered or self.conn.reason)
         if self._idle_timeout and not self._ordered:
             remaining = self._idle_timeout - min(self._info()[1:]) / 1000
             if remaining <= 0:

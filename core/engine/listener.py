@@ -45,8 +45,10 @@ def listen(host: str, port: int, backlog: int = BACKLOG, *, shared: bool = False
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and address[0] == "::":
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        # Accepted sockets inherit it (tcp(7)): one system call less for each.
+        # Accepted sockets inherit what follows (tcp(7)): no system call for each.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A byte that is sent as urgent is one of the stream, in its place; otherwise the kernel would take it out.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
@@ -67,6 +69,11 @@ def close_port(listener: socket.socket) -> None:
     """
     with suppress(OSError):  # it has not been listening
         listener.shutdown(socket.SHUT_RD)
+
+
+def reset_on_close(sock: socket.socket) -> None:
+    """Let close(2) send a reset: SO_LINGER with a time of 0 (socket(7))."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def packed(address: tuple[str, int] | tuple[str, int, int, int]) -> tuple[bytes, int]:

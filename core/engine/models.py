@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from core.engine.blocking import BlockingServer, ThreadsServer
 from core.engine.listener import AcceptQueue
+from core.engine.places import Places
 from core.engine.poller import POLLERS
 from core.engine.recorder import Recorder
 from core.engine.registrations import Registrations
@@ -23,8 +24,12 @@ class Engine(Protocol):
     def stop(self, timeout: float) -> None:
         """Stop accepting, deliver what is queued for at most `timeout` seconds, end `run`. Does not wait."""
 
-    def close_connection(self, conn: int) -> None:
-        """Close a connection on behalf of an operator; unknown ones are ignored. Does not wait."""
+    def close_connection(self, conn: int, how: str = "fin") -> None:
+        """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait.
+
+        `fin`: what is queued is delivered and our side ended; then the peer has FINISH_S seconds to end its own.
+        `rst`: at once, with a reset, whatever is under way.
+        """
 
     def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
         """Ask the kernel about connections; `done` is called, maybe by another thread. Raises ValueError: too many."""
@@ -50,9 +55,15 @@ MODELS: Final[dict[str, Callable[..., Engine]]] = {
 """What makes a server of each model."""
 
 
-def make_server(listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]) -> Engine:
+def make_server(
+    listener: socket.socket,
+    recorder: Recorder,
+    settings: ServerSettings,
+    ids: Iterator[int],
+    places: Places | None = None,
+) -> Engine:
     """A server of the model that the settings name; the arguments are those of core.engine.server.Server."""
-    return MODELS[settings.model](listener, recorder, settings, ids)
+    return MODELS[settings.model](listener, recorder, settings, ids, places)
 
 
 def report(engine: Engine) -> dict[str, Any]:

@@ -5,6 +5,9 @@ A backend owns the kernel handle and nothing else: no callbacks, no timers, no t
 a descriptor; an error or hang-up sets further bits, without READ or WRITE being certain (a reset connection
 may show POLLHUP alone). A visit therefore treats every bit that it does not know as "both": the next read or
 write finds the real errno.
+
+Who watches for READ is also told URGENT, which is POLLPRI: TCP urgent data has come. A read ends in front of it, and
+is short although more has arrived (tcp_recvmsg_locked() in net/ipv4/tcp.c).
 """
 
 import select
@@ -13,6 +16,7 @@ from typing import Final, Protocol
 
 READ: Final = select.POLLIN
 WRITE: Final = select.POLLOUT
+URGENT: Final = select.POLLPRI
 
 MAX_READY: Final = 1024
 """Descriptors handled in one turn at most, so that timers and other threads get theirs."""
@@ -69,10 +73,10 @@ class EpollPoller:
         self.close = self._epoll.close
 
     def register(self, fd: int, mask: int) -> None:
-        self._epoll.register(fd, mask | self._trigger)
+        self._epoll.register(fd, _events(mask) | self._trigger)
 
     def modify(self, fd: int, mask: int) -> None:
-        self._epoll.modify(fd, mask | self._trigger)
+        self._epoll.modify(fd, _events(mask) | self._trigger)
 
     def rearm(self, fd: int, mask: int) -> None:
         pass
@@ -116,12 +120,12 @@ class PollPoller:
         if fd in self._watched:
             raise FileExistsError(f"descriptor {fd} is already watched")
         self._watched.add(fd)
-        self._poll.register(fd, mask)
+        self._poll.register(fd, _events(mask))
 
     def modify(self, fd: int, mask: int) -> None:
         if fd not in self._watched:
             raise KeyError(fd)
-        self._poll.modify(fd, mask)
+        self._poll.modify(fd, _events(mask))
 
     def rearm(self, fd: int, mask: int) -> None:
         pass
@@ -177,10 +181,12 @@ class SelectPoller:
         self._writers.discard(fd)
 
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
-        readable, writable, _ = select.select(self._readers, self._writers, (), timeout)
+        readable, writable, urgent = select.select(self._readers, self._writers, self._readers, timeout)
         masks = dict.fromkeys(readable, READ)
         for fd in writable:
             masks[fd] = masks.get(fd, 0) | WRITE
+        for fd in urgent:
+            masks[fd] = masks.get(fd, 0) | URGENT
         return _fair(list(masks.items()), self)
 
     def kernel_table(self) -> int | None:
@@ -193,7 +199,10 @@ class SelectPoller:
 
 
 class BusyPoller:
-    """Asks nobody: every descriptor counts as ready, always, and a visit finds out. Never sleeps."""
+    """Asks nobody: every descriptor counts as ready, always, and a visit finds out. Never sleeps.
+
+    It can't know of urgent data either, so each read is told to look for it.
+    """
 
     name = "busy"
     scans = True
@@ -207,12 +216,12 @@ class BusyPoller:
     def register(self, fd: int, mask: int) -> None:
         if fd in self._watched:
             raise FileExistsError(f"descriptor {fd} is already watched")
-        self._watched[fd] = mask
+        self._watched[fd] = _events(mask)
 
     def modify(self, fd: int, mask: int) -> None:
         if fd not in self._watched:
             raise KeyError(fd)
-        self._watched[fd] = mask
+        self._watched[fd] = _events(mask)
 
     def rearm(self, fd: int, mask: int) -> None:
         pass
@@ -228,6 +237,11 @@ class BusyPoller:
 
     def close(self) -> None:
         self._watched.clear()
+
+
+def _events(mask: int) -> int:
+    """What the kernel is asked for: an interest in reading includes urgent data."""
+    return mask | URGENT if mask & READ else mask
 
 
 def _fair(ready: list[tuple[int, int]], poller: PollPoller | SelectPoller | BusyPoller) -> list[tuple[int, int]]:

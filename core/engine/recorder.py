@@ -12,7 +12,7 @@ class Recorder(Protocol):
     emit_peer: Callable[[int, int, bytes, int, int], None]
     revise: Callable[[int, int, int, int, int, int, int], None]
     publish: Callable[..., int]
-    room: Callable[[], int]
+    keep_room: Callable[[int], bool]
     turn: Callable[..., None]
 
     def last_sample(self, conn: int, info: bytes) -> None: ...

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 MOST_DIFFERENCES: Final = 20
 _FDINFO: Final = re.compile(r"^tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)", re.MULTILINE)
-# Added by the kernel to whatever was asked for (ep_insert() in fs/eventpoll.c), or how it is told.
-_NOT_INTEREST: Final = 0x8 | 0x10 | 1 << 31 | 0x2000  # EPOLLERR, EPOLLHUP, EPOLLET, EPOLLRDHUP
+# Added to whatever was asked for, by the poller or by the kernel (ep_insert() in fs/eventpoll.c), or how it is told.
+_NOT_INTEREST: Final = 0x2 | 0x8 | 0x10 | 1 << 31 | 0x2000  # EPOLLPRI, EPOLLERR, EPOLLHUP, EPOLLET, EPOLLRDHUP
 _SECOND_LOOK_S: Final = 0.05
 
 

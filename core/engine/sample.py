@@ -22,6 +22,7 @@ MOST_SAMPLES: Final = 64
 _INFO_SIZE: Final = 512
 # linux/sockios.h; unread is FIONREAD, outstanding TIOCOUTQ (tcp(7)).
 _SIOCOUTQNSD: Final = 0x894B
+_SIOCATMARK: Final = 0x8905
 _ASK: Final = b"\0\0\0\0"
 _INT: Final = struct.Struct("i")
 # SO_MEMINFO (include/uapi/asm-generic/socket.h), which Python does not name: nine numbers in the order of SK_MEMINFO_*
@@ -41,12 +42,22 @@ def take(sock: socket.socket) -> Sample:
     return {
         "at": time.monotonic_ns(),
         "info": tcp_info(sock),
-        "unread": _ioctl(sock, termios.FIONREAD),
+        "unread": unread(sock),
         "outstanding": _ioctl(sock, termios.TIOCOUTQ),
         "unsent": _ioctl(sock, _SIOCOUTQNSD),
         **_memory(sock),
         "error": int(any(mask & select.POLLERR for _, mask in poll.poll(0))),
     }
+
+
+def unread(sock: socket.socket) -> int:
+    """Bytes in the receive buffer: SIOCINQ, which is FIONREAD (tcp(7))."""
+    return _ioctl(sock, termios.FIONREAD)
+
+
+def has_stopped_short(sock: socket.socket) -> bool:
+    """Whether the last read ended in front of urgent data (sockatmark(3)), which waits to be read."""
+    return _ioctl(sock, _SIOCATMARK) == 1 and unread(sock) > 0
 
 
 def tcp_info(sock: socket.socket) -> bytes:

@@ -11,14 +11,16 @@ from typing import Final
 from core.engine.acceptor import Acceptor
 from core.engine.calls import Calls, turn_end
 from core.engine.connection import Connection, State, Step
-from core.engine.listener import AcceptQueue, packed
+from core.engine.entrance import Accepted, Entrance
+from core.engine.listener import AcceptQueue, packed, reset_on_close
 from core.engine.loop import Loop
 from core.engine.phases import Phases
+from core.engine.places import Places
 from core.engine.poller import POLLERS, READ, Poller
 from core.engine.recorder import Recorder
 from core.engine.registrations import Registrations
 from core.engine.sample import MOST_SAMPLES, Sample, take, tcp_info
-from core.engine.settings import ServerSettings
+from core.engine.settings import FINISH_S, ServerSettings
 from core.engine.visits import Link, Visits
 from core.record.events import ERRNO_BASE, Kind, Reason
 
@@ -32,7 +34,12 @@ class Server:
     """One listener, one loop, one thread. Its methods but `run` may be called from others."""
 
     def __init__(
-        self, listener: socket.socket, recorder: Recorder, settings: ServerSettings, ids: Iterator[int]
+        self,
+        listener: socket.socket,
+        recorder: Recorder,
+        settings: ServerSettings,
+        ids: Iterator[int],
+        places: Places | None = None,
     ) -> None:
         """`listener` is non-blocking and becomes the server's; `ids` gives each connection its own."""
         self._recorder = recorder
@@ -47,7 +54,8 @@ class Server:
         self._loop.before_wait = turn_end(recorder, self._calls, phases.spent)
         self._loop.after_wait = self._visits.stamp
         self._loop.measured = phases.turn
-        self._acceptor = Acceptor(listener, self._loop, recorder, self._calls, self._admit, self._links.__len__)
+        self._entrance = Entrance(listener, recorder, settings.max_connections, self._links.__len__, places)
+        self._acceptor = Acceptor(listener, self._loop, self._entrance, self._calls, self._admit)
         self._descriptor_limit = self._loop.poller.descriptor_limit
 
     def run(self) -> None:
@@ -74,9 +82,9 @@ class Server:
         """The loop, for whoever drives the server from its thread."""
         return self._loop
 
-    def close_connection(self, conn: int) -> None:
-        """Close connection `conn` on behalf of an operator; unknown ones are ignored. Does not wait."""
-        self._loop.call_soon(partial(self._close_by_id, conn))
+    def close_connection(self, conn: int, how: str = "fin") -> None:
+        """As core.engine.models.Engine.close_connection."""
+        self._loop.call_soon(partial(self._close_by_id, conn, how))
 
     def switch(self, model: str) -> str:
         """Go on with another poller, every connection kept. Why that can't be; empty: it is done.
@@ -131,9 +139,9 @@ class Server:
 
     # -- accepting
 
-    def _admit(self, sock: socket.socket, address: tuple[str, int]) -> None:
-        peer, port = packed(address)
-        reason = self._refusal(sock.fileno())
+    def _admit(self, accepted: Accepted) -> None:
+        sock, (peer, port) = accepted.sock, packed(accepted.address)
+        reason = self._refusal(sock.fileno()) if accepted.has_place else Reason.LIMIT
         if not reason:
             link = Link(sock, Connection(next(self._ids), self._settings.marks))
             link.quiet = self._visits.quiet(link)
@@ -144,6 +152,7 @@ class Server:
                 reason = ERRNO_BASE + (error.errno or 0)
         if reason:
             sock.close()
+            self._entrance.left()
             return self._recorder.emit_peer(Kind.REFUSE, 0, peer, port, reason)
         self._links[link.conn.id] = link
         self._recorder.emit_peer(Kind.OPEN, link.conn.id, peer, port, 0)
@@ -152,8 +161,6 @@ class Server:
         return None
 
     def _refusal(self, fd: int) -> int:
-        if len(self._links) >= self._settings.max_connections:
-            return Reason.LIMIT
         if self._descriptor_limit is not None and fd >= self._descriptor_limit:
             return Reason.SELECT_LIMIT
         return 0
@@ -166,6 +173,7 @@ class Server:
         self._recorder.last_sample(conn.id, tcp_info(link.sock))
         link.sock.close()
         del self._links[conn.id]
+        self._entrance.left()
         del link.quiet  # it holds the link: a circle that only the garbage collector would find
         conn.step(Step.CLOSE)
         self._recorder.emit(Kind.CLOSE, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
@@ -186,10 +194,18 @@ class Server:
         else:
             self._watch_idle(link, remaining)
 
-    def _close_by_id(self, conn: int) -> None:
+    def _close_by_id(self, conn: int, how: str) -> None:
         link = self._links.get(conn)
-        if link is not None:
+        if link is None:
+            return
+        if how == "rst":
+            reset_on_close(link.sock)
             self._close(link, Reason.OPERATOR)
+        elif link.conn.reason != Reason.OPERATOR:
+            if link.timer is not None:
+                self._loop.cancel(link.timer)
+            link.timer = self._loop.call_later(FINISH_S, partial(self._close, link, Reason.OPERATOR))
+            self._drain(link, Reason.OPERATOR)
 
     def _exchange(self, make: Callable[[], Poller]) -> str:
         try:
@@ -205,16 +221,16 @@ class Server:
         self._stopping = True
         self._acceptor.stop()
         for link in list(self._links.values()):
-            self._drain(link)
+            self._drain(link, Reason.SHUTDOWN)
         if self._links:
             self._loop.call_later(timeout, self._loop.stop)
         else:
             self._loop.stop()
 
-    def _drain(self, link: Link) -> None:
-        """Answer what has already arrived, then only deliver what is queued."""
+    def _drain(self, link: Link, reason: int) -> None:
+        """Answer what has already arrived, one visit's worth, then only deliver what is queued."""
         self._loop.visits[link.sock.fileno()](READ)
         if link.conn.state is not State.CLOSED:
             link.conn.step(Step.SHUTDOWN)
-            link.conn.reason = link.conn.reason or Reason.SHUTDOWN
+            link.conn.reason = link.conn.reason or reason
             self._visits.settle(link)

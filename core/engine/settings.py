@@ -5,6 +5,8 @@ from typing import Final
 
 from core.engine.connection import Marks
 
+FINISH_S: Final = 5.0
+"""How long the peer of a connection that an operator has closed may take to end its side."""
 STAMP_SIZE: Final = 27
 """Bytes of `[` + ctime + `] `."""
 

@@ -27,9 +27,9 @@ class EngineThread:
             self._server.stop(timeout)
         self._thread.join(timeout + 5.0)
 
-    def close_connection(self, conn: int, worker: int) -> None:
-        """Close a connection on behalf of an operator. Does not wait."""
-        self._server.close_connection(conn)
+    def close_connection(self, conn: int, worker: int, how: str) -> None:
+        """Close a connection on behalf of an operator, `fin` or `rst`. Does not wait."""
+        self._server.close_connection(conn, how)
 
     def sample(self, worker: int, conns: list[int], timeout: float) -> dict[int, Sample]:
         """What the kernel says of these connections (Server.sample); empty when the loop does not answer in time."""

@@ -10,10 +10,7 @@ received is in the ring, even if this process was killed the moment after.
 """
 
 import errno
-import fcntl
 import socket
-import struct
-import termios
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,8 +20,9 @@ from core.engine.calls import Calls
 from core.engine.connection import Connection
 from core.engine.loop import Loop, Timer, Visit
 from core.engine.phases import Record
-from core.engine.poller import READ
+from core.engine.poller import READ, URGENT
 from core.engine.recorder import Recorder
+from core.engine.sample import has_stopped_short, unread
 from core.engine.settings import STAMP_SIZE, ServerSettings
 from core.record.events import ERRNO_BASE, Kind, Reason
 
@@ -36,6 +34,7 @@ _FLUSHES: Final = 8
 _VISIT_SIZE: Final = 1024 * 1024
 _LEAST_SIZE: Final = 16 * 1024
 _RESET: Final = (errno.ECONNRESET, errno.EPIPE)
+_READABLE: Final = READ | URGENT
 _ECHO: Final = int(Kind.ECHO)
 _ECHO_EMPTIED: Final = Kind.ECHO | 1 << 8
 
@@ -133,16 +132,22 @@ class Visits:
                     return self._unsent(link, received, size, error)
                 if sent < size:
                     return self._keep(link, received, size, sent)
-                return None if mask == READ else self._loop.again(link.sock.fileno())
+                return None if mask == READ else self._echoed(link, mask, received, size)
 
             return visit
 
         return quiet_visit, replace
 
+    def _echoed(self, link: Link, mask: int, received: int, size: int) -> None:
+        """More than data was told of: there may be more to read than a short read lets expect."""
+        if mask & URGENT and has_stopped_short(link.sock):
+            self._revise(Kind.ECHO, link, received, size)
+        self._loop.again(link.sock.fileno())
+
     def _bulk(self, link: Link) -> None:
         """A quiet visit's first read was full: read some more, then answer all at once."""
         received, size, failure = self._read_on(link.sock)
-        self._record(link.conn.id, received, size, _ECHO_EMPTIED if received < self._most else _ECHO)
+        self._record(link.conn.id, received, size, _ECHO_EMPTIED if self._emptied(link, received) else _ECHO)
         try:
             if failure is not None:
                 raise failure
@@ -185,14 +190,18 @@ class Visits:
 
     def _revise(self, kind: int, link: Link, received: int, sent: int) -> None:
         """Another row than the echo's that was written before its send, which is now counted as a read and a write."""
-        conn, emptied = link.conn, received < self._most
+        conn, emptied = link.conn, self._emptied(link, received)
         self._calls.reads += 1
         self._calls.writes += 1
         self._recorder.revise(kind, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
 
+    def _emptied(self, link: Link, received: int) -> bool:
+        """Whether a quiet visit's reads have left nothing."""
+        return received < self._most and not has_stopped_short(link.sock)
+
     def _busy_visit(self, link: Link, mask: int) -> None:
         """A connection with a queue: flush if it may be writable (or broken), else read."""
-        flushed = mask != READ and link.conn.queue_bytes and self._flush(link)
+        flushed = mask & ~_READABLE and link.conn.queue_bytes and self._flush(link)
         if not flushed and link.conn.wants & READ:
             self._read(link)
 
@@ -242,7 +251,7 @@ class Visits:
             return self._ended(link)
         self._calls.reads += 1
         conn.receive(bytes(self._whole[: self._prefix + received]))
-        emptied = received < self._settings.read_size
+        emptied = received < self._settings.read_size and not has_stopped_short(link.sock)
         self._recorder.emit(Kind.READ, conn.id, received, 0, conn.queue_bytes, conn.queue_chunks, emptied)
         return self.settle(link)
 
@@ -270,11 +279,12 @@ class Visits:
     def _finish(self, link: Link) -> None:
         """Close a connection that has been sent everything.
 
-        Closing while something is unread would send a reset, which makes the peer's kernel throw away what the
-        peer has not read yet (RFC 1122, 4.2.2.13): then wait for its end first.
+        Closing while something is unread, or before more of it comes, would send a reset, which makes the peer's kernel
+        throw away what the peer has not read yet (RFC 1122, 4.2.2.13): then wait for its end first. A server that stops
+        has no time for what may come; an operator's order has.
         """
         conn, sock = link.conn, link.sock
-        if conn.reason == Reason.PEER or not unread(sock):
+        if conn.reason == Reason.PEER or not (conn.reason == Reason.OPERATOR or unread(sock)):
             return self._close(link, conn.reason)
         try:
             sock.shutdown(socket.SHUT_WR)
@@ -285,13 +295,16 @@ class Visits:
         return self._loop.change(sock.fileno(), READ)
 
     def _discard(self, link: Link, mask: int) -> None:
-        """A connection that is only waited for: what it still sends came after the stop."""
+        """A connection that is only waited for: what it still sends is counted, and not answered."""
         try:
             received = link.sock.recv_into(self._body)
         except OSError as error:
             return self._unread(link, error)
         self._calls.reads += 1
-        return self._loop.again(link.sock.fileno()) if received else self._close(link, link.conn.reason)
+        if not received:
+            return self._close(link, link.conn.reason)
+        self._recorder.emit(Kind.READ, link.conn.id, received)
+        return self._loop.again(link.sock.fileno())
 
     def _ended(self, link: Link) -> None:
         conn = link.conn
@@ -320,8 +333,3 @@ def _chunks(settings: ServerSettings) -> int:
     """How many chunks a quiet visit reads: one more at most than go below the high-water mark, should all be queued."""
     most = min(_VISIT_SIZE, settings.marks.high + settings.read_size)
     return max(1, most // settings.read_size) if settings.read_size >= _LEAST_SIZE else 1
-
-
-def unread(sock: socket.socket) -> int:
-    """Bytes in the receive buffer: SIOCINQ, which is FIONREAD (tcp(7))."""
-    return int(struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, b"\0\0\0\0"))[0])

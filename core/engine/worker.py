@@ -21,6 +21,7 @@ from core.collector import relieve
 from core.engine.connection import Marks
 from core.engine.listener import listen
 from core.engine.models import Engine, make_server, report
+from core.engine.places import Places
 from core.engine.sample import Sample
 from core.engine.settings import ServerSettings
 from core.record.recorder import Files, Recorder
@@ -41,6 +42,10 @@ class WorkerConfig:
     first_conn: int
     id_step: int
     settings: ServerSettings
+    most_connections: int = 0
+    """Of all workers together; 0: each has only its own limit."""
+    places: int = -1
+    """Descriptor of what the workers count their connections in."""
 
     def to_json(self) -> str:
         """As one argument of a command line."""
@@ -107,7 +112,8 @@ def main(config: WorkerConfig, control: socket.socket) -> None:
     files = Files.of(Path(config.directory), config.worker)
     recorder = Recorder(RingWriter.attach(files.ring), files)
     listener = listen(config.host, config.port, config.backlog, shared=True)
-    server = make_server(listener, recorder, config.settings, count(config.first_conn, config.id_step))
+    places = Places(config.places, config.most_connections, config.worker) if config.most_connections else None
+    server = make_server(listener, recorder, config.settings, count(config.first_conn, config.id_step), places)
     # Ctrl-C reaches every process of a terminal; the one that serves the dashboard decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As if that one were gone. A handler may take no lock, which this very thread might hold.

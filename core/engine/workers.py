@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +45,18 @@ class _Worker:
     rest: bytes = b""
     asking: threading.Lock = field(default_factory=threading.Lock)
     """Held while an answer is read, and before the control socket is closed."""
+
+    def end(self) -> None:
+        """Kill it, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Give the descriptors back; it is dead."""
+        os.close(self.pidfd)
+        with self.asking:  # whoever waits for an answer is told by the end of the stream
+            self.control.close()
 
 
 @dataclass
@@ -81,7 +94,7 @@ class Workers:
             for number in range(1, self._count + 1):
                 self._workers[number] = self._spawn(number, self._prepare(number), _FIRST_PAUSE)
             for worker in self._workers.values():
-                _await_ready(worker)
+                self._await_ready(worker)
         except BaseException:
             self._kill_all()
             raise
@@ -91,11 +104,11 @@ class Workers:
         """Tell all to stop accepting and to deliver what is queued for at most `timeout` seconds; wait for them."""
         with self._lock:
             self._stopping = True
+            self._order_stop(timeout)
         os.eventfd_write(self._wake, 1)
         if self._thread.is_alive():
             self._thread.join()
-        for worker in self._workers.values():
-            self._send(worker, {"do": "stop", "timeout": timeout})
+        self._order_stop(timeout)  # one may have been added
         deadline = time.monotonic() + timeout + 3.0
         for worker in self._workers.values():
             try:
@@ -105,12 +118,16 @@ class Workers:
         self._kill_all()
         os.close(self._wake)
 
-    def close_connection(self, conn: int, worker: int) -> None:
-        """Close a connection on behalf of an operator. Does not wait."""
+    def _order_stop(self, timeout: float) -> None:
+        for worker in self._workers.values():
+            self._send(worker, {"do": "stop", "timeout": timeout})
+
+    def close_connection(self, conn: int, worker: int, how: str) -> None:
+        """Close a connection on behalf of an operator, `fin` or `rst`. Does not wait."""
         with self._lock:
             owner = self._workers.get(worker)
         if owner is not None:
-            self._send(owner, {"do": "close", "conn": conn})
+            self._send(owner, {"do": "close", "conn": conn, "how": how})
 
     def sample(self, worker: int, conns: list[int], timeout: float) -> dict[int, Sample]:
         """What the kernel says of these connections of a worker (Server.sample), as far as it answers in time."""
@@ -177,9 +194,7 @@ class Workers:
     def _bury(self, worker: _Worker) -> None:
         with self._lock:
             del self._workers[worker.number]
-        os.close(worker.pidfd)
-        with worker.asking:  # whoever waits for an answer is told by the end of the stream
-            worker.control.close()
+        worker.close()
         status = worker.process.returncode
         self._failure = f"worker {worker.number} ended with {'signal' if status < 0 else 'status'} {abs(status)}"
         steady = time.monotonic() - worker.started >= _STEADY
@@ -204,8 +219,10 @@ class Workers:
             return self._plan(number, plan.pause)
         try:
             worker = self._spawn(number, plan.config, plan.pause)
-            _await_ready(worker)
+            self._await_ready(worker)
         except (OSError, WorkerError) as error:
+            if self._stopping:
+                return None
             self._plan(number, plan.pause)
             self._failure = f"worker {number} can't be started: {error}"
             return None
@@ -219,23 +236,42 @@ class Workers:
     def _spawn(self, number: int, config: WorkerConfig, pause: float) -> _Worker:
         config = replace(config, settings=replace(config.settings, model=self._model))
         ours, theirs = socket.socketpair()
-        with theirs:
+        with ExitStack() as undone, theirs:
+            undone.callback(ours.close)
+            ours.settimeout(_START_TIMEOUT)
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "core.engine.worker", config.to_json(), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *([config.places] if config.most_connections else [])],
                 cwd=_ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
-        return _Worker(number, process, os.pidfd_open(process.pid), ours, time.monotonic(), pause)
+            undone.callback(process.wait)
+            undone.callback(process.kill)
+            pidfd = os.pidfd_open(process.pid)
+            undone.pop_all()
+        return _Worker(number, process, pidfd, ours, time.monotonic(), pause)
+
+    def _await_ready(self, worker: _Worker) -> None:
+        """Wait for the line that says that it accepts. Raises WorkerError for one that does not get there: it is ended.
+
+        A stop is not kept waiting.
+        """
+        poll = select.poll()
+        poll.register(worker.control, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        ready = dict(poll.poll(_START_TIMEOUT * 1000))
+        try:
+            line = worker.control.recv(64) if worker.control.fileno() in ready else b""
+        except ConnectionResetError:
+            line = b""
+        if line != b"ready\n" or self._stopping:
+            worker.end()
+            raise WorkerError(f"worker {worker.number} did not start")
 
     def _kill_all(self) -> None:
         for worker in self._workers.values():
-            worker.process.kill()
-            worker.process.wait()
-            os.close(worker.pidfd)
-            with worker.asking:
-                worker.control.close()
+            worker.end()
         self._workers.clear()
 
     @staticmethod
@@ -308,16 +344,3 @@ def _lines(worker: _Worker, deadline: float) -> list[bytes]:
             break
         *lines, worker.rest = (worker.rest + data).split(b"\n")
     return lines
-
-
-def _await_ready(worker: _Worker) -> None:
-    """Wait for the line that says that it accepts; a worker that does not get there is ended."""
-    worker.control.settimeout(_START_TIMEOUT)
-    try:
-        line = worker.control.recv(64)
-    except OSError as error:
-        line = str(error).encode()
-    if line != b"ready\n":
-        worker.process.kill()
-        worker.process.wait()
-        raise WorkerError(f"worker {worker.number} did not start")

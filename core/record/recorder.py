@@ -36,7 +36,7 @@ class Recorder:
     emit_peer: Callable[[int, int, bytes, int, int], None]
     revise: Callable[[int, int, int, int, int, int, int], None]
     publish: Callable[..., int]
-    room: Callable[[], int]
+    keep_room: Callable[[int], bool]
     turn: Callable[..., None]
 
     def __init__(self, events: RingWriter, files: Files) -> None:
@@ -45,7 +45,7 @@ class Recorder:
         self._turns = LatestWriter(files.turns, TURN)
         self._samples = LatestWriter(files.samples, SAMPLE)
         self.echo, self.emit, self.emit_peer = events.echo, events.emit, events.emit_peer
-        self.revise, self.publish, self.room = events.revise, events.publish, events.room
+        self.revise, self.publish, self.keep_room = events.revise, events.publish, events.keep_room
         self.turn = self._turns.write
 
     def last_sample(self, conn: int, info: bytes) -> None:

@@ -37,6 +37,10 @@ _IDENTITY: Final = struct.Struct("<8sIIQQq")  # magic, version, record size, cap
 # The places of the header's words of 8 bytes: the writer's and the reader's are on cache lines of their own.
 _HEAD, _BEAT, _TURNS, _WAITED, _TAIL = 16, 17, 18, 19, 32
 _U32: Final = 0xFFFF_FFFF
+_EVENTS_LEFT: Final = 2  # of an open connection without data: its end of stream and its close; the open is before them
+_ROOM_KEPT: Final = 64  # a start, a stop, refusals
+MOST_CONNECTIONS: Final = (CAPACITY // 4 * 3 - _ROOM_KEPT) // _EVENTS_LEFT
+"""Connections whose ends one ring has room for beside a quarter of it for data."""
 
 
 class RingError(Exception):
@@ -59,8 +63,8 @@ class RingWriter:
     `emit_peer(kind, conn, address, port, reason)` those that carry a peer; `revise(kind, conn, received, sent,
     queue_bytes, queue_chunks, emptied)` replaces the record just written, before it is published;
     `publish(turns, waited, now)` shows everything to the reader, learns how much room there is, and answers how often
-    `echo` was called and not revised. `room()` is how many records fit before
-    lifecycle events (open, close, ...) would be lost.
+    `echo` was called and not revised. `room()` is how many records fit. `keep_room(connections)` keeps room for all
+    events that so many connections still need to end, and some others, from events with data; False: there is none.
     """
 
     echo: Callable[[int, int, int, int], None]
@@ -69,6 +73,7 @@ class RingWriter:
     revise: Callable[[int, int, int, int, int, int, int], None]
     publish: Callable[..., int]
     room: Callable[[], int]
+    keep_room: Callable[[int], bool]
 
     def __init__(self, path: Path, *, worker: int = 0, after: int = 0, capacity: int = CAPACITY) -> None:
         """Make a new ring at `path` whose first record will be number `after` + 1.
@@ -114,9 +119,10 @@ class RingWriter:
         words = self._words = memoryview(view).cast("Q")
         pack_echo, pack, pack_peer = ECHO_STRUCT.pack_into, RECORD_STRUCT.pack_into, PEER_STRUCT.pack_into
         clock = time.monotonic_ns
-        # A quarter is kept for the events that open and close connections, so that a reader which falls behind
-        # costs detail and never a connection's beginning or end.
-        limit = seq + capacity - capacity // 4
+        # A quarter, or more, is kept for the events that open and close connections, so that a reader which falls
+        # behind costs detail and never a connection's beginning or end.
+        kept = capacity // 4
+        limit = seq + capacity - kept
         last = seq + capacity
         lost_events = lost_in = lost_out = assumed = 0
         # What `seq` and `missed` count together, less the `others`, are the calls of `echo` that were not revised.
@@ -179,7 +185,7 @@ class RingWriter:
         def publish(turns: int = 0, waited: int = 0, now: int = 0) -> int:
             nonlocal limit, last, losing, lost_events, lost_in, lost_out
             last = words[_TAIL] + capacity
-            limit, losing = last - capacity // 4, False
+            limit, losing = last - kept, False
             while (lost_events or lost_in or lost_out) and seq < limit:
                 events, received, sent = min(lost_events, _U32), min(lost_in, _U32), min(lost_out, _U32)
                 emit(Kind.LOST, 0, received, sent, 0, events, 0, Reason.RING_FULL)
@@ -191,8 +197,17 @@ class RingWriter:
         def room() -> int:
             return last - seq
 
+        def keep_room(connections: int) -> bool:
+            nonlocal kept, limit
+            needed = _ROOM_KEPT + _EVENTS_LEFT * connections
+            if last - seq < needed:
+                return False
+            kept = max(capacity // 4, needed)
+            limit = min(limit, last - kept)
+            return True
+
         self.echo, self.emit, self.emit_peer = echo, emit, emit_peer
-        self.revise, self.publish, self.room = revise, publish, room
+        self.revise, self.publish, self.room, self.keep_room = revise, publish, room, keep_room
 
     def close(self) -> None:
         """Give the map back; the file stays for the reader."""

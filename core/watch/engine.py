@@ -33,8 +33,8 @@ class Engine(Protocol):
     def failure(self) -> str:
         """Why it is not running; empty while it is."""
 
-    def close_connection(self, conn: int, worker: int) -> None:
-        """Close a connection. Does not wait."""
+    def close_connection(self, conn: int, worker: int, how: str) -> None:
+        """Close a connection, `fin` or `rst`. Does not wait."""
 
     def sample(self, worker: int, conns: list[int], timeout: float) -> Mapping[int, Mapping[str, Any]]:
         """What the kernel says of connections of a worker, as far as it answers in time."""

@@ -190,12 +190,12 @@ class Monitor(Logbook):
         self._loops.close()
         self._onlooker.close()
 
-    def close_connection(self, conn: int) -> bool:
-        """Ask for a connection to be closed; whether there is such an open one."""
+    def close_connection(self, conn: int, how: str = "fin") -> bool:
+        """Ask for a connection to be closed, `fin` or `rst`; whether there is such an open one."""
         item = self._source.moment().listing().find(conn)
         if item is None or item["state"] == "closed":
             return False
-        self._engine.close_connection(conn, item["worker"])
+        self._engine.close_connection(conn, item["worker"], how)
         return True
 
     def _former(self, conn: int, at: int | None) -> Json | None:

@@ -52,6 +52,7 @@ class Feed(Tally):
         super().__init__(table, taken)
         self.ring: RingReader
         self._copy: Tally | None = None
+        self._waited_before = self._waited_last = 0
 
     def as_of_now(self) -> Tally:
         """A copy that does not change any more; the same one until something is folded."""
@@ -63,6 +64,16 @@ class Feed(Tally):
         """Count from here."""
         super().begin()
         self._copy = None
+
+    def waited(self, now: int) -> int:
+        """Ns that the worker has waited until `now`, also before it was replaced or stopped and its count fell."""
+        progress = self.ring.progress()
+        if progress.waited < self._waited_last:
+            self._waited_before += self._waited_last
+        self._waited_last = progress.waited
+        # The wait that is going on is not counted yet; a turn at the least every second ends it.
+        going_on = min(max(0, now - progress.beat), _LONGEST_WAIT_NS)
+        return self._waited_before + progress.waited + going_on
 
 
 class Pump:
@@ -314,9 +325,7 @@ class Pump:
     def _sample(self) -> None:
         """Rates over the last second, and the gauges of the running one."""
         now, totals = time.monotonic_ns(), self.totals
-        # The wait that is going on is not counted yet; a turn at the least every second ends it.
-        progress = [feed.ring.progress() for feed in self.feeds]
-        waited = sum(one.waited + min(max(0, now - one.beat), _LONGEST_WAIT_NS) for one in progress)
+        waited = sum(feed.waited(now) for feed in self.feeds)
         self._samples.append(_Sample(now, totals.echoes, totals.bytes_in, totals.bytes_out, waited))
         while len(self._samples) > 2 and now - self._samples[1].at >= _RATE_WINDOW_NS:
             self._samples.popleft()

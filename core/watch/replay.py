@@ -65,7 +65,7 @@ class NoEngine:
         """None."""
         return ""
 
-    def close_connection(self, conn: int, worker: int) -> None:
+    def close_connection(self, conn: int, worker: int, how: str) -> None:
         """Nothing is open."""
 
     def sample(self, worker: int, conns: list[int], timeout: float) -> Mapping[int, Mapping[str, Any]]:

@@ -49,6 +49,7 @@ def _kinds(*kinds: Kind) -> Numbers:
 
 _CARRIES_PEER: Final = _kinds(Kind.OPEN, Kind.REFUSE)
 _SENDS: Final = _kinds(Kind.FULL, Kind.NOT_FULL, Kind.WRITE)
+_STICKS: Final = _kinds(Kind.ECHO, Kind.FULL, Kind.PAUSE)
 _THROTTLES: Final = _kinds(Kind.PAUSE, Kind.RESUME)
 _IS_ORDINARY: Final = np.isin(np.arange(256), ORDINARY_ENDS)
 _CHANGES: Final = _kinds(Kind.OPEN, Kind.FULL, Kind.NOT_FULL, Kind.WRITE, Kind.PAUSE, Kind.RESUME, Kind.EOF, Kind.CLOSE)
@@ -141,6 +142,8 @@ class Table:
         changes = np.flatnonzero(_CHANGES[kind])
         if len(changes):
             self._change(records[changes], rows[changes])
+        if len(self.stuck()):
+            self._free(kind, rows)
         peers = self._peers
         if refused:
             rows[kind == Kind.REFUSE] = np.arange(len(peers), len(peers) + len(refused))
@@ -294,6 +297,19 @@ class Table:
         waiting[rows[begins]] = times[begins]
         last = np.concatenate([first[1:], [True]])
         waiting[rows[last & ~queued]] = 0
+
+    def _free(self, kind: Numbers, rows: Numbers) -> None:
+        """Who echoes has an empty queue: it is neither blocked nor paused, though the event that said so was lost."""
+        at = np.flatnonzero(_STICKS[kind] & (self["blocked"] | self["paused"])[rows])
+        stuck, of = np.unique(rows[at], return_inverse=True)
+        last = {name: np.full(len(stuck), -1) for name in (Kind.ECHO, Kind.FULL, Kind.PAUSE)}
+        for name, newest in last.items():
+            mine = kind[at] == name
+            np.maximum.at(newest, of[mine], at[mine])
+        for column, cause in (("blocked", Kind.FULL), ("paused", Kind.PAUSE)):
+            self[column][stuck[last[Kind.ECHO] > last[cause]]] = False
+        if len(stuck):
+            self._rows_changed()
 
     def _change(self, records: Records, rows: Numbers) -> None:
         self._rows_changed()
