@@ -2,13 +2,18 @@
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from waiting import DEADLINE_S
 
+import core.engine.loop as loop_module
 from core.engine.loop import Loop, Turn
 from core.engine.poller import POLLERS, READ
+from core.engine.registrations import Registrations
 
 
 @pytest.fixture(params=POLLERS)
@@ -94,6 +99,46 @@ def test_what_an_earlier_visit_removed_is_not_visited(loop: Loop) -> None:
     for pair in pairs:
         for end in pair:
             end.close()
+
+
+@pytest.mark.parametrize("name", POLLERS)
+def test_a_long_turn_is_ended_and_nobody_is_left_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, seen, sizes = 0, Counter[int](), []
+    monkeypatch.setattr(loop_module.time, "monotonic_ns", lambda: now)
+    loop = Loop(POLLERS[name]())
+    loop.before_wait = lambda waited, turn: sizes.append(turn[4])
+    pairs = [socket.socketpair() for _ in range(150)]
+
+    def visit(ours: socket.socket) -> None:
+        nonlocal now
+        now += 1_000_000
+        with suppress(BlockingIOError):  # a poller that asks nobody calls always
+            seen[ours.fileno()] += len(ours.recv(1))
+        if seen.total() == len(pairs):
+            loop.stop()
+
+    for ours, theirs in pairs:
+        ours.setblocking(False)
+        theirs.send(b"x")
+        loop.add(ours.fileno(), READ, lambda mask, ours=ours: visit(ours))
+    loop.run()
+    assert set(seen.values()) == {1}
+    assert max(sizes) <= 64
+    loop.close()
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_registrations_of_a_poller_that_was_exchanged_meanwhile_are_not_told(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare(fd: int, masks: Any) -> Registrations:
+        loop.exchange(POLLERS["epoll"]())
+        return Registrations(1, 0, [])
+
+    monkeypatch.setattr(loop_module, "compare", compare)
+    assert loop.registrations() is None
 
 
 def test_hooks_see_each_turn() -> None:

@@ -25,6 +25,7 @@ from core.engine.conversation import Conversation
 from core.engine.models import MODELS
 from core.engine.poller import POLLERS
 from core.engine.sample import take
+from core.engine.server import Server
 from core.engine.settings import STAMP_SIZE
 from core.watch.sampler import LastSamples
 
@@ -558,6 +559,22 @@ class TestLoss:
         assert {row["reason"] for row in lost} == {"ring_full"}
 
 
+def test_a_close_that_fails_ends_the_server_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = EchoServer(tmp_path)
+    client = server.connect()
+    server.wait_kind("open")
+
+    def fail(conn: int, info: bytes) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(server.recorder, "last_sample", fail)
+    monkeypatch.setattr("threading.excepthook", lambda arguments: None)
+    reset(client)
+    server.thread.join(DEADLINE_S)
+    assert isinstance(server.error, MemoryError)
+    server.stop()
+
+
 class TestBlocking:
     """What the models without a poller do in their own way."""
 
@@ -781,6 +798,29 @@ class TestSwitch:
         finally:
             for fd in held:
                 os.close(fd)
+
+    def test_an_order_that_is_being_obeyed_is_not_given_up(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("core.engine.server._SWITCH_TIMEOUT", 0.0)
+        engine = start("epoll").server
+        assert isinstance(engine, Server)
+        began, exchange, call_soon = threading.Event(), engine._exchange, engine.loop.call_soon
+        late = threading.Event()
+
+        def slowly(make: Any) -> str:
+            began.set()
+            late.wait(DEADLINE_S)
+            return exchange(make)
+
+        def call_and_wait(callback: Any) -> None:
+            call_soon(callback)
+            began.wait(DEADLINE_S)
+            threading.Timer(0.05, late.set).start()
+
+        monkeypatch.setattr(engine, "_exchange", slowly)
+        with monkeypatch.context() as patch:
+            patch.setattr(engine.loop, "call_soon", call_and_wait)
+            assert engine.switch("poll") == ""
+        assert engine.model == "poll"
 
     def test_an_order_that_was_given_up_is_not_obeyed(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("core.engine.server._SWITCH_TIMEOUT", 0.05)

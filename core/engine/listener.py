@@ -10,6 +10,8 @@ BACKLOG: Final = 4096
 EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What accept(2) reports when it is this side that lacks something: the connection still waits."""
 
+# Asked after 2 min of silence, then every 15 s; given up after 8 without an answer (tcp(7)).
+_KEEPALIVE: Final = {socket.TCP_KEEPIDLE: 120, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 8}
 # struct tcp_info (linux/tcp.h): of a listening socket, tcp_get_info() in net/ipv4/tcp.c gives the length of the accept
 # queue as tcpi_unacked and its limit as tcpi_sacked.
 _ACCEPT_QUEUE: Final = struct.Struct("24xII")
@@ -49,6 +51,10 @@ def listen(host: str, port: int, backlog: int = BACKLOG, *, shared: bool = False
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A byte that is sent as urgent is one of the stream, in its place; otherwise the kernel would take it out.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        # Peers that have vanished from the network are noticed, though nothing is sent to them.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            listener.setsockopt(socket.IPPROTO_TCP, name, value)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)

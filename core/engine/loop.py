@@ -25,6 +25,9 @@ descriptors ready, and descriptors that were looked at to know them."""
 
 _MAX_WAIT: Final = 3600.0
 _NEVER: Final = 1 << 63
+_LONGEST_TURN_NS: Final = 10_000_000
+_SLICE: Final = 64
+"""Visits between two looks at how long the turn takes."""
 
 
 class Timer:
@@ -105,8 +108,11 @@ class Loop:
 
     def registrations(self) -> Registrations | None:
         """What is believed to be watched, and what the kernel watches; None for a poller that keeps no table there."""
-        fd = self._poller.kernel_table()
-        return None if fd is None else compare(fd, self._masks)
+        poller = self._poller
+        fd = poller.kernel_table()
+        found = None if fd is None else compare(fd, self._masks)
+        # Of one that was exchanged meanwhile the descriptor may be another file's.
+        return found if self._poller is poller else None
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call back in `delay` seconds."""
@@ -145,18 +151,24 @@ class Loop:
         turns = waited = began = woken = scanned = 0
         measure_at = 0 if measured else _NEVER
         ready: Ready = []
+        rest: Ready = []
         while self._running:
             timeout = self._run_timers()
             before_wait(waited, (turns, began, woken, clock(), len(ready), scanned))
             began = clock()
-            ready = self._poller.wait(timeout)
+            scans = self._poller.scans and not rest
+            ready, rest = rest or self._poller.wait(timeout), []
             woken = clock()
-            scanned = len(masks) if self._poller.scans else len(ready)
+            scanned = len(masks) if scans else len(ready)
             waited += woken - began
             turns += 1
             after_wait()
             if woken >= measure_at and measured:
+                ready, rest = ready[:_SLICE], ready[_SLICE:]
                 measure_at = measured(ready, visits)
+                continue
+            if len(ready) > _SLICE:
+                ready, rest = self._visit_most(ready, woken)
                 continue
             for fd, mask in ready:
                 # An earlier visit of this turn may have closed it.
@@ -164,6 +176,20 @@ class Loop:
                 if visit is not None:
                     visit(mask)
         before_wait(waited, (turns, began, woken, clock(), len(ready), scanned))
+
+    def _visit_most(self, ready: Ready, woken: int) -> tuple[Ready, Ready]:
+        """Make visits while the turn is not too long: those made, and those left for the next one.
+
+        Timers, orders and whoever reads the record would wait for a thousand visits that move much data each.
+        """
+        for at in range(0, len(ready), _SLICE):
+            if time.monotonic_ns() - woken > _LONGEST_TURN_NS:
+                return ready[:at], ready[at:]
+            for fd, mask in ready[at : at + _SLICE]:
+                visit = self.visits.get(fd)
+                if visit is not None:
+                    visit(mask)
+        return ready, []
 
     def _run_timers(self) -> float:
         """Call what is due; seconds that may be waited now."""

@@ -3,9 +3,9 @@
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event
 from typing import Final
 
 from core.engine.acceptor import Acceptor
@@ -93,13 +93,21 @@ class Server:
         """
         if model not in POLLERS:
             return f"{model} has no poller that could take over: start the server anew with --model {model}"
-        make, answer, given_up = POLLERS[model], SimpleQueue[str](), Event()
-        self._loop.call_soon(lambda: None if given_up.is_set() else answer.put(self._exchange(make)))
+        # Taken by the loop, which then obeys, or by who gives up: only one can have it.
+        order, answer = [POLLERS[model]], SimpleQueue[str]()
+
+        def obey() -> None:
+            with suppress(IndexError):
+                answer.put(self._exchange(order.pop()))
+
+        self._loop.call_soon(obey)
         try:
             return answer.get(timeout=_SWITCH_TIMEOUT)
         except Empty:
-            given_up.set()
-            return f"the loop has not turned for {_SWITCH_TIMEOUT:g} s"
+            with suppress(IndexError):
+                order.pop()
+                return f"the loop has not turned for {_SWITCH_TIMEOUT:g} s"
+            return answer.get()
 
     @property
     def model(self) -> str:
@@ -167,12 +175,14 @@ class Server:
 
     def _close(self, link: Link, reason: int) -> None:
         conn = link.conn
+        del self._links[conn.id]  # first: should anything fail, it is not closed a second time
         if link.timer is not None:
             self._loop.cancel(link.timer)
-        self._loop.remove(link.sock.fileno())
-        self._recorder.last_sample(conn.id, tcp_info(link.sock))
-        link.sock.close()
-        del self._links[conn.id]
+        try:
+            self._loop.remove(link.sock.fileno())
+            self._recorder.last_sample(conn.id, tcp_info(link.sock))
+        finally:
+            link.sock.close()
         self._entrance.left()
         del link.quiet  # it holds the link: a circle that only the garbage collector would find
         conn.step(Step.CLOSE)
