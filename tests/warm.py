@@ -20,7 +20,12 @@ import traceback
 from pathlib import Path
 from typing import IO
 
+from flask import Flask
+from werkzeug.datastructures import ImmutableDict
+
 ROOT = Path(__file__).resolve().parent.parent
+FILES_KEPT_S = 3600
+"""How long a browser may keep a script or a style sheet without asking: they stay as they are while tests run."""
 LOADED = ("app", "web.serving", "core.service", "core.replay", "core.lab.desk", "core.zoo.keeper", "web.tools")
 
 
@@ -120,6 +125,7 @@ def main() -> None:
     sys.path[0] = str(ROOT)
     for name in LOADED:
         __import__(name)
+    Flask.default_config = ImmutableDict({**Flask.default_config, "SEND_FILE_MAX_AGE_DEFAULT": FILES_KEPT_S})
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         order, ends, _, _ = socket.recv_fds(orders, 1 << 20, 3)
