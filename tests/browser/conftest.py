@@ -291,6 +291,20 @@ def busy(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Callab
         yield server
 
 
+MANY = 60
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Callable[..., Any]) -> Iterator[Server]:
+    """For tests that only look: MANY connections, more than a page holds; all but the first have said nothing."""
+    with serving(tmp_path_factory.mktemp("many"), nursery, *address("many")) as server, clients() as connect:
+        connect(server.echo).echo(b"x")
+        for _ in range(MANY - 1):
+            connect(server.echo)
+        wait_until(lambda: server.json("/api/v1/status")["connections"]["open"] == MANY, "all are connected")
+        yield server
+
+
 def wait_on(page: Page, condition: Callable[[], Any], what: str) -> Any:
     """As `wait_until`, while the page goes on and its requests are handled."""
     return wait_until(lambda: condition() or page.wait_for_timeout(10), what, pause_s=0)
