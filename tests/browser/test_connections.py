@@ -117,12 +117,7 @@ def test_pages_of_many(many: Server, open_page: Any) -> None:
     shown = page.locator("[data-ref=range]")
     expect(shown).to_have_text("Rows 1–50 of 60")
     expect(page.locator("tbody tr")).to_have_count(50)
-    page.get_by_role("button", name="Next page").click()
-    expect(shown).to_have_text("Rows 51–60 of 60")
-    expect(page.locator("tbody tr a").first).to_have_text("51")
-    expect(page).to_have_url(many.url + "/connections?sort=conn&page=2&size=50")
-    expect(page.get_by_role("button", name="Next page")).to_be_disabled()
-    for key, rows in (("[", "1–50"), ("]", "51–60"), ("[", "1–50")):
+    for key, rows in (("]", "51–60"), ("]", "51–60"), ("[", "1–50")):
         page.keyboard.press(key)
         expect(shown).to_have_text(f"Rows {rows} of 60")
     page.get_by_role("button", name="Last page").press("Enter")
@@ -130,6 +125,13 @@ def test_pages_of_many(many: Server, open_page: Any) -> None:
     expect(page.get_by_role("button", name="Last page")).to_be_disabled()
     field = page.get_by_label("Page", exact=True)
     expect(field).to_be_focused()
+    page.get_by_role("button", name="First page").click()
+    expect(shown).to_have_text("Rows 1–50 of 60")
+    page.get_by_role("button", name="Next page").click()
+    expect(shown).to_have_text("Rows 51–60 of 60")
+    expect(page.locator("tbody tr a").first).to_have_text("51")
+    expect(page).to_have_url(many.url + "/connections?sort=conn&page=2&size=50")
+    expect(page.get_by_role("button", name="Next page")).to_be_disabled()
     for typed, meant in (("1.7", "1"), ("2.3", "2"), ("99", "2"), ("-1", "1")):
         field.fill(typed)
         field.press("Enter")
