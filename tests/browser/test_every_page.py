@@ -115,7 +115,9 @@ def help_names_every_key(page: Page) -> None:
     described = "document.querySelectorAll('[aria-describedby$=-keys]')"
     known = "(n) => document.getElementById(n.getAttribute('aria-describedby').split(' ').at(-1)).dataset.keysOf"
     assert all(page.evaluate(f"Array.from({described}, {known})"))
-    assert_accessible(page, "dialog[open]")
+    if page.url.endswith("/events"):
+        # It is the same one on every page, and here it has the most keys.
+        assert_accessible(page, "dialog[open]")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
