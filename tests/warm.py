@@ -21,7 +21,12 @@ import traceback
 from pathlib import Path
 from typing import IO, Self
 
+from flask import Flask
+from werkzeug.datastructures import ImmutableDict
+
 ROOT = Path(__file__).resolve().parent.parent
+FILES_KEPT_S = 3600
+"""How long a browser may keep a script or a style sheet without asking: they stay as they are while tests run."""
 LOADED = ("app", "web.serving", "core.service", "core.replay", "core.lab.desk", "core.zoo.keeper", "web.tools")
 
 
@@ -160,6 +165,7 @@ def main() -> None:
     sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
     for name in LOADED:
         __import__(name)
+    Flask.default_config = ImmutableDict({**Flask.default_config, "SEND_FILE_MAX_AGE_DEFAULT": FILES_KEPT_S})
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         order, ends, _, _ = socket.recv_fds(orders, 1 << 20, 4)

@@ -1,5 +1,6 @@
 """Fixtures: one Chromium for all browser tests, and pages that must stay without an error."""
 
+import os
 import re
 import socket
 from collections.abc import Callable, Generator, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from conftest import Server, serving
+from conftest import Server, StartServer, serving
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from waiting import DEADLINE_S, wait_until
@@ -35,6 +36,31 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def address() -> Callable[[str], tuple[str, ...]]:
+    """Options for the address of the servers with that name, one after the other.
+
+    The same each time, so that the browser still has the scripts that it had from the last one; nobody else listens
+    at it, since it is made from the number of this process.
+    """
+    host = "127." + ".".join(map(str, os.getpid().to_bytes(3)))
+    ports: dict[str, str] = {}
+
+    def options(name: str) -> tuple[str, ...]:
+        if name not in ports:
+            with socket.create_server((host, 0)) as listener:
+                ports[name] = str(listener.getsockname()[1])
+        return ("--host", host, "--port", ports[name])
+
+    return options
+
+
+@pytest.fixture
+def start_server(start_server: StartServer, address: Callable[[str], tuple[str, ...]]) -> StartServer:
+    """As everywhere, at the one address: a test has one of them at a time."""
+    return lambda *options, **more: start_server(*address("server"), *options, **more)
 
 
 GONE = ("net::ERR_", "WebSocket")
@@ -119,7 +145,7 @@ def complaints() -> Iterator[Complaints]:
 @pytest.fixture(scope="session")
 def shared_context(chromium: Browser) -> Iterator[BrowserContext]:
     """Where pages are opened that ask for nothing else: a context costs as much as two pages in one that is warm."""
-    context = chromium.new_context()
+    context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
     yield context
     context.close()
 
@@ -223,45 +249,59 @@ class Client:
 
 
 @contextmanager
-def _clients() -> Iterator[Callable[..., Client]]:
+def clients() -> Iterator[Callable[..., Client]]:
     """Connects clients, which are closed at the end."""
-    clients: list[Client] = []
+    connected: list[Client] = []
 
     def one(address: tuple[str, int], receive_buffer: int | None = None) -> Client:
-        clients.append(Client(address, receive_buffer))
-        return clients[-1]
+        connected.append(Client(address, receive_buffer))
+        return connected[-1]
 
     try:
         yield one
     finally:
-        for client in clients:
+        for client in connected:
             client.socket.close()
 
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Client]]:
     """Connect clients that are closed after the test."""
-    with _clients() as one:
+    with clients() as one:
         yield one
 
 
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory, nursery: Any) -> Iterator[Server]:
-    """A server without clients, for the tests of a module that only look."""
-    with serving(tmp_path_factory.mktemp("quiet"), nursery) as server:
+@pytest.fixture(scope="session")
+def quiet(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Callable[..., Any]) -> Iterator[Server]:
+    """A server without clients, for tests that only look."""
+    with serving(tmp_path_factory.mktemp("quiet"), nursery, *address("quiet")) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory, nursery: Any) -> Iterator[Server]:
+@pytest.fixture(scope="session")
+def busy(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Callable[..., Any]) -> Iterator[Server]:
     """For tests that only look: connection 1 has echoed, 2 takes nothing and is paused, 3 has gone."""
-    with serving(tmp_path_factory.mktemp("busy"), nursery) as server, _clients() as connect:
+    with serving(tmp_path_factory.mktemp("busy"), nursery, *address("busy")) as server, clients() as connect:
         connect(server.echo).echo(b"hello")
         connect(server.echo, receive_buffer=4096).flood(server)
         gone = connect(server.echo)
         gone.echo(b"x")
         gone.socket.close()
         wait_until(lambda: server.json("/api/v1/status")["connections"]["closed"], "the third has gone")
+        yield server
+
+
+MANY = 60
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Callable[..., Any]) -> Iterator[Server]:
+    """For tests that only look: MANY connections, more than a page holds; all but the first have said nothing."""
+    with serving(tmp_path_factory.mktemp("many"), nursery, *address("many")) as server, clients() as connect:
+        connect(server.echo).echo(b"x")
+        for _ in range(MANY - 1):
+            connect(server.echo)
+        wait_until(lambda: server.json("/api/v1/status")["connections"]["open"] == MANY, "all are connected")
         yield server
 
 

@@ -14,44 +14,31 @@ def limit(page: Page, seconds: str, size: str) -> None:
     page.get_by_label("Listed from so large a queue on").select_option(label=size)
 
 
-def test_nothing_is_said_to_wait_with_the_limit(server: Any, open_page: Any, connect: Any) -> None:
-    connect(server.echo).echo(b"x")
-    page = open_page(server.url)
-    expect(page.locator("[data-ref=calm]")).to_have_text("Nothing waits longer than 2 s, and no queue holds 256 KiB.")
+def test_the_limits_are_kept_and_an_address_with_others_counts(many: Any, open_page: Any) -> None:
+    page = open_page(many.url)
+    calm = page.locator("[data-ref=calm]")
+    expect(calm).to_have_text("Nothing waits longer than 2 s, and no queue holds 256 KiB.")
     limit(page, "30", "any amount")
-    expect(page.locator("[data-ref=calm]")).to_have_text("Nothing waits longer than 30 s.")
+    expect(calm).to_have_text("Nothing waits longer than 30 s.")
+    limit(page, "10", "any amount")
+    expect(page).to_have_url(re.compile("slow=10,0"))
+    page.goto(many.url)
+    expect(page.get_by_label("Listed from so long a wait on")).to_have_value("10")
+    page.goto(many.url + "/?slow=60,65536")
+    expect(page.get_by_label("Listed from so long a wait on")).to_have_value("60")
+    expect(page.get_by_label("Listed from so large a queue on")).to_have_value("65536")
 
 
 def test_a_slow_client_has_a_verdict_and_when_it_is_gone_its_end(server: Any, open_page: Any, connect: Any) -> None:
-    client = connect(server.echo, receive_buffer=4096)
-    client.flood(server)
+    """And the list goes on while one of its links has the focus."""
+    clients = [connect(server.echo, receive_buffer=4096) for _ in range(2)]
+    clients[0].flood(server)
     page = open_page(server.url)
     limit(page, "0.5", "64.0 KiB")
     item = page.locator(ITEMS)
     expect(item).to_have_count(1)
     expect(item).to_contain_text("The peer is not reading")
     expect(item.get_by_role("link")).to_have_attribute("href", "/connections/1")
-    client.socket.close()
-    expect(item).to_contain_text("closed: reset")
-    expect(item.locator(".chip")).to_have_text("over")
-
-
-def test_the_limits_are_kept_and_an_address_with_others_counts(server: Any, open_page: Any) -> None:
-    page = open_page(server.url)
-    limit(page, "10", "any amount")
-    expect(page).to_have_url(re.compile("slow=10,0"))
-    page.goto(server.url)
-    expect(page.get_by_label("Listed from so long a wait on")).to_have_value("10")
-    page.goto(server.url + "/?slow=60,65536")
-    expect(page.get_by_label("Listed from so long a wait on")).to_have_value("60")
-    expect(page.get_by_label("Listed from so large a queue on")).to_have_value("65536")
-
-
-def test_the_list_goes_on_while_one_of_its_links_has_the_focus(server: Any, open_page: Any, connect: Any) -> None:
-    clients = [connect(server.echo, receive_buffer=4096) for _ in range(2)]
-    clients[0].flood(server)
-    page = open_page(server.url)
-    limit(page, "0.5", "64.0 KiB")
     link = page.locator(ITEMS).get_by_role("link", name="#1", exact=True)
     link.focus()
     clients[1].flood(server)
@@ -59,13 +46,13 @@ def test_the_list_goes_on_while_one_of_its_links_has_the_focus(server: Any, open
     expect(link).to_be_focused()
     clients[0].socket.close()
     expect(page.locator(ITEMS).last).to_contain_text("closed: reset")
+    expect(page.locator(ITEMS).last.locator(".chip")).to_have_text("over")
     expect(page.locator(ITEMS)).to_contain_text(["#2", "#1"])
     expect(link).to_be_focused()
 
 
-def test_a_jump_into_the_past_takes_nothing_of_the_present_along(server: Any, open_page: Any, connect: Any) -> None:
-    connect(server.echo, receive_buffer=4096).flood(server)
-    page = open_page(server.url)
+def test_a_jump_into_the_past_takes_nothing_of_the_present_along(busy: Any, open_page: Any) -> None:
+    page = open_page(busy.url)
     limit(page, "0.5", "64.0 KiB")
     expect(page.locator(ITEMS)).to_have_count(1)
     slider = page.get_by_role("slider", name="Moment shown")

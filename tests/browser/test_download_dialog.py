@@ -3,9 +3,15 @@
 import csv
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import conftest
+import pytest
+from conftest import serving
 from playwright.sync_api import Locator, Page, Route, expect
+
+from .conftest import clients
 
 ESTIMATE = "**/api/v1/events/estimate?*"
 PROGRESS = "**/api/v1/downloads/*"
@@ -46,12 +52,19 @@ class Server:
         route.fulfill(json={"token": token, "estimate": estimate, "elapsed_s": 1.5, "name": "log.csv", **self.says})
 
 
-def test_the_download_is_exactly_the_set(server: Any, open_page: Any, connect: Any) -> None:
-    for size in (10, 200, 300):
-        connect(server.echo).echo(b"x" * size)
-    page = open_page(server.url + "/events?q=kind:echo+bytes_in>100&since=1h")
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Any) -> Iterator[conftest.Server]:
+    """A server with three clients, each of which has echoed once; for tests that only look."""
+    with serving(tmp_path_factory.mktemp("three"), nursery, *address("three")) as server, clients() as connect:
+        for size in (10, 200, 300):
+            connect(server.echo).echo(b"x" * size)
+        yield server
+
+
+def test_the_download_is_exactly_the_set(three: Any, open_page: Any) -> None:
+    page = open_page(three.url + "/events?q=kind:echo+bytes_in>100&since=1h")
     expect(page.locator("tbody tr")).to_have_count(2)
-    wanted = server.json("/api/v1/events", q="kind:echo bytes_in>100")["items"]
+    wanted = three.json("/api/v1/events", q="kind:echo bytes_in>100")["items"]
     dialog = open_dialog(page)
     expect(dialog.get_by_label("As shown")).to_be_checked()
     expect(dialog.locator("[data-ref=estimate]")).to_contain_text("2 rows")
@@ -70,17 +83,14 @@ def test_the_download_is_exactly_the_set(server: Any, open_page: Any, connect: A
     expect(done).to_have_count(2)
 
 
-def test_range_and_filter_can_be_changed_and_errors_are_said(
-    server: Any, open_page: Any, connect: Any, complaints: Any
-) -> None:
-    connect(server.echo).echo(b"x")
-    page = open_page(server.url + "/events")
+def test_range_and_filter_can_be_changed_and_errors_are_said(three: Any, open_page: Any, complaints: Any) -> None:
+    page = open_page(three.url + "/events")
     dialog = open_dialog(page)
     estimate = dialog.locator("[data-ref=estimate]")
-    expect(estimate).to_have_text(re.compile("^3 rows"))
+    expect(estimate).to_have_text(re.compile("^7 rows"))
     expect(dialog.get_by_label("As shown")).to_be_hidden()
     dialog.get_by_label("Filter").fill("kind:open")
-    expect(estimate).to_have_text(re.compile("^1 row,"))
+    expect(estimate).to_have_text(re.compile("^3 rows,"))
     dialog.get_by_label("From, until").check()
     dialog.get_by_role("textbox", name="Until").fill("1d")
     expect(estimate).to_have_text(re.compile("Nothing matches"))
@@ -90,12 +100,12 @@ def test_range_and_filter_can_be_changed_and_errors_are_said(
     expect(dialog.get_by_role("button", name="Download", exact=True)).to_be_disabled()
     dialog.get_by_label("Filter").fill("")
     expect(dialog.get_by_role("button", name="Download", exact=True)).to_be_enabled()
-    expect(page).to_have_url(server.url + "/events")
+    expect(page).to_have_url(three.url + "/events")
 
 
-def test_progress_is_shown_and_a_download_can_be_cancelled(server: Any, open_page: Any) -> None:
+def test_progress_is_shown_and_a_download_can_be_cancelled(quiet: Any, open_page: Any) -> None:
     made_up = Server()
-    page = open_page(server.url + "/events", routes=made_up.routes)
+    page = open_page(quiet.url + "/events", routes=made_up.routes)
     dialog = open_dialog(page)
     with page.expect_download() as started:
         dialog.get_by_role("button", name="Download", exact=True).click()
@@ -114,9 +124,9 @@ def test_progress_is_shown_and_a_download_can_be_cancelled(server: Any, open_pag
     expect(dialog.get_by_role("list")).to_be_hidden()
 
 
-def test_several_at_once_are_listed_and_followed_on_the_next_page(server: Any, open_page: Any) -> None:
+def test_several_at_once_are_listed_and_followed_on_the_next_page(quiet: Any, open_page: Any) -> None:
     made_up = Server()
-    page = open_page(server.url + "/events", routes=made_up.routes)
+    page = open_page(quiet.url + "/events", routes=made_up.routes)
     dialog = open_dialog(page)
     for _ in range(2):
         with page.expect_download():
@@ -133,9 +143,9 @@ def test_several_at_once_are_listed_and_followed_on_the_next_page(server: Any, o
     expect(dialog.get_by_role("progressbar").first).to_have_attribute("value", "1")
 
 
-def test_one_that_breaks_off_is_said_to_a_screen_reader(server: Any, open_page: Any) -> None:
+def test_one_that_breaks_off_is_said_to_a_screen_reader(quiet: Any, open_page: Any) -> None:
     made_up = Server()
-    page = open_page(server.url + "/events", routes=made_up.routes)
+    page = open_page(quiet.url + "/events", routes=made_up.routes)
     dialog = open_dialog(page)
     dialog.get_by_role("button", name="Download", exact=True).click()
     expect(dialog.get_by_text("10 of about 40 rows")).to_be_visible()
@@ -145,9 +155,9 @@ def test_one_that_breaks_off_is_said_to_a_screen_reader(server: Any, open_page: 
     expect(said).to_have_attribute("role", "status")
 
 
-def test_the_keyboard_alone(server: Any, open_page: Any) -> None:
+def test_the_keyboard_alone(quiet: Any, open_page: Any) -> None:
     made_up = Server()
-    page = open_page(server.url + "/events", routes=made_up.routes)
+    page = open_page(quiet.url + "/events", routes=made_up.routes)
     expect(page.locator("[data-ref=linkText]")).to_have_text("live")
     opener = page.get_by_role("button", name="Download…")
     opener.focus()
@@ -168,26 +178,24 @@ def test_the_keyboard_alone(server: Any, open_page: Any) -> None:
     expect(opener).to_be_focused()
 
 
-def test_the_log_of_one_connection(server: Any, open_page: Any, connect: Any) -> None:
-    connect(server.echo).echo(b"x")
-    connect(server.echo).echo(b"y")
-    page = open_page(server.url + "/connections/2")
+def test_the_log_of_one_connection(three: Any, open_page: Any) -> None:
+    page = open_page(three.url + "/connections/2")
     dialog = open_dialog(page)
     expect(dialog.get_by_label("Filter")).to_have_value("conn:2")
     for label, format, lines in (("JSON lines", "jsonl", 2), ("CSV", "csv", 3)):
         dialog.get_by_label(label).check()
         with page.expect_download() as started:
             dialog.get_by_role("button", name="Download", exact=True).click()
-        answer = server.get(f"/api/v1/events/download?format={format}&q=conn:2")
+        answer = three.get(f"/api/v1/events/download?format={format}&q=conn:2")
         assert started.value.path().read_bytes() == answer.content
         assert len(answer.content.splitlines()) == lines
 
 
 def test_without_an_answer_there_is_no_estimate_and_nothing_wrong_with_the_filter(
-    server: Any, open_page: Any, complaints: Any
+    quiet: Any, open_page: Any, complaints: Any
 ) -> None:
     complaints.expected = ("ERR_FAILED",)
-    page = open_page(server.url + "/events")
+    page = open_page(quiet.url + "/events")
     dialog = open_dialog(page)
     page.route(ESTIMATE, lambda route: route.abort())
     dialog.get_by_label("Filter").fill("kind:open")

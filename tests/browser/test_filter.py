@@ -1,20 +1,30 @@
 """The filter field: what could stand there is offered, what is wrong is named and marked, nothing is redrawn."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from conftest import Server, serving
 from playwright.sync_api import Locator, Page, expect
 
+from .conftest import clients
 from .test_every_page import violations
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Any) -> Iterator[Server]:
+    """A server with three clients, for tests that only look."""
+    with serving(tmp_path_factory.mktemp("three"), nursery, *address("three")) as server, clients() as connect:
+        for size in (1, 1000, 100_000):
+            connect(server.echo).echo(b"x" * size)
+        yield server
+
+
 @pytest.fixture
-def page(server: Any, open_page: Any, connect: Any) -> Page:
+def page(three: Server, open_page: Any) -> Page:
     """Connections with three rows."""
-    for size in (1, 1000, 100_000):
-        connect(server.echo).echo(b"x" * size)
-    opened: Page = open_page(server.url + "/connections?sort=conn")
+    opened: Page = open_page(three.url + "/connections?sort=conn")
     expect(opened.locator("tbody tr")).to_have_count(3)
     return opened
 
@@ -24,18 +34,7 @@ def options(page: Page) -> Locator:
     return page.get_by_role("listbox").get_by_role("option")
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_a_moment_with_its_milliseconds_fits_into_its_field(server: Any, open_page: Any, width: int) -> None:
-    page = open_page(server.url + "/events", width=width)
-    for name in ("since", "until"):
-        field = page.locator(f"[data-ref={name}]")
-        field.evaluate("(node) => (node.value = '2026-11-28T22:58:11.123Z')")
-        assert field.evaluate("(node) => node.scrollWidth <= node.clientWidth")
-        if width == 390:
-            assert field.evaluate("(node) => node.offsetWidth") >= 350
-
-
-def test_fields_operators_and_values_are_offered_by_keyboard(page: Page) -> None:
+def fields_operators_and_values_are_offered_by_keyboard(page: Page) -> None:
     page.keyboard.press("/")
     field = page.get_by_role("combobox", name="Filter connections")
     expect(field).to_be_focused()
@@ -63,7 +62,7 @@ def test_fields_operators_and_values_are_offered_by_keyboard(page: Page) -> None
     expect(field).not_to_be_focused()
 
 
-def test_values_that_are_there_now_are_offered(page: Page) -> None:
+def values_that_are_there_now_are_offered(page: Page) -> None:
     field = page.locator("#q")
     field.press_sequentially("peer:")
     expect(options(page).filter(has_text="3 connections")).to_be_visible()
@@ -75,7 +74,7 @@ def test_values_that_are_there_now_are_offered(page: Page) -> None:
     assert violations(page) == []
 
 
-def test_escape_closes_the_list_first_and_leaves_then(page: Page) -> None:
+def escape_closes_the_list_first_and_leaves_then(page: Page) -> None:
     page.keyboard.press("/")
     page.keyboard.type("st")
     expect(options(page).first).to_contain_text("state:")
@@ -90,7 +89,7 @@ def test_escape_closes_the_list_first_and_leaves_then(page: Page) -> None:
     expect(page.locator("#q")).not_to_be_focused()
 
 
-def test_what_is_wrong_is_named_marked_and_changes_nothing(page: Page) -> None:
+def what_is_wrong_is_named_marked_and_changes_nothing(page: Page) -> None:
     field = page.locator("#q")
     field.fill("conn:2 bytes_in>lots worker:0")
     line = page.locator("#filter-error")
@@ -105,7 +104,7 @@ def test_what_is_wrong_is_named_marked_and_changes_nothing(page: Page) -> None:
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
-def test_half_a_term_is_no_mistake_yet(page: Page) -> None:
+def half_a_term_is_no_mistake_yet(page: Page) -> None:
     page.evaluate(
         """() => {
           const line = document.getElementById("filter-error");
@@ -120,10 +119,39 @@ def test_half_a_term_is_no_mistake_yet(page: Page) -> None:
     assert page.evaluate("() => window.told - window.typed") >= 900
 
 
-def test_the_download_dialog_completes_too(server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
+def test_a_visit(page: Page) -> None:
+    """Each begins with an empty field that has not the focus."""
+    field = page.get_by_role("combobox", name="Filter connections")
+    for aspect in (
+        fields_operators_and_values_are_offered_by_keyboard,
+        values_that_are_there_now_are_offered,
+        escape_closes_the_list_first_and_leaves_then,
+        what_is_wrong_is_named_marked_and_changes_nothing,
+        half_a_term_is_no_mistake_yet,
+    ):
+        field.fill("")
+        field.blur()
+        expect(page.locator("[data-ref=matched]")).to_contain_text("3 matched of 3")
+        aspect(page)
+
+
+def a_moment_with_its_milliseconds_fits_into_its_field(page: Page) -> None:
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"() => innerWidth === {width}")
+        for name in ("since", "until"):
+            field = page.locator(f"[data-ref={name}]")
+            field.evaluate("(node) => (node.value = '2026-11-28T22:58:11.123Z')")
+            assert field.evaluate("(node) => node.scrollWidth <= node.clientWidth")
+            if width == 390:
+                assert field.evaluate("(node) => node.offsetWidth") >= 350
+            field.evaluate("(node) => (node.value = '')")
+
+
+def test_the_download_dialog_completes_too(three: Any, open_page: Any, complaints: Any) -> None:
     complaints.expected = ("400",)  # half a filter can't be estimated
-    connect(server.echo).echo(b"x")
-    page = open_page(server.url + "/events")
+    page = open_page(three.url + "/events")
+    a_moment_with_its_milliseconds_fits_into_its_field(page)
     page.get_by_role("button", name="Download…").click()
     dialog = page.get_by_role("dialog")
     field = dialog.get_by_role("combobox", name="Filter")
@@ -137,13 +165,13 @@ def test_the_download_dialog_completes_too(server: Any, open_page: Any, connect:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(field).to_have_value("kind:echo ")
-    expect(dialog.locator("[data-ref=estimate]")).to_contain_text("1 row")
+    expect(dialog.locator("[data-ref=estimate]")).to_contain_text("3 rows")
 
 
-def test_a_fault_is_not_told_of_what_was_typed_on(server: Any, open_page: Any, complaints: Any) -> None:
+def test_a_fault_is_not_told_of_what_was_typed_on(quiet: Any, open_page: Any, complaints: Any) -> None:
     complaints.expected = ("400",)
     # The clock is that of all pages of a context.
-    page = open_page(server.url + "/events", is_alone=True)
+    page = open_page(quiet.url + "/events", is_alone=True)
     page.get_by_role("button", name="Download…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("[data-ref=estimate]")).to_contain_text("row")

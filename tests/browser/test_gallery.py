@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import ROOT, Server
+from conftest import ROOT, serving
 from playwright.sync_api import Page, expect
 
 from .conftest import AXE
@@ -20,12 +20,10 @@ ROWS = 5
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def gallery(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Any) -> Iterator[str]:
     """Where it is: one server for all that is looked at."""
-    data = tmp_path_factory.mktemp("data")
-    server = Server(["app.py", "serve", "--gallery", "--port", "0", "--echo-port", "0", "--data-dir", str(data)])
-    yield server.wait_ready().url + "/gallery"
-    server.close()
+    with serving(tmp_path_factory.mktemp("gallery"), nursery, "--gallery", *address("gallery")) as server:
+        yield server.url + "/gallery"
 
 
 def open_states(page: Page) -> None:
@@ -84,6 +82,6 @@ def test_a_link_leads_to_one_state_and_an_unknown_component_is_said(gallery: str
     expect(page.get_by_role("heading", level=1)).to_have_text("There is no component “nonsense”")
 
 
-def test_no_gallery_unless_it_is_asked_for(server: Any) -> None:
-    assert server.get("/gallery").status_code == 404
-    assert server.get("/gallery/chart").status_code == 404
+def test_no_gallery_unless_it_is_asked_for(quiet: Any) -> None:
+    assert quiet.get("/gallery").status_code == 404
+    assert quiet.get("/gallery/chart").status_code == 404

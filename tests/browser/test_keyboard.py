@@ -65,17 +65,6 @@ def test_find_a_connection_and_open_it(busy: Any, open_page: Any) -> None:
     expect(page).to_have_url(busy.url + "/connections/3")
 
 
-def test_pages_of_the_table(server: Any, open_page: Any, connect: Any) -> None:
-    for _ in range(60):
-        connect(server.echo)
-    page = live(open_page(server.url + "/connections?size=50"))
-    expect(page.locator("tbody tr")).to_have_count(50)
-    press(page, "]")
-    expect(page.locator("[data-ref=range]")).to_have_text("Rows 51–60 of 60")
-    press(page, "]", "[")
-    expect(page.locator("[data-ref=range]")).to_have_text("Rows 1–50 of 60")
-
-
 def test_download_from_the_dialog(busy: Any, open_page: Any) -> None:
     page = live(open_page(busy.url + "/events"))
     tab_to(page, "button", "Download…")

@@ -1,10 +1,12 @@
 """The Lab page: a run begun, followed, shown, compared, deleted; with the keyboard, in both themes, at every width."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from conftest import Server, serving
 from lab_runs import cannot, rates, run, sample
 from playwright.sync_api import Page, Route, expect
 from waiting import DEADLINE_S
@@ -12,9 +14,9 @@ from waiting import DEADLINE_S
 from core.lab.store import Store
 
 from .conftest import wait_on
-from .test_every_page import violations
+from .test_every_page import assert_accessible, fits_every_width
 
-OLD, NEW = "20261122-120000-aaaa", "20261123-120000-bbbb"
+LOST, OLD, NEW = "20261121-120000-cccc", "20261122-120000-aaaa", "20261123-120000-bbbb"
 
 
 def samples(factor: float) -> list[Any]:
@@ -30,14 +32,20 @@ def samples(factor: float) -> list[Any]:
     return made
 
 
-@pytest.fixture
-def measured(tmp_path: Path, start_server: Any) -> Any:
-    """A server with two saved runs."""
-    store = Store(tmp_path / "data" / "lab")
+def save_two(data: Path) -> None:
+    """Two runs, saved in a data directory."""
     for run_id, factor in ((OLD, 1.0), (NEW, 1.5)):
         made = run(samples(factor), run_id)
-        store.save({**made, "began": f"2026-11-{run_id[6:8]}T12:00:00Z"})
-    return start_server()
+        Store(data / "lab").save({**made, "began": f"2026-11-{run_id[6:8]}T12:00:00Z"})
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Any) -> Iterator[Server]:
+    """A server with two saved runs, for tests that only look."""
+    data = tmp_path_factory.mktemp("measured")
+    save_two(data)
+    with serving(data, nursery, *address("measured")) as server:
+        yield server
 
 
 def test_from_the_first_run_to_its_results(server: Any, open_page: Any) -> None:
@@ -63,8 +71,8 @@ def test_from_the_first_run_to_its_results(server: Any, open_page: Any) -> None:
     assert "run=" in page.url
 
 
-def test_what_is_entered_wrongly_has_no_estimate_and_cannot_be_run(server: Any, open_page: Any) -> None:
-    page: Page = open_page(server.url + "/lab")
+def test_what_is_entered_wrongly_has_no_estimate_and_cannot_be_run(quiet: Any, open_page: Any) -> None:
+    page: Page = open_page(quiet.url + "/lab")
     estimate, button = page.locator("[data-ref=estimate]"), page.get_by_role("button", name="Run", exact=True)
     expect(estimate).to_contain_text("measurements, about")
     page.get_by_label("Idle connections", exact=True).fill("0, abc")
@@ -80,9 +88,9 @@ def test_what_is_entered_wrongly_has_no_estimate_and_cannot_be_run(server: Any, 
     expect(button).to_be_disabled()
 
 
-def test_an_estimate_that_comes_late_is_not_that_of_the_entries(server: Any, open_page: Any) -> None:
+def test_an_estimate_that_comes_late_is_not_that_of_the_entries(quiet: Any, open_page: Any) -> None:
     asked: list[Route] = []
-    page: Page = open_page(server.url + "/lab", routes={"**/api/v1/lab/estimate?*": lambda route: asked.append(route)})
+    page: Page = open_page(quiet.url + "/lab", routes={"**/api/v1/lab/estimate?*": lambda route: asked.append(route)})
     for count, repeats in enumerate(("2", "4"), start=1):
         page.get_by_label("Repeats", exact=True).fill(repeats)
         is_asked = lambda: len(asked) >= count and f"repeats={repeats}" in asked[-1].request.url  # noqa: E731, B023
@@ -95,12 +103,12 @@ def test_an_estimate_that_comes_late_is_not_that_of_the_entries(server: Any, ope
     expect(page.locator("[data-ref=estimate]")).to_have_text("24 measurements, about 1 min 00 s")
 
 
-def test_why_an_order_was_refused_outlasts_a_late_estimate(server: Any, open_page: Any, complaints: Any) -> None:
+def test_why_an_order_was_refused_outlasts_a_late_estimate(quiet: Any, open_page: Any, complaints: Any) -> None:
     complaints.expected = ("409",)
     asked: list[Route] = []
     refusal = {"status": 409, "content_type": "application/problem+json", "body": '{"detail": "a run is under way"}'}
     page: Page = open_page(
-        server.url + "/lab",
+        quiet.url + "/lab",
         routes={
             "**/api/v1/lab/estimate?*": lambda route: asked.append(route),
             "**/api/v1/lab/runs": lambda route: route.fulfill(**refusal),
@@ -185,19 +193,8 @@ def test_back_leads_to_the_run_before(measured: Any, open_page: Any) -> None:
     expect(chosen).to_have_count(1)
 
 
-def test_a_repeat_that_failed_leaves_the_figures_of_the_others(
-    tmp_path: Path, start_server: Any, open_page: Any
-) -> None:
-    lost = {"model": "poll", "workers": 1, "idle": 0, "repeat": 2, "failed": "the generator has ended with status 1"}
-    Store(tmp_path / "data" / "lab").save(run([*rates("poll", 0, 98.0, 102.0), lost], NEW))
-    page: Page = open_page(f"{start_server().url}/lab?run={NEW}")
-    row = page.locator(".lab-table tbody tr")
-    expect(row).to_contain_text("98–102")
-    expect(row.get_by_role("rowheader")).to_contain_text("not in every repeat: the generator has ended")
-
-
-def test_a_link_to_a_run_that_is_not_kept_says_so(server: Any, open_page: Any) -> None:
-    page: Page = open_page(server.url + "/lab?run=zzz")
+def test_a_link_to_a_run_that_is_not_kept_says_so(quiet: Any, open_page: Any) -> None:
+    page: Page = open_page(quiet.url + "/lab?run=zzz")
     expect(page.get_by_text("Run zzz is not kept here (any more).", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="Nothing has been measured yet")).to_be_visible()
 
@@ -212,8 +209,13 @@ def test_a_link_to_runs_that_are_not_kept_names_what_is_shown_instead(measured: 
     expect(gone).to_be_hidden()
 
 
-def test_a_cancelled_run_claims_no_more_than_was_made(tmp_path: Path, start_server: Any, open_page: Any) -> None:
+def test_a_run_that_is_not_whole_claims_no_more_than_was_made(
+    tmp_path: Path, start_server: Any, open_page: Any
+) -> None:
+    """One that was cancelled, and one of which a repeat failed."""
     store = Store(tmp_path / "data" / "lab")
+    lost = {"model": "poll", "workers": 1, "idle": 0, "repeat": 2, "failed": "the generator has ended with status 1"}
+    store.save(run([*rates("poll", 0, 98.0, 102.0), lost], LOST))
     store.save(run(rates("poll", 0, 98.0, 100.0, 102.0), OLD, models=("poll",)))
     order = {"models": ("poll", "epoll"), "idle": (0, 800), "seconds": 1.0, "repeats": 3}
     store.save({**run([sample("epoll", 0), sample("poll", 0)], NEW, **order), "state": "cancelled"})
@@ -226,6 +228,11 @@ def test_a_cancelled_run_claims_no_more_than_was_made(tmp_path: Path, start_serv
     expect(epoll.get_by_role("rowheader")).to_have_text("epollnot in the other run")
     expect(poll.get_by_role("rowheader")).to_have_text("poll")
     expect(poll).to_contain_text("within noise of 100")
+    page.get_by_label("Compare with").select_option("")
+    page.locator(f".lab-runs a[data-id='{LOST}']").click()
+    row = page.locator(".lab-table tbody tr")
+    expect(row).to_contain_text("98–102")
+    expect(row.get_by_role("rowheader")).to_contain_text("not in every repeat: the generator has ended")
 
 
 def test_with_the_keyboard(measured: Any, open_page: Any) -> None:
@@ -269,74 +276,58 @@ def test_a_choice_that_cannot_be_read_whole_is_not_taken(measured: Any, open_pag
     expect(page.locator(".lab-runs a[aria-current=true]")).to_have_attribute("data-id", OLD)
 
 
-def test_a_run_that_could_not_be_deleted_stays_shown(measured: Any, open_page: Any, complaints: Any) -> None:
+def test_runs_come_and_go(tmp_path: Path, start_server: Any, open_page: Any, complaints: Any) -> None:
+    """A run that could not be deleted stays shown, one that comes redraws nothing, one that is deleted has gone."""
+    save_two(tmp_path / "data")
+    server = start_server()
     complaints.expected = ("ERR_FAILED",)
-    page: Page = open_page(f"{measured.url}/lab?run={OLD}")
+    page: Page = open_page(f"{server.url}/lab?run={OLD}")
     expect(page.locator(".lab-runs li")).to_have_count(2)
     page.route(f"**/api/v1/lab/runs/{OLD}", lambda route: route.abort())
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete").click()
     undeleted = page.get_by_text("The run is not deleted: the server could not be reached.")
     expect(undeleted).to_be_visible()
-    expect(page).to_have_url(f"{measured.url}/lab?run={OLD}")
+    expect(page).to_have_url(f"{server.url}/lab?run={OLD}")
     expect(page.locator("[data-ref=title]")).to_contain_text("Run of 22 Nov")
     # Another run comes, and the list is read anew: it is told still, until something else is asked for.
+    cell = page.locator(".lab-table tbody tr").first
+    cell.evaluate("(row) => row.setAttribute('data-same', '')")
     order: dict[str, Any] = {"models": ["epoll"], "idle": [0], "seconds": 0.2, "repeats": 1}
-    assert requests.post(measured.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
+    assert requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
     expect(page.locator(".lab-runs li")).to_have_count(3)
     expect(undeleted).to_be_visible()
+    expect(cell).to_have_attribute("data-same", "")
     page.locator(f".lab-runs a[data-id='{NEW}']").click()
     expect(page.locator("[data-ref=title]")).to_contain_text("Run of 23 Nov")
     expect(undeleted).to_be_hidden()
-
-
-def test_what_has_not_changed_is_not_drawn_again(measured: Any, open_page: Any) -> None:
-    page: Page = open_page(f"{measured.url}/lab?run={NEW}")
-    cell = page.locator(".lab-table tbody tr").first
-    expect(cell).to_be_visible()
-    cell.evaluate("(row) => row.setAttribute('data-same', '')")
-    order: dict[str, Any] = {"models": ["epoll"], "idle": [0], "seconds": 0.2, "repeats": 1}
-    assert requests.post(measured.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
-    expect(page.locator(".lab-runs li")).to_have_count(3)
-    expect(cell).to_have_attribute("data-same", "")
-
-
-def test_a_run_is_deleted_when_that_is_confirmed(measured: Any, open_page: Any) -> None:
-    page: Page = open_page(f"{measured.url}/lab?run={NEW}")
-    expect(page.locator(".lab-runs li")).to_have_count(2)
-    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete").click()
-    expect(page.locator(".lab-runs li")).to_have_count(1)
+    expect(page.locator(".lab-runs li")).to_have_count(2)
 
 
-@pytest.mark.parametrize("kind", ["CSV", "JSON"])
-def test_downloads(measured: Any, open_page: Any, kind: str) -> None:
-    page: Page = open_page(f"{measured.url}/lab?run={NEW}")
+def downloads(page: Page, kind: str) -> None:
+    """A click downloads the run."""
     with page.expect_download() as download:
         page.get_by_role("link", name=kind, exact=True).click()
     assert download.value.suggested_filename == f"echoscope-lab-{NEW}.{kind.lower()}"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(measured: Any, open_page: Any, theme: str) -> None:
-    page: Page = open_page(f"{measured.url}/lab?run={NEW}&to={OLD}", theme=theme)
+def test_a_visit(measured: Any, open_page: Any) -> None:
+    """Of the results of a run beside another: every width, what axe finds, and the downloads."""
+    page: Page = open_page(f"{measured.url}/lab?run={NEW}&to={OLD}")
     expect(page.locator(".lab-table tbody tr").first).to_be_visible()
     page.locator(".lab-order summary").click()
     expect(page.get_by_text("measurements, about")).to_be_visible()
-    assert violations(page) == []
+    fits_every_width(page)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert_accessible(page)
+    for kind in ("CSV", "JSON"):
+        downloads(page, kind)
 
 
-@pytest.mark.parametrize("width", [360, 768, 1440, 3840])
-def test_it_does_not_scroll_sideways(measured: Any, open_page: Any, width: int) -> None:
-    page: Page = open_page(f"{measured.url}/lab?run={NEW}", width=width)
-    expect(page.locator(".lab-table tbody tr").first).to_be_visible()
-    page.locator(".lab-order summary").click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_a_lab_that_cannot_be_asked_is_asked_again(server: Any, open_page: Any, complaints: Any) -> None:
+def test_a_lab_that_cannot_be_asked_is_asked_again(quiet: Any, open_page: Any, complaints: Any) -> None:
     complaints.expected = ("ERR_FAILED",)
-    page: Page = open_page(server.url + "/lab", routes={"**/api/v1/lab?": lambda route: route.abort()})
+    page: Page = open_page(quiet.url + "/lab", routes={"**/api/v1/lab?": lambda route: route.abort()})
     expect(page.get_by_text("The lab can't be asked: the server could not be reached.")).to_be_visible()
     expect(page.locator("[data-ref=order]")).to_be_visible()
     page.locator(".lab-order summary").click()
@@ -348,9 +339,10 @@ def test_a_lab_that_cannot_be_asked_is_asked_again(server: Any, open_page: Any, 
     expect(page.get_by_label("Idle connections", exact=True)).not_to_be_empty()
 
 
-def test_a_replay_has_no_lab(start_server: Any, open_page: Any, complaints: Any, measured: Any, tmp_path: Path) -> None:
+def test_a_replay_has_no_lab(start_server: Any, open_page: Any, complaints: Any, tmp_path: Path) -> None:
     complaints.expected = ("409",)
-    measured.stop()
+    save_two(tmp_path / "data")
+    start_server().stop()
     replay = start_server("--replay", str(tmp_path / "data"), ready=False)
     assert replay.process.stdout is not None
     url = replay.process.stdout.readline().split()[1]

@@ -1,13 +1,13 @@
 """The Loop page: turns as they happen, the live switch, the kernel's table."""
 
+import re
 from typing import Any
 
-import pytest
 import requests
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from waiting import DEADLINE_S, wait_until
 
-from .conftest import GONE, Told
+from .conftest import GONE, MANY, Told
 
 PLACES = """["go", "known"].map((ref) => {
   const { x, y } = document.querySelector(`[data-ref=${ref}]`).getBoundingClientRect();
@@ -48,12 +48,12 @@ def test_turns_are_shown_and_one_can_be_asked_about(server: Any, open_page: Any,
     expect(told).to_have_text("")
     chart.hover()
     expect(told).to_contain_text("looked at")
+    page.mouse.move(5, 5)
+    one_that_was_pushed_out_can_be_read_on(page, client)
+    the_time_of_a_turn_is_divided(page, client)
 
 
-def test_a_turn_that_was_pushed_out_can_be_read_on(server: Any, open_page: Any, connect: Any) -> None:
-    client = connect(server.echo)
-    client.echo(b"hello")
-    page = open_page(server.url + "/loop")
+def one_that_was_pushed_out_can_be_read_on(page: Page, client: Any) -> None:
     expect(page.locator("[data-ref=turnsNote]")).not_to_be_empty()
     page.locator("canvas.turn-chart").focus()
     page.keyboard.press("Home")
@@ -66,11 +66,10 @@ def test_a_turn_that_was_pushed_out_can_be_read_on(server: Any, open_page: Any, 
     page.keyboard.press("End")
     expect(told).not_to_contain_text("held")
     expect(told).not_to_contain_text(words)
+    page.keyboard.press("Escape")
 
 
-def test_the_time_of_a_turn_is_divided(server: Any, open_page: Any, connect: Any) -> None:
-    client = connect(server.echo)
-    page = open_page(server.url + "/loop")
+def the_time_of_a_turn_is_divided(page: Page, client: Any) -> None:
     share = page.locator("[data-phase=write] td").first
 
     def measured() -> bool:
@@ -81,7 +80,7 @@ def test_the_time_of_a_turn_is_divided(server: Any, open_page: Any, connect: Any
     wait_until(measured, "a turn that was measured")
     expect(page.get_by_role("img", name="Of the last ten seconds: wait")).to_be_visible()
     page.get_by_role("button", name="measured").click()
-    expect(page).to_have_url(server.url + "/loop?turns=measured")
+    expect(page).to_have_url(re.compile(r"/loop\?turns=measured$"))
     page.locator("canvas.turn-chart").focus()
     page.keyboard.press("End")
     expect(page.locator("[data-ref=told]")).to_contain_text("worked")
@@ -89,30 +88,32 @@ def test_the_time_of_a_turn_is_divided(server: Any, open_page: Any, connect: Any
     expect(page.get_by_role("button", name="measured")).to_have_attribute("aria-pressed", "true")
 
 
-def test_the_kernels_table_agrees(server: Any, open_page: Any, connect: Any) -> None:
-    clients = [connect(server.echo) for _ in range(3)]
-    for client in clients:
-        client.echo(b"x")
-    page = open_page(server.url + "/loop")
-    expect(page.locator("[data-ref=watched]")).to_have_text("5")
-    expect(page.locator("[data-ref=believed]")).to_have_text("5")
+def test_the_kernels_table_agrees(many: Any, open_page: Any) -> None:
+    page = open_page(many.url + "/loop")
+    expect(page.locator("[data-ref=watched]")).to_have_text(str(MANY + 2))
+    expect(page.locator("[data-ref=believed]")).to_have_text(str(MANY + 2))
     expect(page.get_by_text("They agree.")).to_be_visible()
 
 
 def test_the_model_is_switched_under_a_connection(server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
+    """At every width, and what is told of it moves nothing."""
     complaints.expected = ("409",)
     client = connect(server.echo)
-    client.echo(b"one")
     page = open_page(server.url + "/loop")
-    page.get_by_label("Model").select_option("poll")
-    page.get_by_role("button", name="Switch").click()
-    expect(page.locator("[data-ref=switched]")).to_contain_text("poll since")
+    button, note = page.get_by_role("button", name="Switch"), page.locator("[data-ref=switched]")
+    expect(button).to_be_enabled()
+    for width, model in ((390, "poll"), (768, "epoll-et"), (1440, "select")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"() => innerWidth === {width}")
+        places = page.evaluate(PLACES)
+        for wanted, told in ((model, f"{model} since"), ("threads", "has no poller")):
+            page.get_by_label("Model").select_option(wanted)
+            button.click()
+            expect(note).to_contain_text(told)
+            assert page.evaluate(PLACES) == places
+            assert client.echo(b"x").endswith(b"x")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     expect(page.get_by_text("This model keeps no table in the kernel.")).to_be_visible()
-    assert client.echo(b"two").endswith(b"two")
-    page.get_by_label("Model").select_option("threads")
-    page.get_by_role("button", name="Switch").click()
-    expect(page.locator("[data-ref=switched]")).to_contain_text("has no poller")
-    assert client.echo(b"three").endswith(b"three")
 
 
 def _switch(server: Any, model: str) -> None:
@@ -144,21 +145,6 @@ def test_a_switch_that_does_not_reach_the_server_says_so(server: Any, open_page:
     expect(note).to_be_empty()
     server.stop()
     expect(button).to_be_disabled()
-
-
-@pytest.mark.parametrize("width", [390, 768, 1440])
-def test_a_switch_moves_nothing(server: Any, open_page: Any, complaints: Any, width: int) -> None:
-    complaints.expected = ("409",)
-    page = open_page(server.url + "/loop", width=width)
-    button, note = page.get_by_role("button", name="Switch"), page.locator("[data-ref=switched]")
-    expect(button).to_be_enabled()
-    places = page.evaluate(PLACES)
-    for model, told in (("poll", "poll since"), ("threads", "has no poller")):
-        page.get_by_label("Model").select_option(model)
-        button.click()
-        expect(note).to_contain_text(told)
-        assert page.evaluate(PLACES) == places
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_each_worker_has_a_loop(start_server: Any, open_page: Any) -> None:

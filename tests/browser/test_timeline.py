@@ -5,7 +5,6 @@ import socket
 import struct
 from typing import Any
 
-import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 from waiting import wait_until
 
@@ -85,11 +84,8 @@ def test_a_half_closed_one_followed_row_by_row(server: Any, open_page: Any, conn
     expect(page.locator("#rows tr[data-active]")).to_contain_text("close")
 
 
-def test_zoom_by_drag_and_keys_and_the_address(server: Any, open_page: Any, connect: Any) -> None:
-    client = connect(server.echo)
-    client.echo(b"hello")
-    client.socket.close()
-    page = open_page(server.url + "/connections/1")
+def test_zoom_by_drag_and_keys_and_the_address(busy: Any, open_page: Any) -> None:
+    page = open_page(busy.url + "/connections/3")
     expect(words(page)).to_contain_text("4 events")
     drag(page, 0.0, 0.5)
     expect(page).to_have_url(re.compile(r"since=2\d{3}-.*&until=2"))
@@ -100,17 +96,14 @@ def test_zoom_by_drag_and_keys_and_the_address(server: Any, open_page: Any, conn
     page.keyboard.press("+")
     expect(page.locator("[data-ref=timelineMode]")).not_to_have_text(shown or "")
     page.keyboard.press("0")
-    expect(page).to_have_url(server.url + "/connections/1")
+    expect(page).to_have_url(busy.url + "/connections/3")
     expect(words(page)).to_contain_text("4 events")
 
 
-def test_a_zoom_is_read_though_the_read_before_it_ends_first(server: Any, open_page: Any, connect: Any) -> None:
-    client = connect(server.echo)
-    client.echo(b"hello")
-    client.socket.close()
+def test_a_zoom_is_read_though_the_read_before_it_ends_first(busy: Any, open_page: Any) -> None:
     held: list[Route] = []
     page = open_page(
-        server.url + "/connections/1", routes={"**/api/v1/events/histogram?*": lambda route: held.append(route)}
+        busy.url + "/connections/3", routes={"**/api/v1/events/histogram?*": lambda route: held.append(route)}
     )
     expect(page.locator("[data-ref=timelineMode]")).to_contain_text("–")
     wait_on(page, lambda: held, "the first question")
@@ -125,28 +118,7 @@ def test_a_zoom_is_read_though_the_read_before_it_ends_first(server: Any, open_p
     expect(words(page)).to_contain_text("event")
 
 
-def test_a_drag_is_read_on_the_scale_that_it_was_drawn_on(server: Any, open_page: Any, connect: Any) -> None:
-    client = connect(server.echo)
-    client.echo(b"hello")
-    page = open_page(server.url + "/connections/1")
-    expect(words(page)).to_contain_text("2 events")
-    lanes(page).scroll_into_view_if_needed()
-    box = lanes(page).bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + GUTTER + 50, box["y"] + 40)
-    page.mouse.down()
-    page.mouse.move(box["x"] + GUTTER + 150, box["y"] + 40)
-    client.echo(b"again")
-    expect(page.locator("#rows tbody tr")).to_have_count(3)
-    expect(page.locator("[data-ref=echoes]")).to_have_text("2")
-    expect(words(page)).to_contain_text("2 events")
-    page.mouse.up()
-    expect(page).to_have_url(re.compile(r"since="))
-    page.get_by_role("button", name="Show all").click()
-    expect(words(page)).to_contain_text("3 events")
-
-
-def test_in_a_hidden_tab_it_waits_until_it_is_seen(server: Any, open_page: Any, connect: Any) -> None:
+def test_it_stands_still_in_a_hidden_tab_and_during_a_drag(server: Any, open_page: Any, connect: Any) -> None:
     client = connect(server.echo)
     client.echo(b"hello")
     page = open_page(server.url + "/connections/1")
@@ -162,17 +134,39 @@ def test_in_a_hidden_tab_it_waits_until_it_is_seen(server: Any, open_page: Any, 
     expect(words(page)).to_contain_text("2 events")
     page.evaluate(turn, False)
     expect(words(page)).to_contain_text("3 events")
+    drag_keeps_its_scale(page, client)
 
 
-def test_buttons_zoom_and_what_is_followed_stays_followed(server: Any, open_page: Any, connect: Any) -> None:
-    connect(server.echo).echo(b"hello")
-    page = open_page(server.url + "/connections/1")
+def drag_keeps_its_scale(page: Page, client: Any) -> None:
+    """A drag is read on the scale that it was drawn on, though another event comes."""
+    lanes(page).scroll_into_view_if_needed()
+    box = lanes(page).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + GUTTER + 50, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + GUTTER + 150, box["y"] + 40)
+    client.echo(b"once more")
+    expect(page.locator("#rows tbody tr")).to_have_count(4)
+    expect(page.locator("[data-ref=echoes]")).to_have_text("3")
+    expect(words(page)).to_contain_text("3 events")
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"since="))
+    page.get_by_role("button", name="Show all").click()
+    expect(words(page)).to_contain_text("4 events")
+
+
+def test_buttons_zoom_and_what_is_followed_stays_followed(busy: Any, open_page: Any) -> None:
+    page = open_page(busy.url + "/connections/1")
     expect(words(page)).to_contain_text("2 events")
     page.get_by_role("button", name="Zoom in").click()
     expect(page).to_have_url(re.compile(r"\?since=\d+s$"))
     expect(page.locator("[data-ref=timelineMode]")).to_have_text("live")
     page.get_by_role("button", name="Show all").click()
-    expect(page).to_have_url(server.url + "/connections/1")
+    expect(page).to_have_url(busy.url + "/connections/1")
+    for width in (360, 2560):
+        page.set_viewport_size({"width": width, "height": 900})
+        card = "document.querySelector('.timeline-card').getBoundingClientRect()"
+        page.wait_for_function(f"() => innerWidth === {width} && {card}.width <= {width}")
 
 
 def test_a_row_that_the_table_no_longer_shows_comes_from_the_log(server: Any, open_page: Any, connect: Any) -> None:
@@ -193,8 +187,7 @@ def test_a_row_that_the_table_no_longer_shows_comes_from_the_log(server: Any, op
     expect(page.locator("[data-ref=rowCount]")).to_contain_text("Live")
 
 
-def test_a_hundred_thousand_events_stay_quick(server: Any, open_page: Any, connect: Any) -> None:
-    connect(server.echo).echo(b"x")
+def test_a_hundred_thousand_events_stay_quick(busy: Any, open_page: Any) -> None:
     asked: list[str] = []
 
     def answer(route: Route) -> None:
@@ -208,28 +201,17 @@ def test_a_hundred_thousand_events_stay_quick(server: Any, open_page: Any, conne
         route.continue_()
 
     page = open_page(
-        server.url + "/connections/1",
+        busy.url + "/connections/1",
         routes={"**/api/v1/events?*": rows, "**/api/v1/events/histogram?*": answer},
     )
     expect(words(page)).to_contain_text("100,001 events")
     assert any("-kind%3Aecho" in url for url in asked)
 
 
-@pytest.mark.parametrize("width", [360, 2560])
-def test_it_fits(server: Any, open_page: Any, connect: Any, width: int) -> None:
-    connect(server.echo).echo(b"x")
-    page = open_page(server.url + "/connections/1", width=width)
-    expect(words(page)).to_contain_text("2 events")
-    box = page.locator(".timeline-card").bounding_box()
-    assert box is not None
-    assert box["width"] <= width
-
-
-def test_what_could_not_be_read_is_said(server: Any, open_page: Any, connect: Any, complaints: Any) -> None:
-    connect(server.echo).echo(b"x")
+def test_what_could_not_be_read_is_said(busy: Any, open_page: Any, complaints: Any) -> None:
     complaints.expected = ("503",)
     broken = {"status": 503, "content_type": "application/problem+json", "body": '{"detail": "the disk is gone"}'}
     page = open_page(
-        server.url + "/connections/1", routes={"**/api/v1/events/histogram?*": lambda route: route.fulfill(**broken)}
+        busy.url + "/connections/1", routes={"**/api/v1/events/histogram?*": lambda route: route.fulfill(**broken)}
     )
     expect(page.locator("[data-ref=timelineError]")).to_have_text("The timeline could not be read: the disk is gone")

@@ -1,22 +1,33 @@
 """A closer look at a part of the charts' time, with the pointer and with the keyboard."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from conftest import Server, serving
 from playwright.sync_api import Page, expect
 from waiting import wait_until
+
+from .conftest import clients
 
 PLOT = "[data-chart=echoes] .u-over"
 ZOOMED = re.compile(r"[?&]zoom=\d{4}-\d\d-\d\dT[\d:]+Z,\d{4}-\d\d-\d\dT[\d:]+Z")
 
 
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Any) -> Iterator[Server]:
+    """A server with one client, for tests that only look."""
+    with serving(tmp_path_factory.mktemp("seen"), nursery, *address("seen")) as server, clients() as connect:
+        connect(server.echo).echo(b"x")
+        yield server
+
+
 @pytest.fixture
-def page(server: Any, open_page: Any, connect: Any) -> Page:
+def page(seen: Server, open_page: Any) -> Page:
     """The Overview with some seconds of history."""
-    connect(server.echo).echo(b"x")
-    opened: Page = open_page(server.url + "/?range=60")
+    opened: Page = open_page(seen.url + "/?range=60")
     expect(opened.locator("[data-chart=connections] .reading b").first).to_have_text("1")
     expect(opened.locator("[data-chart=echoes] .nothing")).to_be_hidden()
     # What is above the charts must be there, so that they stay where they are.
@@ -46,7 +57,16 @@ def axis_span(page: Page) -> str:
     return page.locator("[data-ref=zoomWords]").inner_text()
 
 
-def test_a_drag_zooms_all_charts_and_a_double_click_shows_all_again(page: Page) -> None:
+def the_pointer_shows_its_time_in_all_charts(page: Page) -> None:
+    box = page.locator(PLOT).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 40)
+    expect(page.locator(".cursor-time:visible")).to_have_count(6)
+    page.mouse.move(5, 5)
+    expect(page.locator(".cursor-time:visible")).to_have_count(0)
+
+
+def a_drag_zooms_all_charts_and_a_double_click_shows_all_again(page: Page) -> None:
     expect(page.get_by_role("button", name="Reset zoom")).to_be_hidden()
     drag(page, 0.4, 0.9)
     expect(page).to_have_url(ZOOMED)
@@ -57,34 +77,7 @@ def test_a_drag_zooms_all_charts_and_a_double_click_shows_all_again(page: Page) 
     expect(page.get_by_role("button", name="Last 1 minute")).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_zoom_stands_still_while_the_server_goes_on(page: Page) -> None:
-    drag(page, 0.4, 0.7)
-    expect(page).to_have_url(ZOOMED)
-    page.mouse.move(5, 5)
-    plot = page.locator("[data-chart=connections] canvas")
-    page.wait_for_load_state("networkidle")
-    picture = "canvas => canvas.toDataURL()"
-    first = plot.evaluate(picture)
-    age = page.locator("[data-ref=uptime]").inner_text()
-    expect(page.locator("[data-ref=uptime]")).not_to_have_text(age)
-    assert plot.evaluate(picture) == first
-
-
-def test_a_zoom_survives_a_reload_and_leads_to_its_events(server: Any, page: Page) -> None:
-    # What happened must be older than the end of what is marked.
-    wait_until(lambda: server.get("/api/v1/connections/1").json()["idle_s"] > 3, "events of a while ago")
-    drag(page, 0.02, 0.98)
-    expect(page).to_have_url(ZOOMED)
-    said, address = axis_span(page), page.url
-    page.reload()
-    expect(page.locator("[data-ref=zoomWords]")).to_have_text(said)
-    assert page.url == address
-    page.get_by_role("link", name="Events of this range").click()
-    expect(page.locator("[data-ref=since]")).to_have_value(re.compile(r"^\d{4}-.*Z$"))
-    expect(page.locator("tbody tr").first).to_be_visible()
-
-
-def test_the_keyboard_moves_the_time_zooms_and_resets(page: Page) -> None:
+def the_keyboard_moves_the_time_zooms_and_resets(page: Page) -> None:
     charts = page.get_by_role("group", name=re.compile("^Charts"))
     charts.focus()
     wait_until(lambda: "open 1" in second_last(page), "a second with the connection, and one after it")
@@ -103,7 +96,44 @@ def test_the_keyboard_moves_the_time_zooms_and_resets(page: Page) -> None:
     expect(page).not_to_have_url(ZOOMED)
 
 
-def test_back_undoes_a_zoom_and_nothing_else(server: Any, page: Page) -> None:
+def a_zoom_stands_still_while_the_server_goes_on(page: Page) -> None:
+    drag(page, 0.4, 0.7)
+    expect(page).to_have_url(ZOOMED)
+    page.mouse.move(5, 5)
+    plot = page.locator("[data-chart=connections] canvas")
+    page.wait_for_load_state("networkidle")
+    picture = "canvas => canvas.toDataURL()"
+    first = plot.evaluate(picture)
+    age = page.locator("[data-ref=uptime]").inner_text()
+    expect(page.locator("[data-ref=uptime]")).not_to_have_text(age)
+    assert plot.evaluate(picture) == first
+
+
+def test_a_visit(page: Page) -> None:
+    for aspect in (
+        the_pointer_shows_its_time_in_all_charts,
+        a_drag_zooms_all_charts_and_a_double_click_shows_all_again,
+        the_keyboard_moves_the_time_zooms_and_resets,
+        a_zoom_stands_still_while_the_server_goes_on,
+    ):
+        aspect(page)
+
+
+def test_a_zoom_survives_a_reload_and_leads_to_its_events(seen: Any, page: Page) -> None:
+    # What happened must be older than the end of what is marked.
+    wait_until(lambda: seen.get("/api/v1/connections/1").json()["idle_s"] > 3, "events of a while ago")
+    drag(page, 0.02, 0.98)
+    expect(page).to_have_url(ZOOMED)
+    said, address = axis_span(page), page.url
+    page.reload()
+    expect(page.locator("[data-ref=zoomWords]")).to_have_text(said)
+    assert page.url == address
+    page.get_by_role("link", name="Events of this range").click()
+    expect(page.locator("[data-ref=since]")).to_have_value(re.compile(r"^\d{4}-.*Z$"))
+    expect(page.locator("tbody tr").first).to_be_visible()
+
+
+def test_back_undoes_a_zoom_and_nothing_else(seen: Any, page: Page) -> None:
     drag(page, 0.2, 0.9)
     expect(page).to_have_url(ZOOMED)
     zoom, said = parse_qs(urlsplit(page.url).query)["zoom"][0], axis_span(page)
@@ -112,11 +142,11 @@ def test_back_undoes_a_zoom_and_nothing_else(server: Any, page: Page) -> None:
     page.get_by_role("button", name="Peer", exact=True).click()
     page.go_back()
     expect(page.locator("[data-ref=zoomWords]")).to_have_text(said)
-    expect(page).to_have_url(f"{server.url}/?map=peer&range=60&zoom={zoom}")
+    expect(page).to_have_url(f"{seen.url}/?map=peer&range=60&zoom={zoom}")
     expect(page.get_by_role("button", name="Peer", exact=True)).to_have_attribute("aria-pressed", "true")
     page.go_back()
     expect(page.locator("[data-ref=zoomBar]")).to_be_hidden()
-    expect(page).to_have_url(server.url + "/?map=peer&range=60")
+    expect(page).to_have_url(seen.url + "/?map=peer&range=60")
     expect(page.get_by_role("button", name="Last 1 minute")).to_have_attribute("aria-pressed", "true")
     page.go_forward()
     expect(page.locator("[data-ref=zoomWords]")).to_have_text(said)
@@ -126,16 +156,7 @@ def test_back_undoes_a_zoom_and_nothing_else(server: Any, page: Page) -> None:
     expect(page.locator("[data-ref=zoomWords]")).to_have_text(said)
 
 
-def test_the_pointer_shows_its_time_in_all_charts(page: Page) -> None:
-    box = page.locator(PLOT).bounding_box()
-    assert box
-    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 40)
-    expect(page.locator(".cursor-time:visible")).to_have_count(6)
-    page.mouse.move(5, 5)
-    expect(page.locator(".cursor-time:visible")).to_have_count(0)
-
-
-def test_enter_leads_to_the_events_as_of_the_moment_shown(server: Any, page: Page) -> None:
+def test_enter_leads_to_the_events_as_of_the_moment_shown(seen: Any, page: Page) -> None:
     slider = page.get_by_role("slider", name="Moment shown")
     slider.focus()
     page.keyboard.press("ArrowLeft")
