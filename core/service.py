@@ -6,6 +6,7 @@ import math
 import os
 import resource
 import socket
+import sys
 import time
 from dataclasses import dataclass
 from itertools import count
@@ -126,6 +127,8 @@ class Service:
         journal = Journal(
             settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
         )
+        for line in journal.damage:
+            print(f"echoscope: {line}", file=sys.stderr, flush=True)
         pump = Pump(journal, Rewriter())
         log = Log(settings.data_dir)
         recovered = dict(pump.journal.last_seq)

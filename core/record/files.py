@@ -11,13 +11,20 @@ FOLDER: Final = "log"
 HOT: Final = ".arrows"
 SEALED: Final = ".parquet"
 PARTIAL: Final = ".partial"
+DAMAGED: Final = ".damaged"
+"""What could not be read of a segment is kept under its name with this ending."""
 KEY: Final = b"echoscope"
 """Metadata of a segment that holds its version."""
 _NAME: Final = re.compile(rf"segment-(\d{{8,}})({HOT}|{SEALED})")
+_SET_ASIDE: Final = re.compile(rf"segment-(\d{{8,}})(?:-\d+)?{DAMAGED}")
 
 
 class JournalError(Exception):
     """A log that can't be used; one clear line that names the file."""
+
+
+class NewerVersionError(JournalError):
+    """A file of a newer echoscope: nothing is wrong with it, but this one must not go on with it."""
 
 
 def segment_path(folder: Path, number: int, suffix: str = HOT) -> Path:
@@ -34,6 +41,31 @@ def list_segments(folder: Path) -> list[tuple[int, Path]]:
     return sorted(found.items())
 
 
+def list_damaged(folder: Path) -> list[tuple[int, Path]]:
+    """Numbers and paths of what was set aside, oldest first."""
+    found = ((_SET_ASIDE.fullmatch(name), name) for name in os.listdir(folder))
+    return sorted((int(match[1]), folder / name) for match, name in found if match)
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a damaged segment, so that it is kept but never taken for a part of the log; what it is called now."""
+    target, count = path.with_suffix(DAMAGED), 1
+    while target.exists():
+        count += 1
+        target = path.with_name(f"{path.stem}-{count}{DAMAGED}")
+    path.rename(target)
+    return target
+
+
+def sync_folder(folder: Path) -> None:
+    """Names of files reach the disk before anything that is done after it."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def is_sealed(path: Path) -> bool:
     """Whether it is a Parquet file."""
     return path.suffix == SEALED
@@ -42,7 +74,7 @@ def is_sealed(path: Path) -> bool:
 def check_version(version: bytes, path: Path) -> None:
     """Raises JournalError for a file that is not ours, or of a newer version."""
     if version.isdigit() and int(version) > VERSION:
-        raise JournalError(
+        raise NewerVersionError(
             f"{path}: written by a newer echoscope (log version {int(version)}; this one reads {VERSION})"
         )
     if not version.isdigit() or int(version) < 1:

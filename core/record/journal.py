@@ -9,9 +9,21 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.record.files import FOLDER, HOT, SEALED, JournalError, is_sealed, list_segments, segment_path
+from core.record.files import (
+    FOLDER,
+    HOT,
+    SEALED,
+    JournalError,
+    is_sealed,
+    list_damaged,
+    list_segments,
+    segment_path,
+    set_aside,
+    sync_folder,
+)
 from core.record.recovery import recover
 from core.record.retention import Dropped, Ledger
+from core.record.sealed import SealedFile
 from core.record.segment import END_OF_STREAM, Encoder
 from core.record.state import State
 
@@ -38,8 +50,9 @@ class Journal:
 
     Rows go to `directory/log/segment-NNNNNNNN.arrows`. Segments end at about `segment_bytes`, or after an hour; a
     Sealer exchanges those that have ended for Parquet files. `retain_bytes` and `retain_age` (seconds) drop the oldest
-    ones; None keeps all. What a crash left half-written at the end of the newest segment is cut off. Raises
-    JournalError for segments that are not ours, OSError when the folder can't be used.
+    ones; None keeps all. What a crash left half-written at the end of the newest segment is cut off; what is damaged
+    is noted in `damage`, a line each, and kept apart. Raises JournalError for segments of a newer version, OSError when
+    the folder can't be used.
     """
 
     def __init__(
@@ -59,9 +72,10 @@ class Journal:
         self._retain_age = retain_age
         self._live: _LiveSegment | None = None
         self._ledger = Ledger(self._folder)
-        self._state = recover(self._folder, self._ledger)
+        self._state, self.damage = recover(self._folder, self._ledger)
         segments = list_segments(self._folder)
-        self._next = 1 + max(0, self._ledger.dropped.through, *(number for number, _ in segments))
+        taken = [number for number, _ in (*segments, *list_damaged(self._folder))]
+        self._next = 1 + max(0, self._ledger.dropped.through, *taken)
         self._lock = threading.Lock()  # held while the list of ended segments, or a name of one, changes
         self._ended = [_ended(number, path) for number, path in segments]
 
@@ -74,6 +88,15 @@ class Journal:
     def max_conn(self) -> int:
         """Greatest connection number in the log."""
         return self._state.max_conn
+
+    @property
+    def max_given_conn(self) -> int:
+        """No greater connection number can have been given, also in what can't be read of the log."""
+        return self._state.max_given_conn
+
+    def last_given(self, worker: int) -> int:
+        """The greatest number of an event that a worker can have given, also in what can't be read of the log."""
+        return self._state.last_given(worker)
 
     @property
     def open_conns(self) -> dict[int, dict[int, str]]:
@@ -126,7 +149,8 @@ class Journal:
     def seal(self, number: int, whole: Path) -> None:
         """Puts the sealed form of a segment, synced to disk as `whole`, in its place; from any thread.
 
-        Does nothing but remove it when the segment has been dropped meanwhile. Raises OSError.
+        Does nothing but remove it when the segment has been dropped meanwhile. A hot form that was damaged is set
+        aside. Raises OSError.
         """
         hot, sealed = (segment_path(self._folder, number, suffix) for suffix in (HOT, SEALED))
         with self._lock:
@@ -136,8 +160,18 @@ class Journal:
                 return
             os.replace(whole, sealed)
             self._ended[place] = _ended(number, sealed)
-        _sync_folder(self._folder)
-        hot.unlink(missing_ok=True)
+        sync_folder(self._folder)
+        if SealedFile(sealed).damage:
+            set_aside(hot)
+        else:
+            hot.unlink(missing_ok=True)
+
+    def give_up(self, number: int) -> Path:
+        """Sets a segment aside of which nothing can be read; what it is called now. From any thread. Raises OSError."""
+        with self._lock:
+            kept = set_aside(segment_path(self._folder, number))
+            self._ended = [segment for segment in self._ended if segment.number != number]
+        return kept
 
     def close(self) -> None:
         """Ends the live segment with the end-of-stream mark; the journal can't be used after it."""
@@ -213,12 +247,3 @@ class _LiveSegment:
 def _ended(number: int, path: Path) -> _Ended:
     status = path.stat()
     return _Ended(number, path, status.st_size, status.st_mtime)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name reaches the disk before the old one goes."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

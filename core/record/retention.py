@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from core.record.files import HOT, SEALED, JournalError, segment_path
+from core.record.files import HOT, SEALED, JournalError, list_damaged, segment_path
 from core.record.index import load
 from core.record.summary import Summary
 
@@ -62,6 +62,9 @@ class Ledger:
         """Removes the files of a segment."""
         for suffix in (HOT, SEALED):
             segment_path(self._folder, number, suffix).unlink(missing_ok=True)
+        for one, path in list_damaged(self._folder):
+            if one == number:
+                path.unlink(missing_ok=True)
 
     def _look(self, number: int) -> tuple[list[Summary], int]:
         """Summaries of what can be read of a segment, and its size."""
@@ -94,7 +97,6 @@ class Ledger:
 def _summaries(path: Path) -> list[Summary]:
     """Of what can be read of a segment."""
     try:
-        segment, _ = load(path)
-        return [unit.summary for unit in segment.units]
+        return [unit.summary for unit in load(path).units]
     except (JournalError, OSError):  # a bad sector is no reason to keep it
         return []

@@ -36,8 +36,8 @@ class Here:
 class Sealer:
     """Has the oldest segments of a journal dropped in time, and exchanges those that have ended for Parquet files.
 
-    Nothing depends on it: a segment that can't be sealed stays as it is, and is tried again `RETRY_S` later if it was
-    the disk, at the next start if it is damaged.
+    Nothing depends on it: a segment that can't be sealed stays as it is, and is tried again `RETRY_S` later. What is
+    damaged of one is left out; one of which nothing can be read is set aside.
     """
 
     def __init__(self, journal: Journal, rewriter: Rewriter | None = None) -> None:
@@ -45,7 +45,6 @@ class Sealer:
         self._rewriter: Rewriter = rewriter or Here()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
-        self._damaged: set[int] = set()
         self.error = ""
         """Why the oldest segment could not be sealed, the last time it was tried; empty when all is well."""
         self.retention_error = ""
@@ -66,7 +65,7 @@ class Sealer:
 
     def seal_next(self) -> bool:
         """Seals the oldest segment that has ended; whether there may be another."""
-        found = next((each for each in self._journal.unsealed() if each[0] not in self._damaged), None)
+        found = next(iter(self._journal.unsealed()), None)
         if found is None or self._stop.is_set():
             return False
         number, path = found
@@ -76,8 +75,8 @@ class Sealer:
         except sealing.Abandoned:
             return False
         except JournalError as error:
-            self._damaged.add(number)
-            self.error = str(error)
+            kept = self._journal.give_up(number)
+            self._journal.damage.append(f"{error}; kept as {kept.name}")
         except OSError as error:
             if found not in self._journal.unsealed():  # dropped by retention
                 return True

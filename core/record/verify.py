@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.files import JournalError, is_sealed, list_segments
+from core.record.files import JournalError, is_sealed, list_damaged, list_segments
 from core.record.index import Index, Reader, Segment, Unit, View, load
 from core.record.lives import OPEN, Lives, Marks
 from core.record.log import Log
 from core.record.query import Query
 from core.record.retention import Dropped, Ledger
+from core.record.state import State
 from core.record.summary import Summary
 
 Numbers = npt.NDArray[Any]
@@ -104,6 +105,8 @@ def verify(directory: Path) -> Report:
     for number, path in segments:
         check.segment(number, path, is_newest=number == segments[-1][0])
     check.finish()
+    for _, path in list_damaged(index.folder):
+        report.blame(path, "set aside, as it is damaged")
     return report
 
 
@@ -145,11 +148,7 @@ class _Check:
         self._number = number
         report.segments += 1
         try:
-            segment, damage = load(path, is_newest=is_newest)
-            if self._lives is None:
-                state = segment.state()
-                self._lives = Lives(state)
-                self._next = {worker: last + 1 for worker, last in state.last_seq.items()}
+            segment = load(path, is_newest=is_newest)
         except FileNotFoundError:  # dropped, or sealed, since the folder was listed
             self._forgive()
             return
@@ -158,10 +157,22 @@ class _Check:
             self._forgive()
             return
         report.sealed += is_sealed(path)
-        self._units(number, segment)
-        if damage:
-            report.blame(path, f"{damage}; what follows in it can't be read")
+        for what in segment.damage:
+            report.blame(path, what)
+        if self._lives is None:
+            self._begin(segment)
+        if segment.damage:
             self._forgive()
+        self._units(number, segment)
+
+    def _begin(self, segment: Segment) -> None:
+        """Takes up where the log stood before its first segment, as far as that is known."""
+        try:
+            state = segment.state()
+        except JournalError:
+            state = State()
+        self._lives = Lives(state)
+        self._next = {worker: last + 1 for worker, last in state.last_seq.items()}
 
     def finish(self) -> None:
         """Takes the sums that are known at the end."""

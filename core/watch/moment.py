@@ -68,5 +68,8 @@ class Source(Protocol):
     def trouble(self) -> str:
         """What is wrong; empty: nothing."""
 
+    def damage(self) -> str:
+        """What is damaged in the log, one line; empty: nothing."""
+
     def beat_ages(self) -> dict[int, float]:
         """Seconds since each worker's loop turned."""

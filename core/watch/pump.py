@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +31,12 @@ _NEVER: Final = 2**63 - 1
 _STALLED: Final = 3.0
 _LONGEST_UNWRITTEN: Final = 0.5
 _LONGEST_WAIT_NS: Final = 1_200_000_000
+
+
+def _several(lines: Sequence[str]) -> str:
+    """The first of some lines, and how many more there are."""
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return f"{lines[0]}{more}" if lines else ""
 
 
 @dataclass(frozen=True)
@@ -227,6 +233,10 @@ class Pump:
         stalled = f"the echo loop has not turned for {age:.1f} s" if age > _STALLED else ""
         sealer = self.sealer
         return self.failure or self.log_error or stalled or sealer.failure or sealer.error or sealer.retention_error
+
+    def damage(self) -> str:
+        """What is damaged in the log; the server is well, and has told it once."""
+        return _several(self.journal.damage)
 
     def log_lag(self) -> float:
         """Age of the oldest event that the log has not got yet, in seconds."""

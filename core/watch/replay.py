@@ -51,6 +51,10 @@ class LogEnd:
         """None."""
         return ""
 
+    def damage(self) -> str:
+        """What the log says of itself is all there is."""
+        return ""
+
     def beat_ages(self) -> dict[int, float]:
         """No loop turns."""
         return {}
