@@ -33,7 +33,7 @@ from core.watch.engine import About
 from core.watch.history import restore
 from core.watch.keeper import Keeper
 from core.watch.monitor import Monitor
-from core.watch.past import Past
+from core.watch.past import Past, given
 from core.watch.pump import Pump
 from core.watch.runs import Run, RunBook
 
@@ -127,15 +127,15 @@ class Service:
         journal = Journal(
             settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
         )
-        for line in journal.damage:
-            print(f"echoscope: {line}", file=sys.stderr, flush=True)
         pump = Pump(journal, Rewriter())
         log = Log(settings.data_dir)
         recovered = dict(pump.journal.last_seq)
         restore(pump.series, settings.data_dir, log)
-        self._rings = Rings(settings.data_dir, pump)
+        self._rings = Rings(settings.data_dir, pump, *given(settings.data_dir))
         workers = set(range(1, settings.workers + 1)) or {0}
         self._writers = self._rings.recover(workers)
+        for line in journal.damage:
+            print(f"echoscope: {line}", file=sys.stderr, flush=True)
         self._first_conn = self._rings.next_conn()
         since = pump.begin()
         self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()

@@ -49,11 +49,15 @@ def list_damaged(folder: Path) -> list[tuple[int, Path]]:
 
 def set_aside(path: Path) -> Path:
     """Renames a damaged segment, so that it is kept but never taken for a part of the log; what it is called now."""
+    return path.rename(damaged_path(path))
+
+
+def damaged_path(path: Path) -> Path:
+    """A free name for what is damaged of a file."""
     target, count = path.with_suffix(DAMAGED), 1
     while target.exists():
         count += 1
         target = path.with_name(f"{path.stem}-{count}{DAMAGED}")
-    path.rename(target)
     return target
 
 

@@ -14,6 +14,7 @@ from core.record.files import (
     HOT,
     SEALED,
     JournalError,
+    damaged_path,
     is_sealed,
     list_damaged,
     list_segments,
@@ -72,7 +73,7 @@ class Journal:
         self._retain_age = retain_age
         self._live: _LiveSegment | None = None
         self._ledger = Ledger(self._folder)
-        self._state, self.damage = recover(self._folder, self._ledger)
+        self._state, self.damage, self._torn = recover(self._folder, self._ledger)
         segments = list_segments(self._folder)
         taken = [number for number, _ in (*segments, *list_damaged(self._folder))]
         self._next = 1 + max(0, self._ledger.dropped.through, *taken)
@@ -88,6 +89,14 @@ class Journal:
     def max_conn(self) -> int:
         """Greatest connection number in the log."""
         return self._state.max_conn
+
+    def blame_end(self, what: str) -> None:
+        """The log once went on behind what can be read of it: the torn end of the newest segment is kept too."""
+        path, rest = self._torn
+        self.damage.append(f"{path}: its end is missing: {what}")
+        if rest:
+            damaged_path(path).write_bytes(rest)
+            self._torn = path, b""
 
     @property
     def max_given_conn(self) -> int:

@@ -21,10 +21,11 @@ from core.record.segment import END_OF_STREAM
 from core.record.state import STATE_COLUMNS, State
 
 
-def recover(folder: Path, ledger: Ledger) -> tuple[State, list[str]]:
+def recover(folder: Path, ledger: Ledger) -> tuple[State, list[str], tuple[Path, bytes]]:
     """Finishes what was begun and cuts the torn tail of the newest segment.
 
-    Answers where the log stands, and what is damaged, a line each. A segment of which nothing can be read is set aside,
+    Answers where the log stands, what is damaged, a line each, and of which file (or folder, if there is none) what was
+    cut. A segment of which nothing can be read is set aside,
     one that is damaged in part stays: it is told from what can be read when it is sealed. Raises JournalError for a
     segment of a newer version, OSError.
     """
@@ -48,9 +49,9 @@ def recover(folder: Path, ledger: Ledger) -> tuple[State, list[str]]:
     state = _where(segments, damage)
     if unread:
         state.pass_over(unread)
-    if segments and isinstance(segments[-1], HotSegment):
-        _cut(segments[-1])
-    return state, damage
+    newest = segments[-1] if segments else None
+    rest = _cut(newest) if isinstance(newest, HotSegment) else b""
+    return state, damage, (newest.path if newest else folder, rest)
 
 
 def _exchange(sealed: Path, hot: Path, damage: list[str]) -> None:
@@ -104,12 +105,14 @@ def _where(segments: list[Segment], damage: list[str]) -> State:
     return state
 
 
-def _cut(segment: HotSegment) -> None:
-    """Cuts the first part of a unit that a killed process left at the end."""
+def _cut(segment: HotSegment) -> bytes:
+    """Cuts the first part of a unit that a killed process left at the end, and answers it."""
     fd = os.open(segment.path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        rest = os.pread(fd, len(END_OF_STREAM) + 1, segment.size)
-        if rest not in (b"", END_OF_STREAM):
-            os.ftruncate(fd, segment.size)
+        rest = os.pread(fd, os.fstat(fd).st_size - segment.size, segment.size)
+        if rest in (b"", END_OF_STREAM):
+            return b""
+        os.ftruncate(fd, segment.size)
+        return rest
     finally:
         os.close(fd)

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from core.record.rows import from_batch
 from core.watch import checkpoint
 from core.watch.checkpoint import Checkpoint, CheckpointError
 from core.watch.clock import rfc3339
-from core.watch.history import read_history
+from core.watch.history import counted, read_history
 from core.watch.moment import Moment
 from core.watch.picture import Picture
 from core.watch.recent import ROWS_KEPT
@@ -33,6 +34,21 @@ _UNKNOWN: Final = Run(0, 0, 0, {}, {}, {"model": None, "reply": None, "workers":
 _CHECKPOINTS_KEPT: Final = 2
 _MOST_UNUSABLE: Final = 1000
 _log = logging.getLogger("echoscope.past")
+
+
+def given(directory: Path) -> tuple[dict[int, int], int]:
+    """By worker the greatest number that any file beside the log knows of, and the greatest connection."""
+    marks, conn = dict(counted(directory)[0]), 0
+    for run in read_runs(directory):
+        for worker, seq in (*run.recovered.items(), *run.marks.items()):
+            marks[worker] = max(marks.get(worker, 0), seq)
+    for _, path in reversed(checkpoint.list_checkpoints(directory / checkpoint.FOLDER)):
+        with suppress(CheckpointError):
+            for tally in checkpoint.read(path).tallies:
+                marks[tally.table.worker] = max(marks.get(tally.table.worker, 0), tally.taken)
+                conn = max(conn, int(tally.table["conn"][-1]))
+            break
+    return marks, conn
 
 
 class Past:
