@@ -63,7 +63,7 @@ class Rings:
             writers[worker] = self.renew(worker)
         self._pump.catch_up()
         for worker in workers:
-            prepare(Files.of(self._directory, worker))
+            journal.damage += prepare(Files.of(self._directory, worker))
         for worker in writers.keys() - workers:
             writers.pop(worker).close()
             self._pump.remove(self._feeds.pop(worker))

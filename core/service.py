@@ -33,7 +33,7 @@ from core.watch.engine import About
 from core.watch.history import restore
 from core.watch.keeper import Keeper
 from core.watch.monitor import Monitor
-from core.watch.past import Past, given
+from core.watch.past import Past, given, set_damaged_aside
 from core.watch.pump import Pump
 from core.watch.runs import Run, RunBook
 
@@ -134,6 +134,7 @@ class Service:
         self._rings = Rings(settings.data_dir, pump, *given(settings.data_dir))
         workers = set(range(1, settings.workers + 1)) or {0}
         self._writers = self._rings.recover(workers)
+        journal.damage += set_damaged_aside(settings.data_dir)
         for line in journal.damage:
             print(f"echoscope: {line}", file=sys.stderr, flush=True)
         self._first_conn = self._rings.next_conn()

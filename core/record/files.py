@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -61,13 +62,29 @@ def damaged_path(path: Path) -> Path:
     return target
 
 
-def sync_folder(folder: Path) -> None:
-    """Names of files reach the disk before anything that is done after it."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync(path: Path) -> None:
+    """What a file holds, or the names in a folder, reach the disk before anything that is done after it."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Puts a small file in place of another, whole or not at all, also when the power fails. Raises OSError."""
+    partial = path.with_suffix(PARTIAL)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    sync(path.parent)
 
 
 def is_sealed(path: Path) -> bool:

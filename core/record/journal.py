@@ -20,7 +20,7 @@ from core.record.files import (
     list_segments,
     segment_path,
     set_aside,
-    sync_folder,
+    sync,
 )
 from core.record.recovery import recover
 from core.record.retention import Dropped, Ledger
@@ -74,6 +74,7 @@ class Journal:
         self._live: _LiveSegment | None = None
         self._ledger = Ledger(self._folder)
         self._state, self.damage, self._torn = recover(self._folder, self._ledger)
+        self.damage += self._ledger.set_damaged_aside()
         segments = list_segments(self._folder)
         taken = [number for number, _ in (*segments, *list_damaged(self._folder))]
         self._next = 1 + max(0, self._ledger.dropped.through, *taken)
@@ -146,8 +147,8 @@ class Journal:
         what could not be dropped is the oldest still, and may be tried again.
         """
         while len(self._ended) > (self._live is None) and self._is_beyond(self._ended[0]):
+            self._ledger.drop(self._ended[0].number)
             with self._lock:
-                self._ledger.drop(self._ended[0].number)
                 del self._ended[0]
 
     def unsealed(self) -> list[tuple[int, Path]]:
@@ -169,7 +170,7 @@ class Journal:
                 return
             os.replace(whole, sealed)
             self._ended[place] = _ended(number, sealed)
-        sync_folder(self._folder)
+        sync(self._folder)
         if SealedFile(sealed).damage:
             set_aside(hot)
         else:

@@ -51,7 +51,7 @@ def recover(folder: Path, ledger: Ledger) -> tuple[State, list[str], tuple[Path,
         state.pass_over(unread)
     newest = segments[-1] if segments else None
     rest = _cut(newest) if isinstance(newest, HotSegment) else b""
-    return state, damage, (newest.path if newest else folder, rest)
+    return state, damage, (listed[-1][1] if listed else folder, rest)
 
 
 def _exchange(sealed: Path, hot: Path, damage: list[str]) -> None:

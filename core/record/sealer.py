@@ -57,20 +57,30 @@ class Sealer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave what is not sealed to the next start. May be called without `start`."""
+        """End the thread; `finish` seals what is left. May be called without `start`."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
         self._rewriter.close()
 
+    def finish(self, seconds: float) -> None:
+        """Seal all that has ended, in this thread: the server has stopped. What takes longer is left as it is."""
+        end = time.monotonic() + seconds
+        self._rewriter = Here()
+        while self._seal_next(lambda: time.monotonic() < end):
+            pass
+
     def seal_next(self) -> bool:
         """Seals the oldest segment that has ended; whether there may be another."""
+        return self._seal_next(lambda: not self._stop.is_set())
+
+    def _seal_next(self, keep_on: Callable[[], bool]) -> bool:
         found = next(iter(self._journal.unsealed()), None)
-        if found is None or self._stop.is_set():
+        if found is None or not keep_on():
             return False
         number, path = found
         try:
-            self._journal.seal(number, self._rewriter.rewrite(path, lambda: not self._stop.is_set()))
+            self._journal.seal(number, self._rewriter.rewrite(path, keep_on))
             self.error = ""
         except sealing.Abandoned:
             return False

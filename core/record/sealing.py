@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.files import PARTIAL, JournalError
+from core.record.files import PARTIAL, JournalError, sync
 from core.record.index import HotSegment, load
 from core.record.schema import SCHEMA
 from core.record.sealed import GROUP_ROWS, Runs, SealedWriter
@@ -172,8 +172,4 @@ def _sync(target: Path, source: Path) -> None:
     """To the disk, with the time of the last write of the source: by it goes the age."""
     status = source.stat()
     os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
-    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync(target)

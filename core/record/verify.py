@@ -105,10 +105,10 @@ def verify(directory: Path) -> Report:
     """Reads the whole log of a data directory, past all that is damaged. Raises JournalError when there is none."""
     index = Index(directory)
     report = Report()
-    try:
-        report.dropped = Ledger(index.folder).dropped
-    except JournalError as error:
-        report.blame(index.folder, str(error))
+    ledger = Ledger(index.folder)
+    report.dropped = ledger.dropped
+    if ledger.damage:
+        report.blame(index.folder, ledger.damage)
     check = _Check(index, report)
     segments = list_segments(index.folder)
     for number, path in segments:

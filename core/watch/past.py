@@ -3,17 +3,17 @@
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from core.record.files import set_aside
 from core.record.log import Log
 from core.record.query import Query
 from core.record.rows import from_batch
-from core.watch import checkpoint
+from core.watch import checkpoint, history, runs
 from core.watch.checkpoint import Checkpoint, CheckpointError
 from core.watch.clock import rfc3339
 from core.watch.history import counted, read_history
@@ -43,12 +43,29 @@ def given(directory: Path) -> tuple[dict[int, int], int]:
         for worker, seq in (*run.recovered.items(), *run.marks.items()):
             marks[worker] = max(marks.get(worker, 0), seq)
     for _, path in reversed(checkpoint.list_checkpoints(directory / checkpoint.FOLDER)):
-        with suppress(CheckpointError):
-            for tally in checkpoint.read(path).tallies:
-                marks[tally.table.worker] = max(marks.get(tally.table.worker, 0), tally.taken)
-                conn = max(conn, int(tally.table["conn"][-1]))
-            break
+        try:
+            tallies = checkpoint.read(path).tallies
+        except CheckpointError:
+            continue
+        for tally in tallies:
+            marks[tally.table.worker] = max(marks.get(tally.table.worker, 0), tally.taken)
+            conn = max(conn, int(tally.table["conn"][-1]))
+        break
     return marks, conn
+
+
+def set_damaged_aside(directory: Path) -> list[str]:
+    """Renames what is damaged of the files that keep the past beside the log; what is to be told, a line each.
+
+    Raises OSError.
+    """
+    told = [runs.damage_of(directory), *history.set_damaged_aside(directory)]
+    for _, path in checkpoint.list_checkpoints(directory / checkpoint.FOLDER)[-1:]:
+        try:
+            checkpoint.read(path)
+        except CheckpointError as error:
+            told.append(f"{error}; kept as {set_aside(path).name}")
+    return [line for line in told if line]
 
 
 class Past:

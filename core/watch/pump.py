@@ -29,6 +29,8 @@ _RATE_WINDOW_NS: Final = 1_000_000_000
 _ROWS_A_WRITE: Final = 5000  # a batch has a fixed cost, on disk and to read; the ring keeps what is not written yet
 _NEVER: Final = 2**63 - 1
 _STALLED: Final = 3.0
+SEAL_S: Final = 10.0
+"""Seconds that sealing the log may take when the server stops."""
 _LONGEST_UNWRITTEN: Final = 0.5
 _LONGEST_WAIT_NS: Final = 1_200_000_000
 
@@ -93,7 +95,7 @@ class Pump:
         self.sealer.start()
 
     def stop(self) -> None:
-        """Take in what is left, end the log; what is not sealed is left to the next start."""
+        """Take in what is left, end the log and seal it; what takes too long is left to the next start."""
         self._stop.set()
         self.sealer.stop()
         if self._thread.is_alive():
@@ -107,6 +109,7 @@ class Pump:
             for feed in self.feeds:
                 feed.ring.close()
             self.feeds.clear()
+        self.sealer.finish(SEAL_S)
 
     def attach(self, feed: Feed, ring: RingReader) -> None:
         """Read `ring` for `feed` from now on."""
