@@ -109,6 +109,7 @@ COUNT = click.IntRange(0, 10_000_000)
 @option("--backlog", type=click.IntRange(1, 2**20), default=4096, help="Connections that may wait to be accepted.")
 @option("--retain-bytes", type=Size(0, 2**62), default="8GiB", help="Drop the oldest log above this; 0: keep all.")
 @option("--retain-age", type=click.FloatRange(0, 10**10), default=0.0, help="Drop log older than this, s; 0: keep all.")
+@option("--sync", type=click.FloatRange(0, 3600), default=0.0, help="Have the disk keep the log every so often, s.")
 @option(
     "--replay", type=click.Path(path_type=Path), default=None, help="Show the log of this directory, serve no echo."
 )

@@ -76,6 +76,8 @@ class Rings:
         path, feed = self.path(worker), self._feeds[worker]
         with self._pump.lock:
             self._take_leftover(worker)
+            if self._pump.sync_s:  # the old ring is the only other place that has it
+                self._pump.journal.sync()
             writer = RingWriter(path, worker=worker, after=feed.taken)
             lost = self._lost.pop(worker, 0)
             while lost:

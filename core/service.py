@@ -72,6 +72,7 @@ class Settings:
     backlog: int = BACKLOG
     retain_bytes: int = 8 * 1024**3
     retain_age: float = 0.0
+    sync: float = 0.0
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -84,6 +85,9 @@ class Settings:
             raise ServiceError(f"--low-water {self.low_water} is above --high-water {self.high_water}")
         if not math.isfinite(self.idle_timeout) or self.idle_timeout < 0:
             raise ServiceError(f"--idle-timeout {self.idle_timeout} is not a number of seconds")
+
+        if not math.isfinite(self.sync) or self.sync < 0:
+            raise ServiceError(f"--sync {self.sync} is not a number of seconds")
 
     def marks(self) -> Marks | None:
         """The water marks of each connection's queue; None for models that read nothing while a reply waits."""
@@ -127,7 +131,7 @@ class Service:
         journal = Journal(
             settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
         )
-        pump = Pump(journal, Rewriter())
+        pump = Pump(journal, Rewriter(), settings.sync)
         log = Log(settings.data_dir)
         recovered = dict(pump.journal.last_seq)
         restore(pump.series, settings.data_dir, log)

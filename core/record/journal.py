@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -80,6 +81,8 @@ class Journal:
         self._next = 1 + max(0, self._ledger.dropped.through, *taken)
         self._lock = threading.Lock()  # held while the list of ended segments, or a name of one, changes
         self._ended = [_ended(number, path) for number, path in segments]
+        self._unsynced: set[int] = set()  # segments that were written to since they were last synced
+        self._has_new_name = False
 
     @property
     def last_seq(self) -> dict[int, int]:
@@ -135,6 +138,8 @@ class Journal:
             self._end()
         if self._live is None:
             self._live = _LiveSegment(self._folder, self._next, self._state, batch)
+            self._unsynced.add(self._next)
+            self._has_new_name = True
             self._next += 1
         else:
             self._live.append(batch)
@@ -150,6 +155,33 @@ class Journal:
             self._ledger.drop(self._ended[0].number)
             with self._lock:
                 del self._ended[0]
+
+    def sync(self) -> None:
+        """Has the disk keep all that was appended, from another thread than that which appends. Raises OSError."""
+        with self._lock:
+            fd = os.dup(self._live.fd) if self._live else None
+        self.sync_ended()
+        if fd is not None:
+            try:
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
+
+    def sync_ended(self) -> None:
+        """Has the disk keep the segments that have ended; from any thread. Raises OSError."""
+        with self._lock:
+            waiting = [segment for segment in self._ended if segment.number in self._unsynced]
+        for segment in waiting:
+            with suppress(FileNotFoundError):  # sealed, which is synced, or dropped
+                sync(segment.path)
+            self._unsynced.discard(segment.number)
+        if self._has_new_name:
+            self._has_new_name = False
+            try:
+                sync(self._folder)
+            except OSError:
+                self._has_new_name = True
+                raise
 
     def unsealed(self) -> list[tuple[int, Path]]:
         """Segments that have ended and are not sealed, oldest first; from any thread."""
@@ -198,12 +230,12 @@ class Journal:
         return min(SEGMENT_AGE, self._retain_age / _SEGMENTS_KEPT if self._retain_age is not None else SEGMENT_AGE)
 
     def _end(self) -> None:
-        live, self._live = self._live, None
-        if live:
-            try:
-                live.end()
-            finally:
-                with self._lock:
+        with self._lock:
+            live, self._live = self._live, None
+            if live:
+                try:
+                    live.end()
+                finally:
                     self._ended.append(_ended(live.number, live.path))
 
 
@@ -217,11 +249,11 @@ class _LiveSegment:
         self._started = time.monotonic()
         self._encoder = Encoder(state)
         first = self._encoder.head + self._encoder.unit(batch)
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             self._write(first)
         except OSError:
-            os.close(self._fd)
+            os.close(self.fd)
             path.unlink()
             raise
 
@@ -238,18 +270,18 @@ class _LiveSegment:
         try:
             self._write(END_OF_STREAM)
         finally:
-            os.close(self._fd)
+            os.close(self.fd)
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         offset = self.size
         try:
             while rest:
-                written = os.pwrite(self._fd, rest, offset)
+                written = os.pwrite(self.fd, rest, offset)
                 offset += written
                 rest = rest[written:]
         except OSError:
-            os.ftruncate(self._fd, self.size)
+            os.ftruncate(self.fd, self.size)
             raise
         self.size = offset
 

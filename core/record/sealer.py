@@ -49,6 +49,8 @@ class Sealer:
         """Why the oldest segment could not be sealed, the last time it was tried; empty when all is well."""
         self.retention_error = ""
         """Why the oldest segment could not be dropped, the last time it was tried; empty when all is well."""
+        self.sync_error = ""
+        """Why what has ended could not be synced, the last time it was tried; empty when all is well."""
         self.failure = ""
         """Why the thread has ended; empty as long as it should run."""
 
@@ -94,6 +96,14 @@ class Sealer:
             return False
         return True
 
+    def sync(self) -> None:
+        """Has the disk keep the segments that have ended."""
+        try:
+            self._journal.sync_ended()
+            self.sync_error = ""
+        except OSError as error:
+            self.sync_error = f"the log can't be synced: {error.strerror or error}"
+
     def retain(self) -> None:
         """Drops what is beyond the limits, as far as the disk lets it."""
         try:
@@ -107,6 +117,7 @@ class Sealer:
             next_try = 0.0
             while not self._stop.wait(LOOK_S):
                 self.retain()
+                self.sync()
                 if time.monotonic() < next_try:
                     continue
                 while self.seal_next():

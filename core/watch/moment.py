@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from core.record.retention import Dropped
 from core.watch.listing import Listing
 from core.watch.recent import Recent
 from core.watch.series import Series
@@ -67,6 +68,9 @@ class Source(Protocol):
 
     def trouble(self) -> str:
         """What is wrong; empty: nothing."""
+
+    def dropped(self) -> Dropped:
+        """What retention has dropped from the beginning of the log."""
 
     def damage(self) -> str:
         """What is damaged in the log, one line; empty: nothing."""

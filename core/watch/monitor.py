@@ -253,7 +253,7 @@ class Monitor(Logbook):
         return self._source.damage() or next(iter(self._log.index.damaged.values()), "")
 
     def _dropped(self) -> Json:
-        dropped = self._log.dropped()
+        dropped = self._source.dropped()
         return {
             "segments": dropped.segments,
             "events": dropped.rows,

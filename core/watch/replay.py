@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from core.record.retention import Dropped
 from core.watch.moment import Moment
 from core.watch.past import Past
 from core.watch.recent import Recent
@@ -50,6 +51,10 @@ class LogEnd:
     def trouble(self) -> str:
         """None."""
         return ""
+
+    def dropped(self) -> Dropped:
+        """What retention had dropped."""
+        return self._past.log.dropped()
 
     def damage(self) -> str:
         """What the log says of itself is all there is."""
