@@ -264,6 +264,18 @@ def test_no_segment_is_left_when_its_head_does_not_fit(tmp_path: Path) -> None:
     assert journal.log_bytes == 0
 
 
+def test_a_name_that_a_failed_try_has_left_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        with small_files(1000), pytest.raises(OSError, match="File too large"):
+            journal.append(make_batch(5))
+        with pytest.raises(FileExistsError):
+            journal.append(make_batch(5))
+    journal.append(make_batch(5))
+    assert seqs(tmp_path) == [1, 2, 3, 4, 5]
+
+
 def test_a_lost_row_that_failed_does_not_mix_up_reasons(tmp_path: Path) -> None:
     lost = make_records(1, 2, kind=Kind.LOST)
     lost["reason"], lost["queue_chunks"] = Reason.RING_FULL, 7

@@ -241,6 +241,26 @@ def test_a_full_disk_leaves_the_hot_segment(tmp_path: Path) -> None:
     assert len(read(tmp_path)) == 5000
 
 
+def test_one_that_always_fails_keeps_no_other_from_being_sealed(tmp_path: Path) -> None:
+    class Fragile(Here):
+        def rewrite(self, source: Any, keep_on: Any = lambda: True) -> Path:
+            if source.stem.endswith("1"):
+                raise OSError(5, "the process that seals it ended with status -9")
+            return rewrite(source)
+
+    journal = write(tmp_path, make_batch(5), make_batch(5, 6), make_batch(5, 11), segment_bytes=1)
+    journal.close()
+    sealer = Sealer(journal, Fragile())
+    while sealer.seal_next():
+        pass
+    assert [path.suffix for path in segments(tmp_path)] == [HOT, SEALED, SEALED]
+    assert "segment-00000001.arrows: can't be sealed" in sealer.error
+    assert not sealer.seal_next()
+    sealer._rewriter = Here()
+    assert sealer.seal_next()
+    assert sealer.error == ""
+
+
 def test_what_is_not_there_is_told_and_not_tried_again_at_once(tmp_path: Path) -> None:
     class Gone(Here):
         def rewrite(self, source: Any, keep_on: Any = lambda: True) -> Path:

@@ -137,7 +137,11 @@ class Journal:
         if self._live and self._live.is_due(self._segment_bytes, self._longest()):
             self._end()
         if self._live is None:
-            self._live = _LiveSegment(self._folder, self._next, self._state, batch)
+            try:
+                self._live = _LiveSegment(self._folder, self._next, self._state, batch)
+            except FileExistsError:  # what a failed try left could not be removed
+                self._next += 1
+                raise
             self._unsynced.add(self._next)
             self._has_new_name = True
             self._next += 1
@@ -254,7 +258,8 @@ class _LiveSegment:
             self._write(first)
         except OSError:
             os.close(self.fd)
-            path.unlink()
+            with suppress(OSError):
+                path.unlink()
             raise
 
     def is_due(self, size: int, seconds: float) -> bool:

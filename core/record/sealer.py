@@ -45,14 +45,19 @@ class Sealer:
         self._rewriter: Rewriter = rewriter or Here()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
-        self.error = ""
-        """Why the oldest segment could not be sealed, the last time it was tried; empty when all is well."""
+        self._errors: dict[int, str] = {}
+        self._passed: set[int] = set()  # those that failed this time: one must not keep the others from being sealed
         self.retention_error = ""
         """Why the oldest segment could not be dropped, the last time it was tried; empty when all is well."""
         self.sync_error = ""
         """Why what has ended could not be synced, the last time it was tried; empty when all is well."""
         self.failure = ""
         """Why the thread has ended; empty as long as it should run."""
+
+    @property
+    def error(self) -> str:
+        """Why a segment could not be sealed, the last time it was tried; empty when all is well."""
+        return next(iter(list(self._errors.values())), "")
 
     def start(self) -> None:
         """Seal in a thread of its own until `stop`."""
@@ -73,27 +78,32 @@ class Sealer:
             pass
 
     def seal_next(self) -> bool:
-        """Seals the oldest segment that has ended; whether there may be another."""
+        """Seals the oldest segment that has ended, one that has just failed last; whether there may be another."""
         return self._seal_next(lambda: not self._stop.is_set())
 
     def _seal_next(self, keep_on: Callable[[], bool]) -> bool:
-        found = next(iter(self._journal.unsealed()), None)
-        if found is None or not keep_on():
+        waiting = self._journal.unsealed()
+        if not waiting or not keep_on():
             return False
-        number, path = found
+        if self._passed.issuperset(number for number, _ in waiting):
+            self._passed.clear()
+        number, path = next(one for one in waiting if one[0] not in self._passed)
         try:
             self._journal.seal(number, self._rewriter.rewrite(path, keep_on))
-            self.error = ""
+            self._errors.pop(number, None)
         except sealing.Abandoned:
             return False
         except JournalError as error:
             kept = self._journal.give_up(number)
             self._journal.damage.append(f"{error}; kept as {kept.name}")
         except OSError as error:
-            if found not in self._journal.unsealed():  # dropped by retention
+            waiting = self._journal.unsealed()
+            if (number, path) not in waiting:  # dropped by retention
+                self._errors.pop(number, None)
                 return True
-            self.error = f"{path}: can't be sealed: {error.strerror or error}"
-            return False
+            self._passed.add(number)
+            self._errors[number] = f"{path}: can't be sealed: {error.strerror or error}"
+            return not self._passed.issuperset(number for number, _ in waiting)
         return True
 
     def sync(self) -> None:
