@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -108,6 +109,7 @@ COUNT = click.IntRange(0, 10_000_000)
 @option("--backlog", type=click.IntRange(1, 2**20), default=4096, help="Connections that may wait to be accepted.")
 @option("--retain-bytes", type=Size(0, 2**62), default="8GiB", help="Drop the oldest log above this; 0: keep all.")
 @option("--retain-age", type=click.FloatRange(0, 10**10), default=0.0, help="Drop log older than this, s; 0: keep all.")
+@option("--sync", type=click.FloatRange(0, 3600), default=0.0, help="Have the disk keep the log every so often, s.")
 @option(
     "--replay", type=click.Path(path_type=Path), default=None, help="Show the log of this directory, serve no echo."
 )
@@ -123,6 +125,8 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     from core.service import Service, ServiceError, Settings
     from web.serving import Deployment
 
+    _have_temporary_files(values["data_dir"] if values["replay"] is None else None)
+
     web_options = {"allow_hosts": values["allow_host"], "with_gallery": values["gallery"]}
     if values["replay"] is not None:
         from core.replay import Replay
@@ -137,6 +141,16 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     return Deployment(
         lambda: Service(settings), ServiceError, lambda made: _tools(made, settings.data_dir), **web_options
     )
+
+
+def _have_temporary_files(data_dir: Path | None) -> None:
+    """Gunicorn keeps a small file in the folder for temporary files; where there is none, the data directory serves."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        if data_dir is None:
+            raise click.UsageError("no folder for temporary files can be written: set TMPDIR to one") from None
+        tempfile.tempdir = str(data_dir.resolve())
 
 
 def _tools(engine: "Engine", data_dir: Path | None = None) -> "Tools":

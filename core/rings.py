@@ -2,16 +2,18 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from core.bad_value import BadValueError
 from core.record.events import Kind, Reason
+from core.record.files import damaged_path
 from core.record.journal import JournalError
 from core.record.log import Log
 from core.record.recorder import Files, prepare
 from core.record.records import Records
-from core.record.ring import RingReader, RingWriter, await_writer
+from core.record.ring import CAPACITY, DamagedRingError, RingReader, RingWriter, await_writer, lengthen
 from core.watch.past import Past
 from core.watch.pump import Feed, Pump
 from core.watch.table import Table
@@ -19,15 +21,23 @@ from core.watch.table import Table
 _WRITER_TIMEOUT: Final = 8.0
 """A worker whose service was killed still delivers what it has queued."""
 _log = logging.getLogger("echoscope.rings")
+_MOST_WORKERS: Final = 64
+_U32: Final = 2**32 - 1
 _RING: Final = re.compile(r"ring-(\d{1,4})")
 
 
 class Rings:
     """One ring and one feed a worker. Raises OSError, RingError and JournalError where a file can't be used."""
 
-    def __init__(self, directory: Path, pump: Pump) -> None:
+    def __init__(
+        self, directory: Path, pump: Pump, given: Mapping[int, int] | None = None, given_conn: int = 0
+    ) -> None:
+        """`given`: by worker a number that is known to have been given; likewise the number of a connection."""
         self._directory = directory
         self._pump = pump
+        self._given = dict(given or {})
+        self._given_conn = given_conn
+        self._lost: dict[int, int] = {}
         self._feeds: dict[int, Feed] = {}
 
     def path(self, worker: int) -> Path:
@@ -37,7 +47,8 @@ class Rings:
     def recover(self, workers: set[int]) -> dict[int, RingWriter]:
         """Bring the log up to the last record that was written, even by a server that was killed.
 
-        Connections that were open then are closed in the record. Answers a writer for each of `workers`; rings of
+        Records that the log has lost are taken from the rings again; a `lost` row counts what is nowhere. Connections
+        that were open then are closed in the record. Answers a writer for each of `workers`; rings of
         others, from a run with more of them, are emptied and removed.
         """
         found = {int(name[1]) for path in self._directory.glob("ring-*") if (name := _RING.fullmatch(path.name))}
@@ -58,7 +69,7 @@ class Rings:
             writers[worker] = self.renew(worker)
         self._pump.catch_up()
         for worker in workers:
-            prepare(Files.of(self._directory, worker))
+            journal.damage += prepare(Files.of(self._directory, worker))
         for worker in writers.keys() - workers:
             writers.pop(worker).close()
             self._pump.remove(self._feeds.pop(worker))
@@ -89,7 +100,13 @@ class Rings:
         path, feed = self.path(worker), self._feeds[worker]
         with self._pump.lock:
             self._take_leftover(worker)
+            if self._pump.sync_s:  # the old ring is the only other place that has it
+                self._pump.journal.sync()
             writer = RingWriter(path, worker=worker, after=feed.taken)
+            lost = self._lost.pop(worker, 0)
+            while lost:
+                writer.emit(Kind.LOST, 0, 0, 0, 0, min(lost, _U32), 0, Reason.DISK)
+                lost -= min(lost, _U32)
             for conn in feed.table["conn"][feed.table.is_open()].tolist():
                 writer.emit(Kind.CLOSE, conn, reason=Reason.CRASH)
             writer.publish(0, 0)
@@ -99,17 +116,42 @@ class Rings:
     def _take_leftover(self, worker: int) -> None:
         path, feed = self.path(worker), self._feeds[worker]
         with self._pump.lock:
-            if path.exists():
-                await_writer(path, _WRITER_TIMEOUT)
-                with RingReader(path) as old:
-                    feed.taken = max(feed.taken, old.tail)
-                    records = old.leftover(feed.taken)
-                    if len(records):
+            after = feed.taken
+            given = self._given.pop(worker, 0)
+            redone = 0
+            try:
+                with self._old(path) as old:
+                    given = max(given, old.progress().head, old.tail)
+                    if given < after:  # older than the log
+                        given = self._pump.journal.last_given(worker)
+                    records = old.leftover(after)
+                    redone = len(records)
+                    if redone:
                         self._pump.ingest(feed, Records.of(records, old.wall_offset))
+                    if old.tail > after:
+                        self._pump.journal.blame_end(f"worker {worker}, events {after + 1} to {old.tail}")
+            except FileNotFoundError:
+                given = max(given, self._pump.journal.last_given(worker))
+            except DamagedRingError as error:
+                # What was in it is nowhere else, and how many numbers it has given is not known.
+                given = max(given, self._pump.journal.last_given(worker)) + CAPACITY
+                self._given_conn = max(self._given_conn, self._pump.journal.max_given_conn + _MOST_WORKERS * CAPACITY)
+                kept = path.rename(damaged_path(path))
+                self._pump.journal.damage.append(f"{error}; kept as {kept.name}")
+            feed.taken = max(feed.taken, given)
+            self._lost[worker] = self._lost.get(worker, 0) + feed.taken - after - redone
             self._pump.flush()
+
+    def _old(self, path: Path) -> RingReader:
+        """The ring of a writer that is gone. Raises FileNotFoundError, DamagedRingError."""
+        await_writer(path, _WRITER_TIMEOUT)
+        what = lengthen(path)
+        if what:
+            self._pump.journal.damage.append(what)
+        return RingReader(path)
 
     def next_conn(self) -> int:
         """A connection id above all that were ever used."""
         with self._pump.lock:
             used = [int(feed.table["conn"][-1]) for feed in self._feeds.values()]
-            return max([self._pump.journal.max_conn, *used]) + 1
+            return max([self._pump.journal.max_given_conn, self._given_conn, *used]) + 1

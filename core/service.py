@@ -34,7 +34,7 @@ from core.watch.engine import About
 from core.watch.history import restore
 from core.watch.keeper import Keeper
 from core.watch.monitor import Monitor
-from core.watch.past import Past
+from core.watch.past import Past, given, set_damaged_aside
 from core.watch.pump import Pump
 from core.watch.runs import Run, RunBook
 
@@ -73,6 +73,7 @@ class Settings:
     backlog: int = BACKLOG
     retain_bytes: int = 8 * 1024**3
     retain_age: float = 0.0
+    sync: float = 0.0
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -85,6 +86,9 @@ class Settings:
             raise ServiceError(f"--low-water {self.low_water} is above --high-water {self.high_water}")
         if not math.isfinite(self.idle_timeout) or self.idle_timeout < 0:
             raise ServiceError(f"--idle-timeout {self.idle_timeout} is not a number of seconds")
+
+        if not math.isfinite(self.sync) or self.sync < 0:
+            raise ServiceError(f"--sync {self.sync} is not a number of seconds")
 
     def marks(self) -> Marks | None:
         """The water marks of each connection's queue; None for models that read nothing while a reply waits."""
@@ -132,14 +136,17 @@ class Service:
         journal = Journal(
             settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
         )
-        pump = Pump(journal, Rewriter())
+        pump = Pump(journal, Rewriter(), settings.sync)
         log = Log(settings.data_dir)
         recovered = dict(pump.journal.last_seq)
         was_killed = any(pump.journal.open_conns.values())
         restore(pump.series, settings.data_dir, log)
-        self._rings = Rings(settings.data_dir, pump)
+        self._rings = Rings(settings.data_dir, pump, *given(settings.data_dir))
         workers = set(range(1, settings.workers + 1)) or {0}
         self._writers = self._rings.recover(workers)
+        journal.damage += set_damaged_aside(settings.data_dir)
+        for line in journal.damage:
+            print(f"echoscope: {line}", file=sys.stderr, flush=True)
         self._first_conn = self._rings.next_conn()
         since = pump.begin()
         self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()

@@ -16,7 +16,7 @@ from record_rows import START_NS, make_batch, make_records, plain_rows, random_b
 
 from core.record import journal as journal_module
 from core.record.events import Kind, Reason
-from core.record.files import VERSION, list_segments
+from core.record.files import DAMAGED, HOT, SEALED, VERSION, list_segments
 from core.record.journal import Journal, JournalError
 from core.record.log import Log
 from core.record.query import Query
@@ -132,35 +132,44 @@ def test_torn_anywhere_in_the_head(tmp_path: Path) -> None:
         assert Journal(tmp_path).last_seq == {0: 5}
 
 
-def test_a_tail_of_zeros_is_cut(tmp_path: Path) -> None:
-    journal = write(tmp_path, make_batch(5))
+def test_a_tail_of_zeros_is_told(tmp_path: Path) -> None:
+    write(tmp_path, make_batch(5))
     [path] = segments(tmp_path)
+    size = path.stat().st_size
     path.write_bytes(path.read_bytes() + bytes(4096))
     assert seqs(tmp_path) == [1, 2, 3, 4, 5]
-    assert Journal(tmp_path).log_bytes == journal.log_bytes
+    again = Journal(tmp_path)
+    assert again.damage == [f"{path}: 4096 bytes at byte {size} are damaged"]
+    assert (again.last_seq, seqs(tmp_path)) == ({0: 5}, [1, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize(
-    "content", [b"hello, this is no log", b"PAR1" + bytes(100), b"\xff\xff\xff\xff" + bytes(range(200))]
+    "content", [b"hello, this is no log", b"PAR1" + bytes(100), b"\xff\xff\xff\xff" + bytes(range(200)), b""]
 )
-def test_a_foreign_file_is_refused_by_name(tmp_path: Path, content: Any) -> None:
+@pytest.mark.parametrize("suffix", [HOT, SEALED])
+def test_a_foreign_file_is_set_aside_by_name(tmp_path: Path, content: Any, suffix: str) -> None:
     write(tmp_path, make_batch(5)).close()
-    path = tmp_path / "log" / "segment-00000000.arrows"
+    path = tmp_path / "log" / f"segment-00000000{suffix}"
     path.write_bytes(content)
-    with pytest.raises(JournalError, match=r"segment-00000000\.arrows: (not a segment|ends within)"):
-        Journal(tmp_path)
-    with pytest.raises(JournalError, match=r"segment-00000000\.arrows"):
-        seqs(tmp_path)
+    assert seqs(tmp_path) == [1, 2, 3, 4, 5]
+    [told] = Journal(tmp_path).damage
+    assert told.startswith(f"{path}: ")
+    assert told.endswith("; kept as segment-00000000.damaged")
+    assert path.with_suffix(DAMAGED).read_bytes() == content
+    assert seqs(tmp_path) == [1, 2, 3, 4, 5]
+    assert Journal(tmp_path).damage == [], "it is told once"
 
 
-def test_a_foreign_arrow_stream_is_refused(tmp_path: Path) -> None:
+def test_a_foreign_arrow_stream_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     path = tmp_path / "log" / "segment-00000001.arrows"
     with pa.ipc.new_stream(path, pa.schema([("a", pa.int8())])) as writer:
         writer.write_batch(pa.record_batch({"a": pa.array([1], pa.int8())}))
-    with pytest.raises(JournalError, match="not a segment of an echoscope log"):
-        Journal(tmp_path)
-    assert path.exists()
+    journal = Journal(tmp_path)
+    assert "not a segment of an echoscope log" in journal.damage[0]
+    assert path.with_suffix(DAMAGED).exists()
+    journal.append(make_batch(1))
+    assert [number for number, _ in list_segments(tmp_path / "log")] == [2]
 
 
 def test_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,20 +186,6 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "log" / "notes.txt").write_text("mine")
     write(tmp_path, make_batch(5), retain_bytes=0).close()
     assert (tmp_path / "log" / "notes.txt").read_text() == "mine"
-
-
-def test_a_damaged_batch_is_named(tmp_path: Path) -> None:
-    journal = write(tmp_path, make_batch(500))
-    end = journal.log_bytes
-    journal.close()
-    [path] = segments(tmp_path)
-    data = bytearray(path.read_bytes())
-    data[end - 2500 : end] = bytes(2500)
-    path.write_bytes(data)
-    with pytest.raises(JournalError, match=r"segment-00000001\.arrows: .*damaged"):
-        seqs(tmp_path)
-    with pytest.raises(JournalError, match=r"segment-00000001\.arrows: .*damaged"):
-        Journal(tmp_path)
 
 
 @contextmanager
@@ -267,6 +262,18 @@ def test_no_segment_is_left_when_its_head_does_not_fit(tmp_path: Path) -> None:
         journal.append(make_batch(5))
     assert segments(tmp_path) == []
     assert journal.log_bytes == 0
+
+
+def test_a_name_that_a_failed_try_has_left_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        with small_files(1000), pytest.raises(OSError, match="File too large"):
+            journal.append(make_batch(5))
+        with pytest.raises(FileExistsError):
+            journal.append(make_batch(5))
+    journal.append(make_batch(5))
+    assert seqs(tmp_path) == [1, 2, 3, 4, 5]
 
 
 def test_a_lost_row_that_failed_does_not_mix_up_reasons(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from core.record.follow import follow
 from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, Query, parse
+from core.record.segment import Encoder
+from core.record.state import State
 from core.record.talkers import Talkers
 
 ROWS = 30_000
@@ -74,14 +76,26 @@ def test_every_format_carries_the_same(directory: Path, tmp_path: Path, name: st
     assert not path.with_name("out.partial").exists()
 
 
-def test_nothing_is_left_of_what_failed(directory: Path, tmp_path: Path) -> None:
+def test_nothing_is_left_of_what_failed(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "out.csv"
     path.write_text("as it was")
     segment = next((directory / "log").glob("segment-*"))
-    segment.write_bytes(b"not a log at all" * 100)
+    with monkeypatch.context() as patch:
+        patch.setattr("core.record.segment.VERSION", 77)
+        segment.write_bytes(Encoder(State()).head)
     assert run("log", "--data-dir", str(directory), "-o", str(path)).returncode == 1
     assert path.read_text() == "as it was"
     assert list(tmp_path.glob("out*")) == [path]
+
+
+def test_what_is_damaged_is_told_once_and_the_rest_written(directory: Path) -> None:
+    segment = next((directory / "log").glob("segment-*"))
+    segment.with_name("segment-00000009.parquet").write_bytes(b"not a log at all" * 100)
+    done = run("log", "--data-dir", str(directory))
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, ROWS)
+    [line] = done.stderr.splitlines()
+    assert line.startswith("echoscope: passed over: ")
+    assert "segment-00000009.parquet" in line
 
 
 def test_into_a_device(directory: Path) -> None:

@@ -70,8 +70,7 @@ def test_it_works_beside_a_thousand_clients(segment: Path, rewriter: Rewriter) -
 def test_its_errors_are_those_of_the_process(segment: Path, rewriter: Rewriter) -> None:
     with small_files(), pytest.raises(OSError, match="File too large"):
         rewriter.rewrite(segment)
-    data = segment.read_bytes()
-    segment.write_bytes(data[: len(data) // 2] + bytes(2000))
+    segment.write_bytes(bytes(2000))
     with pytest.raises(JournalError, match=segment.name):
         rewriter.rewrite(segment)
     segment.unlink()

@@ -21,9 +21,9 @@ from warm import nursery
 
 from core.record import sealing
 from core.record.events import RECORD, Kind
-from core.record.files import HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
+from core.record.files import DAMAGED, HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
 from core.record.journal import Journal
-from core.record.log import JournalError, Log
+from core.record.log import Log
 from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.records import Records
 from core.record.rows import to_batch
@@ -242,6 +242,26 @@ def test_a_full_disk_leaves_the_hot_segment(tmp_path: Path) -> None:
     assert len(read(tmp_path)) == 5000
 
 
+def test_one_that_always_fails_keeps_no_other_from_being_sealed(tmp_path: Path) -> None:
+    class Fragile(Here):
+        def rewrite(self, source: Any, keep_on: Any = lambda: True) -> Path:
+            if source.stem.endswith("1"):
+                raise OSError(5, "the process that seals it ended with status -9")
+            return rewrite(source)
+
+    journal = write(tmp_path, make_batch(5), make_batch(5, 6), make_batch(5, 11), segment_bytes=1)
+    journal.close()
+    sealer = Sealer(journal, Fragile())
+    while sealer.seal_next():
+        pass
+    assert [path.suffix for path in segments(tmp_path)] == [HOT, SEALED, SEALED]
+    assert "segment-00000001.arrows: can't be sealed" in sealer.error
+    assert not sealer.seal_next()
+    sealer._rewriter = Here()
+    assert sealer.seal_next()
+    assert sealer.error == ""
+
+
 def test_what_is_not_there_is_told_and_not_tried_again_at_once(tmp_path: Path) -> None:
     class Gone(Here):
         def rewrite(self, source: Any, keep_on: Any = lambda: True) -> Path:
@@ -273,46 +293,58 @@ def test_what_retention_drops_just_before_it_is_sealed_is_no_error(tmp_path: Pat
     assert journal.unsealed() == []
 
 
-def test_a_damaged_segment_does_not_keep_the_others_from_being_sealed(tmp_path: Path) -> None:
-    journal = write(tmp_path, make_batch(500), make_batch(500, 501), make_batch(5, 1001), segment_bytes=1)
+def test_what_is_damaged_of_a_segment_is_left_out_and_kept_apart(tmp_path: Path) -> None:
+    journal = write(tmp_path, make_batch(500), make_batch(500, 501), make_batch(5, 1001), segment_bytes=600)
+    first, second = make_batch(500, 1006), make_batch(500, 1506)
+    for batch in (first, second):
+        journal.append(batch)
     path = segments(tmp_path)[0]
     data = bytearray(path.read_bytes())
     data[-2500:-8] = bytes(2492)
     path.write_bytes(data)
-    sealer = Sealer(journal)
-    while sealer.seal_next():
-        pass
-    assert [path.suffix for path in segments(tmp_path)] == [HOT, SEALED, HOT]
+    seal_all(journal)
+    assert [row["seq"] for row in read(tmp_path)] == list(range(501, 2006))
+    kept = path.with_suffix(DAMAGED)
+    assert kept.read_bytes() == data
+    assert [path.suffix for path in segments(tmp_path)][:2] == [SEALED, SEALED]
+    assert journal.damage == [f"{path}: no row of it can be read; kept as {kept.name}"]
 
 
-def test_a_damaged_row_group_is_named(tmp_path: Path) -> None:
-    journal = write(tmp_path, random_batch(500, 1, seed=1))
+def test_a_damaged_row_group_is_named_and_passed_over(tmp_path: Path, small_groups: Any) -> None:
+    journal = write(tmp_path, random_batch(48, 1, seed=1))
     journal.close()
+    before = read(tmp_path)
     seal_all(journal)
     [path] = segments(tmp_path)
     data = bytearray(path.read_bytes())
-    data[500:600] = bytes(100)
+    data[10:60] = bytes(50)
     path.write_bytes(data)
-    with pytest.raises(JournalError, match=r"segment-00000001\.parquet: row group 0 is damaged"):
-        read(tmp_path)
+    log = Log(tmp_path)
+    rows = [row for batch in log.batches(Query()) for row in plain_rows(batch)]
+    assert rows == before[16:]
+    assert log.index.damaged["segment-00000001"].startswith(f"{path}: row group 0 is damaged")
+    again = Journal(tmp_path)
+    assert "row group 0 is damaged" in again.damage[0]
+    assert again.last_given(1) >= 48
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1" + bytes(100), b"hello, this is no log"])
-def test_a_foreign_parquet_file_is_refused_by_name(tmp_path: Path, content: Any) -> None:
-    write(tmp_path, make_batch(5)).close()
-    (tmp_path / "log" / "segment-00000002.parquet").write_bytes(content)
-    for reader in (Journal, read):
-        with pytest.raises(JournalError, match=r"segment-00000002\.parquet: "):
-            reader(tmp_path)
-
-
-def test_a_parquet_file_of_someone_else_is_refused(tmp_path: Path) -> None:
+def test_a_parquet_file_of_someone_else_is_set_aside(tmp_path: Path) -> None:
     journal = write(tmp_path, make_batch(5))
     journal.close()
     batch = next(Log(tmp_path).batches(Query()))
     pq.write_table(pa.Table.from_batches([batch]), tmp_path / "log" / "segment-00000002.parquet")
-    with pytest.raises(JournalError, match="not a segment of an echoscope log"):
-        Journal(tmp_path)
+    [told] = Journal(tmp_path).damage
+    assert "not a segment of an echoscope log" in told
+    assert [row["seq"] for row in read(tmp_path)] == [1, 2, 3, 4, 5]
+
+
+def test_the_hot_form_of_a_damaged_sealed_one_counts_again(tmp_path: Path) -> None:
+    journal = write(tmp_path, make_batch(5))
+    journal.close()
+    path = segments(tmp_path)[0]
+    path.with_suffix(SEALED).write_bytes(bytes(500))
+    assert "footer is damaged" in Journal(tmp_path).damage[0]
+    assert [row["seq"] for row in read(tmp_path)] == [1, 2, 3, 4, 5]
 
 
 def test_the_connections_of_a_row_group_are_known(tmp_path: Path, small_groups: Any) -> None:

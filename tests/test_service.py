@@ -22,7 +22,7 @@ from core.engine.workers import Workers
 from core.record.clock import wall_ns
 from core.record.events import KIND_MEANING, Kind
 from core.record.query import QueryError
-from core.record.ring import RingReader
+from core.record.ring import RingReader, RingWriter
 from core.service import Service, ServiceError, Settings
 from core.watch.sampler import LastSamples
 
@@ -67,6 +67,36 @@ def rows(service: Service, q: str = "", **options: Any) -> list[dict[str, Any]]:
 
 def closed(service: Service, count: int) -> None:
     wait_until(lambda: service.monitor.status()["connections"]["closed"] == count, f"{count} closed")
+
+
+def test_health_says_why_while_the_disk_hangs(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, written = threading.Event(), service._pump.journal.append  # type: ignore[union-attr]
+
+    def hang(batch: Any) -> None:
+        goes_on.wait()
+        written(batch)
+
+    monkeypatch.setattr(service._pump.journal, "append", hang)  # type: ignore[union-attr]
+    said: list[str] = []
+    asks = threading.Thread(
+        target=lambda: wait_until(lambda: said.append(service.monitor.health()[1]) or said[-1], "a reason"), daemon=True
+    )
+    try:
+        say(service, b"hello")
+        asks.start()
+        asks.join(DEADLINE_S)
+        assert said[-1].startswith("the log can't be written: the disk has not answered for "), (
+            "it waits for the disk too"
+        )
+    finally:
+        goes_on.set()
+    wait_until(lambda: service.monitor.health()[0], "well again")
+
+
+def test_a_status_reads_no_file(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path, *_: pytest.fail(f"{path} is read"))
+    assert service.monitor.status()["recorder"]["dropped"]["segments"] == 0
+    service.monitor.overview()
 
 
 def test_the_catalogue_is_whole() -> None:
@@ -430,10 +460,13 @@ class TestRefusals:
         with pytest.raises(ServiceError, match="file.* can't be written: "):
             Service(Settings(echo_port=0, data_dir=tmp_path / "file"))
 
-    def test_a_foreign_ring(self, tmp_path: Path) -> None:
-        (tmp_path / "ring-0").write_bytes(b"x" * 10_000)
+    def test_a_ring_of_another_version(self, tmp_path: Path) -> None:
+        RingWriter(tmp_path / "ring-0").close()
+        with (tmp_path / "ring-0").open("rb+") as file:
+            file.seek(8)
+            file.write((99).to_bytes(4, "little"))
         service = Service(Settings(echo_port=0, data_dir=tmp_path))
-        with pytest.raises(ServiceError, match="ring-0: not a ring of echoscope"):
+        with pytest.raises(ServiceError, match="ring-0: a ring of version 99"):
             service.start()
         service.stop()
 

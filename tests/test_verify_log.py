@@ -109,9 +109,11 @@ def test_a_segment_cut_short(tmp_path: Path) -> None:
     write(tmp_path, *(make_batch(5, 1 + 5 * i, conn=0) for i in range(3)), segment_bytes=1).close()
     path = segments(tmp_path)[0]
     path.write_bytes(path.read_bytes()[:-20])
-    assert verify(tmp_path).problems[0].startswith("segment-00000001.arrows: damaged at byte ")
+    assert verify(tmp_path).problems[0].startswith("segment-00000001.arrows: 1628 bytes at byte ")
     path.write_bytes(b"something else")
-    assert verify(tmp_path).problems[0] == "segment-00000001.arrows: can't be read: not a segment of an echoscope log"
+    assert verify(tmp_path).problems[0] == (
+        "segment-00000001.arrows: can't be read: not a segment of an echoscope log, or all of it is damaged"
+    )
 
 
 def test_a_newer_version_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

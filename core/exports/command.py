@@ -59,12 +59,15 @@ def run(order: Order) -> int:
     asked = Selection(order.data_dir, parse(order.query, EVENT_FIELDS), start, end)
     if order.verify:
         return verify(asked, order.as_json)
+    log = Log(asked.directory)
     if order.stats:
-        stats(asked, order.as_json)
+        stats(log, asked, order.as_json)
     elif order.follow:
-        write_on(asked, order.format_name, order.output)
+        write_on(log, asked, order.format_name, order.output)
     else:
-        write(asked, order.format_name, order.output)
+        write(log, asked, order.format_name, order.output)
+    for line in log.index.damaged.values():
+        print(f"echoscope: passed over: {line}", file=sys.stderr)
     return 0
 
 
@@ -90,9 +93,8 @@ def _refuse_what_does_not_go_together(order: Order) -> None:
             raise BadValueError(why)
 
 
-def write(asked: Selection, name: str, output: Path | None) -> None:
+def write(log: Log, asked: Selection, name: str, output: Path | None) -> None:
     """The rows as they are now. Raises JournalError, RingError, OSError."""
-    log = Log(asked.directory)
     batches = Counted(log.batches(asked.query, asked.since, asked.until))
     chunks = export(batches, name, turns_of(asked.directory, asked.since, asked.until))
     if sink.is_for_people(output):
@@ -103,20 +105,20 @@ def write(asked: Selection, name: str, output: Path | None) -> None:
             out.write(chunk)
 
 
-def write_on(asked: Selection, name: str, output: Path | None) -> None:
+def write_on(log: Log, asked: Selection, name: str, output: Path | None) -> None:
     """The rows, and those to come, until the reader has gone. Raises as `write`."""
     with sink.opened(output, whole=False) as out:
         for chunk in export([], name):  # what stands before the first row
             out.write(chunk)
-        for batch in follow(Log(asked.directory), asked.query, asked.since, _pause(out.fileno())):
+        for batch in follow(log, asked.query, asked.since, _pause(out.fileno())):
             for chunk in lines_of(batch, name):
                 out.write(chunk)
             out.flush()
 
 
-def stats(asked: Selection, as_json: bool) -> None:
+def stats(log: Log, asked: Selection, as_json: bool) -> None:
     """Sums over the rows. Raises JournalError."""
-    figures = report.stats_of(Log(asked.directory), asked.query, asked.since, asked.until)
+    figures = report.stats_of(log, asked.query, asked.since, asked.until)
     print(json.dumps(figures) if as_json else report.stats_text(figures))
 
 

@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.record.latest import TURN, LatestReader, OtherVersionError
+from core.record.latest import TURN, LatestReader
+from core.record.ring import RingError
 from core.watch.turns import turn_columns
 
 
 def turns_of(directory: Path, since: int | None, until: int | None) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
     """The latest turns of every loop, as far as they are kept and in the time; a column a fact, `worker` besides.
 
-    Turns that another version wrote are left out. Raises RingError for a file that is not ours, OSError.
+    Turns that another version wrote, and files that are damaged, are left out. Raises OSError.
     """
     for path in sorted(directory.glob("turns-[0-9]*")):
         try:
             reader = LatestReader(path, TURN)
-        except OtherVersionError:
+        except RingError:
             continue
         with reader:
             columns = turn_columns(reader.since(0), reader.wall_offset)

@@ -1,7 +1,6 @@
 """Saved runs: one JSON file each, the newest few kept."""
 
 import json
-import os
 import re
 import secrets
 from contextlib import suppress
@@ -9,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from core.record.files import write_durably
+
 KEPT: Final = 50
 _ID: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-_PARTIAL: Final = ".partial"
 
 Json = dict[str, Any]
 
@@ -32,9 +32,7 @@ class Store:
         """Write a run, whole or not at all, and let the oldest go. Raises OSError."""
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._path(run["id"])
-        partial = path.with_suffix(_PARTIAL)
-        partial.write_text(json.dumps(run))
-        os.replace(partial, path)
+        write_durably(path, json.dumps(run))
         for old in self.ids()[self._kept :]:
             self._path(old).unlink(missing_ok=True)
 

@@ -75,9 +75,8 @@ def _count(counts: Numbers, step: Step, query: Query, since: int, step_ns: int) 
     if not query.terms and step.is_whole and first == last:
         counts[first] += summary.kinds
         return
-    rows = step.rows()
+    rows, batch = step.matches(("time", "kind"))
     if len(rows):
-        batch = step.read(("time", "kind"))
         # Unsigned: from the first moment that may be asked for, such a difference needs all 64 bits.
         offsets = batch.column("time").view(pa.uint64()).to_numpy() - np.uint64(since % 2**64)
         places = (offsets[rows] // np.uint64(step_ns)).astype(np.int64)
@@ -112,7 +111,7 @@ def _judged(index: Index, selection: Selection, counted: int, sample: set[int]) 
             continue
         candidates += step.unit.summary.rows
         if step.scanned in sample and time.monotonic() < end:
-            found += len(step.rows())
+            found += len(step.matches(("seq",))[0])
             looked_at += step.unit.summary.rows
         else:
             exact = False

@@ -59,8 +59,8 @@ def course(index: Index, conn: int, since: int, until: int, budget: float) -> Co
 
 def _rows(step: Step) -> pa.RecordBatch | None:
     """The rows of a unit that match, in the order of time; None where there is none."""
-    rows = step.rows()
-    return step.read(_READ).take(pa.array(rows)) if len(rows) else None
+    rows, batch = step.matches(_READ)
+    return batch.take(pa.array(rows)) if len(rows) else None
 
 
 def _kept(batch: pa.RecordBatch) -> Numbers:

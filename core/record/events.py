@@ -78,7 +78,7 @@ REASON_MEANING: Final = {
     Reason.LIMIT: "the limit of open connections was reached",
     Reason.HIGH_WATER: "the queue passed its high-water mark",
     Reason.RING_FULL: "the recorder was behind and the ring had no room",
-    Reason.DISK: "the log could not be written",
+    Reason.DISK: "after a crash neither the log nor the ring had it",
     Reason.SELECT_LIMIT: "select() cannot watch a descriptor of 1024 or more",
     Reason.CRASH: "the server was killed; closed in the record at the next start",
 }

@@ -12,9 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.files import FOLDER, SEALED, JournalError, is_sealed, list_segments, segment_path
+from core.record.files import (
+    FOLDER,
+    SEALED,
+    JournalError,
+    NewerVersionError,
+    is_sealed,
+    list_segments,
+    segment_path,
+)
 from core.record.sealed import SealedFile, SealedReader
-from core.record.segment import END_OF_STREAM, Entry, Head, read_head, read_state, read_unit, walk
+from core.record.segment import Entry, Gap, Head, find_head, is_torn, read_state, read_unit, survey
 from core.record.state import State
 from core.record.summary import SUMMARY_COLUMNS, Summary
 
@@ -22,12 +30,21 @@ Numbers = npt.NDArray[Any]
 
 
 class Unit(NamedTuple):
-    """What is decoded in one go: `start` is the number of its first row in the segment, `place` where it lies."""
+    """What is decoded in one go: `start` is the number of its first row in the segment, `place` where it lies.
+
+    `crc_at` is where the checksum of one in a hot segment lies, 0 where it has none.
+    """
 
     start: int
     place: int
     length: int
     summary: Summary
+    crc_at: int = 0
+
+    @property
+    def entry(self) -> Entry:
+        """As a hot segment has it."""
+        return Entry(self.place, self.length, self.summary, self.crc_at)
 
 
 class Reader(Protocol):
@@ -47,34 +64,58 @@ class HotSegment:
         self.path = path
         self.units: list[Unit] = []
         self.head: Head | None = None
+        self.gaps: list[Gap] = []
+        """What is damaged between the units, behind them, or before them; the units themselves may be damaged too."""
         self._known = 0
 
-    def extend(self, length: int, *, is_newest: bool) -> None:
-        """Takes in what has been written up to `length`; raises JournalError when it is damaged."""
-        if length <= self._known:
+    @property
+    def damage(self) -> list[str]:
+        """What is known to be damaged, a text each."""
+        return [str(gap) for gap in self.gaps]
+
+    def extend(self, length: int, *, is_newest: bool, is_written: bool = True) -> None:
+        """Takes in what has been written up to `length`; raises JournalError when none of it can be read.
+
+        Of the newest, whatever is behind the last unit may be just being written (`is_written`), or have been when its
+        writer was killed; then it is the first part of a unit.
+        """
+        if self.head and length <= self._known:
             return
         fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._extend(fd, length, is_newest)
+            self._extend(fd, length, is_newest, is_written)
         finally:
             os.close(fd)
 
-    def _extend(self, fd: int, length: int, is_newest: bool) -> None:
-        self.head = self.head or read_head(fd, self.path)
-        if self.head:
-            self._known = self._known or self.head.end
-            for entry in walk(fd, self._known, length):
-                start = self.units[-1].start + self.units[-1].summary.rows if self.units else 0
-                self.units.append(Unit(start, entry.offset, entry.length, _summary(fd, self.path, self.head, entry)))
-                self._known = entry.offset + entry.length
-        # Only the newest can be in the middle of a write, or have been torn by a crash and not yet been mended.
-        rest = os.pread(fd, len(END_OF_STREAM) + 1, self._known)
-        if rest not in (b"", END_OF_STREAM) and not is_newest:
-            raise JournalError(f"{self.path}: damaged at byte {self._known}")
+    def _extend(self, fd: int, length: int, is_newest: bool, is_written: bool) -> None:
+        if self.head is None:
+            self.head = find_head(fd, self.path, length)
+            if self.head is None:
+                if is_newest and is_torn(fd, 0, length):
+                    return
+                raise JournalError(f"{self.path}: not a segment of an echoscope log, or all of it is damaged")
+            self._known = self.head.end
+        for part in survey(fd, self._known, length):
+            if isinstance(part, Gap):
+                is_rest = part.offset + part.length == length
+                if is_rest and is_newest and (is_written or is_torn(fd, part.offset, length)):
+                    return
+                self.gaps.append(part)
+                self._known = part.offset + part.length
+                continue
+            self._known = part.offset + part.length
+            start = self.units[-1].start + self.units[-1].summary.rows if self.units else 0
+            summary = _summary(fd, self.path, self.head, part)
+            self.units.append(Unit(start, part.offset, part.length, summary, part.crc_at))
 
     def state(self) -> State:
         """Where the log stood before this segment; raises JournalError when that is damaged."""
         return read_state(self.head, self.path) if self.head else State()
+
+    @property
+    def size(self) -> int:
+        """Bytes that are known."""
+        return self._known
 
     def may_hold(self, unit: Unit, low: int | None, high: int | None) -> bool:
         """Whether a unit may have a row of a connection from `low` to `high` (inclusive; None: no bound)."""
@@ -92,6 +133,7 @@ class SealedSegment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = SealedFile(path)
+        self.damage = self._file.damage
         self._held: tuple[tuple[int | None, int | None], list[bool]] = ((None, None), [])
         self.is_as_written = self._file.runs is None
         starts = np.cumsum([0, *(group.rows for group in self._file.groups)]).tolist()
@@ -139,7 +181,7 @@ class _HotReader:
 
     def read(self, unit: Unit, columns: Sequence[str] = ()) -> pa.RecordBatch:
         """See Reader."""
-        return read_unit(self.fd, self.path, self.head, Entry(unit.place, unit.length, unit.summary), columns)
+        return read_unit(self.fd, self.path, self.head, unit.entry, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,23 +194,35 @@ class _SealedReader:
 
 
 class Index:
-    """The segments of a log; may be used from several threads. Raises JournalError when there is no log."""
+    """The segments of a log; may be used from several threads. Raises JournalError when there is no log.
+
+    What is damaged is left out, and noted once in `damaged`: the rest of the log can be read.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.folder: Final = Path(directory) / FOLDER
         if not self.folder.is_dir():
             raise JournalError(f"{directory}: no log of echoscope in this directory")
+        self.damaged: dict[str, str] = {}
+        """By name of a segment what was found damaged in it first, one clear line."""
         self._known: dict[int, Segment] = {}
+        self._unusable: dict[Path, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
+    def blame(self, path: Path, what: str) -> None:
+        """Notes that something of a segment can't be read."""
+        self.damaged.setdefault(path.stem, f"{path}: {what.removeprefix(f'{path}: ')}")
+
     def views(self) -> list[View]:
-        """The segments as they are now, oldest first; raises JournalError for one that is damaged or not ours."""
+        """The segments as they are now, oldest first; raises JournalError for one of a newer version."""
         with self._lock:
             found = list_segments(self.folder)
             known: dict[int, Segment] = {}
             for number, path in found:
                 with suppress(FileNotFoundError):  # retention has just dropped it
-                    known[number] = self._segment(number, path, is_newest=number == found[-1][0])
+                    segment = self._usable(number, path, is_newest=number == found[-1][0])
+                    if segment is not None:
+                        known[number] = segment
             self._known = known
             return [
                 View(number, one.path, one, one.units[-1].start + one.units[-1].summary.rows)
@@ -190,6 +244,23 @@ class Index:
         with _reader(segment) as reader:
             yield (segment, reader) if reader is not None else None
 
+    def _usable(self, number: int, path: Path, *, is_newest: bool) -> Segment | None:
+        """A segment as far as it can be read; None when nothing of it can, which is looked at once."""
+        status = path.stat()
+        if self._unusable.get(path) == (status.st_size, status.st_mtime_ns):
+            return None
+        try:
+            segment = self._segment(number, path, is_newest=is_newest)
+        except NewerVersionError:
+            raise
+        except JournalError as error:
+            self._unusable[path] = status.st_size, status.st_mtime_ns
+            self.blame(path, str(error))
+            return None
+        for what in segment.damage[:1]:
+            self.blame(path, what)
+        return segment
+
     def _segment(self, number: int, path: Path, *, is_newest: bool) -> Segment:
         known = self._known.get(number)
         if is_sealed(path):
@@ -209,32 +280,42 @@ class Index:
                     known = SealedSegment(segment_path(self.folder, number, SEALED))
                 except FileNotFoundError:
                     return None
+                except JournalError as error:
+                    self.blame(segment_path(self.folder, number, SEALED), str(error))
+                    return None
                 self._known[number] = known
             return known
 
 
-def load(path: Path, *, is_newest: bool = False) -> tuple[Segment, str]:
-    """A segment as far as it can be read, and what is damaged in it ("": nothing).
+def load(path: Path, *, is_newest: bool = False, is_written: bool = True) -> Segment:
+    """A segment as far as it can be read; see HotSegment.extend.
 
     Raises JournalError when nothing of it can be read, FileNotFoundError.
     """
     if is_sealed(path):
-        return SealedSegment(path), ""
+        return SealedSegment(path)
     hot = HotSegment(path)
-    try:
-        hot.extend(path.stat().st_size, is_newest=is_newest)
-    except JournalError as error:
-        if hot.head is None:
-            raise
-        return hot, str(error).removeprefix(f"{path}: ")
-    return hot, ""
+    hot.extend(path.stat().st_size, is_newest=is_newest, is_written=is_written)
+    return hot
+
+
+@contextmanager
+def opened(segment: Segment) -> Iterator[Reader]:
+    """A reader of a segment. Raises FileNotFoundError."""
+    with _reader(segment) as reader:
+        if reader is None:
+            raise FileNotFoundError(segment.path)
+        yield reader
 
 
 def _summary(fd: int, path: Path, head: Head, entry: Entry) -> Summary:
     """Of a unit; where a log of version 1 has no counts, from its rows."""
     if entry.summary.is_whole:
         return entry.summary
-    return Summary.of(read_unit(fd, path, head, entry, SUMMARY_COLUMNS))
+    try:
+        return Summary.of(read_unit(fd, path, head, entry, SUMMARY_COLUMNS))
+    except JournalError:  # told when it is read
+        return entry.summary
 
 
 @contextmanager
@@ -256,7 +337,7 @@ def _reader(segment: Segment) -> Iterator[Reader | None]:
         return
     try:
         file = SealedReader(segment.path)
-    except FileNotFoundError:
+    except (FileNotFoundError, JournalError):  # the footer was read before: whoever asks finds what is wrong
         yield None
         return
     with file:

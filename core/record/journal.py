@@ -3,15 +3,29 @@
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
-from core.record.files import FOLDER, HOT, SEALED, JournalError, is_sealed, list_segments, segment_path
+from core.record.files import (
+    FOLDER,
+    HOT,
+    SEALED,
+    JournalError,
+    damaged_path,
+    is_sealed,
+    list_damaged,
+    list_segments,
+    segment_path,
+    set_aside,
+    sync,
+)
 from core.record.recovery import recover
 from core.record.retention import Dropped, Ledger
+from core.record.sealed import SealedFile
 from core.record.segment import END_OF_STREAM, Encoder
 from core.record.state import State
 
@@ -38,8 +52,9 @@ class Journal:
 
     Rows go to `directory/log/segment-NNNNNNNN.arrows`. Segments end at about `segment_bytes`, or after an hour; a
     Sealer exchanges those that have ended for Parquet files. `retain_bytes` and `retain_age` (seconds) drop the oldest
-    ones; None keeps all. What a crash left half-written at the end of the newest segment is cut off. Raises
-    JournalError for segments that are not ours, OSError when the folder can't be used.
+    ones; None keeps all. What a crash left half-written at the end of the newest segment is cut off; what is damaged
+    is noted in `damage`, a line each, and kept apart. Raises JournalError for segments of a newer version, OSError when
+    the folder can't be used.
     """
 
     def __init__(
@@ -59,11 +74,15 @@ class Journal:
         self._retain_age = retain_age
         self._live: _LiveSegment | None = None
         self._ledger = Ledger(self._folder)
-        self._state = recover(self._folder, self._ledger)
+        self._state, self.damage, self._torn = recover(self._folder, self._ledger)
+        self.damage += self._ledger.set_damaged_aside()
         segments = list_segments(self._folder)
-        self._next = 1 + max(0, self._ledger.dropped.through, *(number for number, _ in segments))
+        taken = [number for number, _ in (*segments, *list_damaged(self._folder))]
+        self._next = 1 + max(0, self._ledger.dropped.through, *taken)
         self._lock = threading.Lock()  # held while the list of ended segments, or a name of one, changes
         self._ended = [_ended(number, path) for number, path in segments]
+        self._unsynced: set[int] = set()  # segments that were written to since they were last synced
+        self._has_new_name = False
 
     @property
     def last_seq(self) -> dict[int, int]:
@@ -74,6 +93,23 @@ class Journal:
     def max_conn(self) -> int:
         """Greatest connection number in the log."""
         return self._state.max_conn
+
+    def blame_end(self, what: str) -> None:
+        """The log once went on behind what can be read of it: the torn end of the newest segment is kept too."""
+        path, rest = self._torn
+        self.damage.append(f"{path}: its end is missing: {what}")
+        if rest:
+            damaged_path(path).write_bytes(rest)
+            self._torn = path, b""
+
+    @property
+    def max_given_conn(self) -> int:
+        """No greater connection number can have been given, also in what can't be read of the log."""
+        return self._state.max_given_conn
+
+    def last_given(self, worker: int) -> int:
+        """The greatest number of an event that a worker can have given, also in what can't be read of the log."""
+        return self._state.last_given(worker)
 
     @property
     def open_conns(self) -> dict[int, dict[int, str]]:
@@ -101,7 +137,13 @@ class Journal:
         if self._live and self._live.is_due(self._segment_bytes, self._longest()):
             self._end()
         if self._live is None:
-            self._live = _LiveSegment(self._folder, self._next, self._state, batch)
+            try:
+                self._live = _LiveSegment(self._folder, self._next, self._state, batch)
+            except FileExistsError:  # what a failed try left could not be removed
+                self._next += 1
+                raise
+            self._unsynced.add(self._next)
+            self._has_new_name = True
             self._next += 1
         else:
             self._live.append(batch)
@@ -114,9 +156,36 @@ class Journal:
         what could not be dropped is the oldest still, and may be tried again.
         """
         while len(self._ended) > (self._live is None) and self._is_beyond(self._ended[0]):
+            self._ledger.drop(self._ended[0].number)
             with self._lock:
-                self._ledger.drop(self._ended[0].number)
                 del self._ended[0]
+
+    def sync(self) -> None:
+        """Has the disk keep all that was appended, from another thread than that which appends. Raises OSError."""
+        with self._lock:
+            fd = os.dup(self._live.fd) if self._live else None
+        self.sync_ended()
+        if fd is not None:
+            try:
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
+
+    def sync_ended(self) -> None:
+        """Has the disk keep the segments that have ended; from any thread. Raises OSError."""
+        with self._lock:
+            waiting = [segment for segment in self._ended if segment.number in self._unsynced]
+        for segment in waiting:
+            with suppress(FileNotFoundError):  # sealed, which is synced, or dropped
+                sync(segment.path)
+            self._unsynced.discard(segment.number)
+        if self._has_new_name:
+            self._has_new_name = False
+            try:
+                sync(self._folder)
+            except OSError:
+                self._has_new_name = True
+                raise
 
     def unsealed(self) -> list[tuple[int, Path]]:
         """Segments that have ended and are not sealed, oldest first; from any thread."""
@@ -126,7 +195,8 @@ class Journal:
     def seal(self, number: int, whole: Path) -> None:
         """Puts the sealed form of a segment, synced to disk as `whole`, in its place; from any thread.
 
-        Does nothing but remove it when the segment has been dropped meanwhile. Raises OSError.
+        Does nothing but remove it when the segment has been dropped meanwhile. A hot form that was damaged is set
+        aside. Raises OSError.
         """
         hot, sealed = (segment_path(self._folder, number, suffix) for suffix in (HOT, SEALED))
         with self._lock:
@@ -136,8 +206,18 @@ class Journal:
                 return
             os.replace(whole, sealed)
             self._ended[place] = _ended(number, sealed)
-        _sync_folder(self._folder)
-        hot.unlink(missing_ok=True)
+        sync(self._folder)
+        if SealedFile(sealed).damage:
+            set_aside(hot)
+        else:
+            hot.unlink(missing_ok=True)
+
+    def give_up(self, number: int) -> Path:
+        """Sets a segment aside of which nothing can be read; what it is called now. From any thread. Raises OSError."""
+        with self._lock:
+            kept = set_aside(segment_path(self._folder, number))
+            self._ended = [segment for segment in self._ended if segment.number != number]
+        return kept
 
     def close(self) -> None:
         """Ends the live segment with the end-of-stream mark; the journal can't be used after it."""
@@ -154,12 +234,12 @@ class Journal:
         return min(SEGMENT_AGE, self._retain_age / _SEGMENTS_KEPT if self._retain_age is not None else SEGMENT_AGE)
 
     def _end(self) -> None:
-        live, self._live = self._live, None
-        if live:
-            try:
-                live.end()
-            finally:
-                with self._lock:
+        with self._lock:
+            live, self._live = self._live, None
+            if live:
+                try:
+                    live.end()
+                finally:
                     self._ended.append(_ended(live.number, live.path))
 
 
@@ -173,12 +253,13 @@ class _LiveSegment:
         self._started = time.monotonic()
         self._encoder = Encoder(state)
         first = self._encoder.head + self._encoder.unit(batch)
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             self._write(first)
         except OSError:
-            os.close(self._fd)
-            path.unlink()
+            os.close(self.fd)
+            with suppress(OSError):
+                path.unlink()
             raise
 
     def is_due(self, size: int, seconds: float) -> bool:
@@ -194,18 +275,18 @@ class _LiveSegment:
         try:
             self._write(END_OF_STREAM)
         finally:
-            os.close(self._fd)
+            os.close(self.fd)
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         offset = self.size
         try:
             while rest:
-                written = os.pwrite(self._fd, rest, offset)
+                written = os.pwrite(self.fd, rest, offset)
                 offset += written
                 rest = rest[written:]
         except OSError:
-            os.ftruncate(self._fd, self.size)
+            os.ftruncate(self.fd, self.size)
             raise
         self.size = offset
 
@@ -213,12 +294,3 @@ class _LiveSegment:
 def _ended(number: int, path: Path) -> _Ended:
     status = path.stat()
     return _Ended(number, path, status.st_size, status.st_mtime)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name reaches the disk before the old one goes."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -136,8 +136,8 @@ class LatestReader:
 
     def __init__(self, path: Path, layout: Layout) -> None:
         """Open the file at `path`. Raises OSError, and RingError when it is another's."""
-        with open(path, "rb+") as file:
-            self._map = _mapped(file, path, layout)
+        with open(path, "rb") as file:  # it may be on a medium that is only read
+            self._map = _mapped(file, path, layout, mmap.ACCESS_READ)
         self._slots = np.frombuffer(self._map, layout.record, layout.capacity, _HEADER_SIZE)
         self._capacity = layout.capacity
 
@@ -203,7 +203,7 @@ def _made(path: Path, layout: Layout) -> mmap.mmap:
         return _mapped(file, path, layout)
 
 
-def _mapped(file: BinaryIO, path: Path, layout: Layout) -> mmap.mmap:
+def _mapped(file: BinaryIO, path: Path, layout: Layout, access: int = mmap.ACCESS_WRITE) -> mmap.mmap:
     """The file as memory, if it is one of this layout."""
     what = layout.kind.decode()
     file.seek(0)
@@ -215,4 +215,4 @@ def _mapped(file: BinaryIO, path: Path, layout: Layout) -> mmap.mmap:
         raise OtherVersionError(f"{path}: {what} of version {version}; this is version {layout.version}")
     if os.fstat(file.fileno()).st_size != layout.size:
         raise RingError(f"{path}: {what} cut short")
-    return mmap.mmap(file.fileno(), layout.size)
+    return mmap.mmap(file.fileno(), layout.size, access=access)

@@ -48,8 +48,8 @@ class Log:
 
     Rows come by segment, and within one by time if it is sealed, as they were written if not: by time within a
     worker in any case. `since` and `until` are nanoseconds since 1970, since <= time < until; None is no bound. What is
-    read ends where the log ended when the call was made. Raises JournalError when the directory has no log, or for
-    segments that are damaged or not ours.
+    read ends where the log ended when the call was made. What is damaged is left out and noted in `index.damaged`.
+    Raises JournalError when the directory has no log, or one of a newer version.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -105,9 +105,10 @@ class Log:
         items: list[dict[str, Any]] = []
         marks: list[int] = []
         for step in scan:
-            wanted, following = _some(step, limit - len(items), order == "desc")
+            rows, batch = step.matches()
+            wanted, following = _some(step, rows, limit - len(items), order == "desc")
             if len(wanted):
-                batch = step.read().take(pa.array(wanted))
+                batch = batch.take(pa.array(wanted))
                 marks += [] if mark is None else (len(items) + _places(batch, mark)).tolist()
                 items += to_dicts(batch)
             if following is None and step.is_last:
@@ -152,9 +153,8 @@ class Log:
         return (min(unit.first for unit in units), max(unit.last for unit in units)) if units else None
 
 
-def _some(step: Step, room: int, reverse: bool) -> tuple[Numbers, str | None]:
+def _some(step: Step, rows: Numbers, room: int, reverse: bool) -> tuple[Numbers, str | None]:
     """Rows of a unit for which there is room; the cursor when there is none left before the last row of the scan."""
-    rows = step.rows()
     chosen = rows[::-1] if reverse else rows
     wanted = chosen[:room]
     if len(wanted) < room or (len(wanted) == len(chosen) and step.is_last):
@@ -169,10 +169,9 @@ def _places(batch: pa.RecordBatch, mark: Query) -> Numbers:
 def matching(scan: Scan, reverse: bool = False) -> Iterator[pa.RecordBatch]:
     """The rows of a scan that match, a batch at a time."""
     for step in scan:
-        rows = step.rows()
+        rows, batch = step.matches()
         if not len(rows):
             continue
-        batch = step.read()
         if len(rows) == batch.num_rows and not reverse:
             yield from (batch.slice(first, _SLICE) for first in range(0, batch.num_rows, _SLICE))
         else:

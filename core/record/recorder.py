@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from core.record.clock import wall_ns
+from core.record.files import damaged_path
 from core.record.latest import INFO_SIZE, SAMPLE, TURN, LatestWriter
-from core.record.ring import RingWriter
+from core.record.ring import RingError, RingWriter
 
 
 class Files(NamedTuple):
@@ -22,10 +23,21 @@ class Files(NamedTuple):
         return cls(*(directory / f"{name}-{worker}" for name in cls._fields))
 
 
-def prepare(files: Files) -> None:
-    """Make what is not there yet besides the ring. Raises OSError and RingError naming a file that is another's."""
-    LatestWriter(files.turns, TURN).close()
-    LatestWriter(files.samples, SAMPLE).close()
+def prepare(files: Files) -> list[str]:
+    """Make what is not there yet besides the ring; what was damaged is kept under another name and told, a line each.
+
+    Raises OSError.
+    """
+    told = []
+    for path, layout in ((files.turns, TURN), (files.samples, SAMPLE)):
+        if path.exists() and not path.stat().st_size:
+            told.append(f"{path}: it was emptied")
+        try:
+            LatestWriter(path, layout).close()
+        except RingError as error:
+            told.append(f"{error}; kept as {path.rename(damaged_path(path)).name}")
+            LatestWriter(path, layout).close()
+    return told
 
 
 class Recorder:

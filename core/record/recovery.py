@@ -1,72 +1,118 @@
 """The log as a crash left it, made whole; and where it stands."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from core.record.files import HOT, PARTIAL, JournalError, is_sealed, list_segments, segment_path
+from core.record.files import (
+    HOT,
+    PARTIAL,
+    JournalError,
+    NewerVersionError,
+    is_sealed,
+    list_segments,
+    segment_path,
+    set_aside,
+)
+from core.record.index import HotSegment, Segment, load, opened
 from core.record.retention import Ledger
-from core.record.sealed import SealedFile, SealedReader
-from core.record.segment import END_OF_STREAM, read_head, read_state, read_unit, walk
+from core.record.sealed import SealedFile
+from core.record.segment import END_OF_STREAM
 from core.record.state import STATE_COLUMNS, State
 
 
-def recover(folder: Path, ledger: Ledger) -> State:
-    """Finishes what was begun, checks every segment, cuts the torn tail of the newest, and says where the log stands.
+def recover(folder: Path, ledger: Ledger) -> tuple[State, list[str], tuple[Path, bytes]]:
+    """Finishes what was begun and cuts the torn tail of the newest segment.
 
-    Raises JournalError for a segment that is damaged or not ours, OSError.
+    Answers where the log stands, what is damaged, a line each, and of which file (or folder, if there is none) what was
+    cut. A segment of which nothing can be read is set aside,
+    one that is damaged in part stays: it is told from what can be read when it is sealed. Raises JournalError for a
+    segment of a newer version, OSError.
     """
     for partial in folder.glob(f"*{PARTIAL}"):
         partial.unlink()
+    damage: list[str] = []
     for number, path in list_segments(folder):
         if number <= ledger.dropped.through:  # killed between counting it and removing it
             ledger.remove(number)
-        elif is_sealed(path):  # killed before its hot form was removed: the sealed one is whole
-            segment_path(folder, number, HOT).unlink(missing_ok=True)
-    segments = list_segments(folder)
-    for _, path in segments[:-1]:
-        _check(path)
-    for _, path in reversed(segments):
-        state = _recover_sealed(path) if is_sealed(path) else _recover_hot(path)
-        if state is not None:
-            return state
-        # The crash came within the head: there is no row in it.
-        path.unlink()
-    return State()
+        elif is_sealed(path) and (hot := segment_path(folder, number, HOT)).exists():
+            _exchange(path, hot, damage)
+    segments: list[Segment] = []
+    listed = list_segments(folder)
+    unread = sum(path.stat().st_size for _, path in listed)
+    for number, path in listed:
+        size = path.stat().st_size
+        segment = _loaded(path, damage, is_newest=number == listed[-1][0])
+        if segment is not None:
+            segments.append(segment)
+            unread -= size
+    state = _where(segments, damage)
+    if unread:
+        state.pass_over(unread)
+    newest = segments[-1] if segments else None
+    rest = _cut(newest) if isinstance(newest, HotSegment) else b""
+    return state, damage, (listed[-1][1] if listed else folder, rest)
 
 
-def _check(path: Path) -> None:
-    if is_sealed(path):
-        SealedFile(path)
-        return
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _exchange(sealed: Path, hot: Path, damage: list[str]) -> None:
+    """Removes the hot form of a sealed segment: whoever sealed it was killed before that."""
     try:
-        if read_head(fd, path) is None:
-            raise JournalError(f"{path}: ends within its head")
-    finally:
-        os.close(fd)
+        SealedFile(sealed)
+        hot.unlink()
+    except NewerVersionError:
+        raise
+    except JournalError as error:
+        damage.append(f"{error}; kept as {set_aside(sealed).name}")
 
 
-def _recover_sealed(path: Path) -> State:
-    file = SealedFile(path)
-    state = file.state()
-    with SealedReader(path) as reader:
-        for group in range(len(file.groups)):
-            state.fold(reader.read(group, STATE_COLUMNS))
+def _loaded(path: Path, damage: list[str], *, is_newest: bool) -> Segment | None:
+    """A segment as far as it can be read; None when there is nothing in it, or nothing that can be read."""
+    try:
+        segment = load(path, is_newest=is_newest, is_written=False)
+    except NewerVersionError:
+        raise
+    except JournalError as error:
+        damage.append(f"{error}; kept as {set_aside(path).name}")
+        return None
+    if isinstance(segment, HotSegment):
+        if segment.head is None:  # killed while it was begun: there is no row in it
+            path.unlink()
+            return None
+        damage += [f"{path}: {what}" for what in segment.damage]
+    return segment
+
+
+def _where(segments: list[Segment], damage: list[str]) -> State:
+    """The sum of all rows: from the newest segment on whose state can be read."""
+    state, base = State(), 0
+    for i, segment in reversed(list(enumerate(segments))):
+        with suppress(JournalError):
+            state, base = segment.state(), i
+            break
+    for segment in segments[base:]:
+        gaps = list(segment.gaps) if isinstance(segment, HotSegment) else []
+        with opened(segment) as reader:
+            for unit in segment.units:
+                while gaps and gaps[0].offset < unit.place:
+                    state.pass_over(gaps.pop(0).length)
+                try:
+                    state.fold(reader.read(unit, STATE_COLUMNS))
+                except JournalError as error:
+                    state.pass_over(unit.summary.rows, unit.summary.high_conn)
+                    damage.append(f"{error}: {unit.summary.rows} rows")
+        for gap in gaps:
+            state.pass_over(gap.length)
     return state
 
 
-def _recover_hot(path: Path) -> State | None:
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+def _cut(segment: HotSegment) -> bytes:
+    """Cuts the first part of a unit that a killed process left at the end, and answers it."""
+    fd = os.open(segment.path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        head = read_head(fd, path)
-        if head is None:
-            return None
-        state, end = read_state(head, path), head.end
-        for entry in walk(fd, head.end, os.fstat(fd).st_size):
-            state.fold(read_unit(fd, path, head, entry, STATE_COLUMNS))
-            end = entry.offset + entry.length
-        if os.pread(fd, len(END_OF_STREAM) + 1, end) != END_OF_STREAM:
-            os.ftruncate(fd, end)
-        return state
+        rest = os.pread(fd, os.fstat(fd).st_size - segment.size, segment.size)
+        if rest in (b"", END_OF_STREAM):
+            return b""
+        os.ftruncate(fd, segment.size)
+        return rest
     finally:
         os.close(fd)

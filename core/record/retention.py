@@ -1,13 +1,12 @@
 """What retention has dropped from the beginning of the log, remembered across restarts."""
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from core.record.files import HOT, SEALED, JournalError, segment_path
+from core.record.files import HOT, SEALED, JournalError, list_damaged, segment_path, set_aside, write_durably
 from core.record.index import load
 from core.record.summary import Summary
 
@@ -32,7 +31,13 @@ class Ledger:
         self._folder = folder
         self._path = folder / _NAME
         self._is_kept = True
+        self.damage = ""
+        """Why it is not known what was dropped before; empty: it is."""
         self.dropped = self._load()
+
+    def set_damaged_aside(self) -> list[str]:
+        """Keeps a damaged file under another name; what is to be told, a line each. Raises OSError."""
+        return [f"{self.damage}; kept as {set_aside(self._path).name}"] if self.damage else []
 
     def drop(self, number: int) -> None:
         """Drops a segment in both of its forms, and counts it once, however often it is tried.
@@ -62,6 +67,9 @@ class Ledger:
         """Removes the files of a segment."""
         for suffix in (HOT, SEALED):
             segment_path(self._folder, number, suffix).unlink(missing_ok=True)
+        for one, path in list_damaged(self._folder):
+            if one == number:
+                path.unlink(missing_ok=True)
 
     def _look(self, number: int) -> tuple[list[Summary], int]:
         """Summaries of what can be read of a segment, and its size."""
@@ -78,14 +86,13 @@ class Ledger:
         except FileNotFoundError:
             return Dropped()
         except (ValueError, TypeError):
-            raise JournalError(f"{self._path}: damaged; what was dropped before is not known, remove it") from None
+            self.damage = f"{self._path}: damaged; what was dropped before is not known"
+            return Dropped()
 
     def _save(self) -> None:
         """The sums are worth less than the log: what can't be kept now is kept the next time."""
-        partial = self._path.with_suffix(".partial")
         try:
-            partial.write_text(json.dumps(asdict(self.dropped)))
-            os.replace(partial, self._path)
+            write_durably(self._path, json.dumps(asdict(self.dropped)))
             self._is_kept = True
         except OSError:
             self._is_kept = False
@@ -94,7 +101,6 @@ class Ledger:
 def _summaries(path: Path) -> list[Summary]:
     """Of what can be read of a segment."""
     try:
-        segment, _ = load(path)
-        return [unit.summary for unit in segment.units]
+        return [unit.summary for unit in load(path).units]
     except (JournalError, OSError):  # a bad sector is no reason to keep it
         return []

@@ -141,7 +141,8 @@ def _listen(orders: IO[bytes], to: "queue.Queue[bytes]") -> None:
 def main() -> None:
     """Rewrite the segments whose paths come as JSON, a line each; say of each how it went, a JSON object a line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the server says when it ends
-    os.nice(_NICE)
+    with suppress(OSError):  # where it is not allowed to, it works as fast as all others
+        os.nice(_NICE)
     orders: queue.Queue[bytes] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, orders), name="orders", daemon=True).start()
     with suppress(queue.Empty):

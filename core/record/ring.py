@@ -47,6 +47,10 @@ class RingError(Exception):
     """A ring file that is not ours to read; the message names the file."""
 
 
+class DamagedRingError(RingError):
+    """A ring file of which nothing can be read."""
+
+
 class Progress(NamedTuple):
     """What the writer said last: `beat` and `waited` in monotonic ns."""
 
@@ -237,6 +241,23 @@ def await_writer(path: Path, timeout: float) -> None:
                 time.sleep(0.02)
 
 
+def lengthen(path: Path) -> str:
+    """Makes a ring that was cut, and that no one writes, as long as it was, with zeros; what was done (empty: nothing).
+
+    Raises OSError.
+    """
+    with open(path, "rb+") as file:
+        head, size = file.read(_IDENTITY.size), os.fstat(file.fileno()).st_size
+        if len(head) < _IDENTITY.size or size < _HEADER_SIZE:
+            return ""
+        magic, version, record_size, capacity, *_ = _IDENTITY.unpack(head)
+        whole = _HEADER_SIZE + capacity * record_size
+        if magic != _MAGIC or version != VERSION or record_size != RECORD.itemsize or size >= whole:
+            return ""
+        os.ftruncate(file.fileno(), whole)
+        return f"{path}: cut to {size} bytes of {whole}"
+
+
 def is_written(path: Path) -> bool:
     """Whether a process is writing the ring at `path`. Raises OSError."""
     with open(path, "rb") as file:
@@ -251,20 +272,22 @@ class RingReader:
     """The monitor's end, in the same or another process."""
 
     def __init__(self, path: Path) -> None:
-        """Open the ring at `path`. Raises OSError, and RingError when it is foreign or of another version."""
+        """Open the ring at `path`. Raises OSError, RingError when it is of another version, DamagedRingError."""
         self.path = path
         with open(path, "rb+") as file:
             size = os.fstat(file.fileno()).st_size
             if size < _HEADER_SIZE:
-                raise RingError(f"{path}: not a ring of echoscope (too short)")
+                raise DamagedRingError(f"{path}: not a ring of echoscope (too short)")
             self._map = mmap.mmap(file.fileno(), size)
         magic, version, record_size, self.capacity, self.worker, self.wall_offset = _IDENTITY.unpack_from(self._map)
         if magic != _MAGIC:
-            self._refuse("not a ring of echoscope")
+            self._map.close()
+            raise DamagedRingError(f"{path}: not a ring of echoscope")
         if version != VERSION or record_size != RECORD.itemsize:
             self._refuse(f"a ring of version {version} with {record_size}-byte records; this is version {VERSION}")
         if size != _HEADER_SIZE + self.capacity * RECORD.itemsize:
-            self._refuse(f"a ring of {size} bytes, cut short")
+            self._map.close()
+            raise DamagedRingError(f"{path}: a ring of {size} bytes, cut short")
         self._slots = np.frombuffer(self._map, RECORD, self.capacity, _HEADER_SIZE)
         self._words = memoryview(self._map).cast("Q")
 
@@ -298,11 +321,13 @@ class RingReader:
             self._words[_TAIL] = upto
 
     def leftover(self, after: int) -> np.ndarray:
-        """Every whole record after number `after`, published or not; for a ring whose writer is dead."""
-        records = self.read(after, after + self.capacity)
-        expected = np.arange(after + 1, after + 1 + self.capacity, dtype=np.uint64)
-        wrong = np.flatnonzero(records["seq"] != expected)
-        return records[: wrong[0]] if len(wrong) else records
+        """Every whole record after number `after`, in order, published or not; for a ring whose writer is dead."""
+        seq, head = self._slots["seq"], self.progress().head
+        # Of all that a ring holds the oldest is less than a lap behind the newest.
+        known = (seq > max(after, head - self.capacity)) & (seq <= max(head, after) + self.capacity)
+        known &= (seq & np.uint64(self.capacity - 1)) == np.arange(self.capacity, dtype=np.uint64)
+        places = np.flatnonzero(known)
+        return self._slots[places[np.argsort(seq[places])]]
 
     def __enter__(self) -> Self:
         return self

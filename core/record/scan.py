@@ -11,6 +11,7 @@ import pyarrow as pa
 from core.bad_value import BadValueError
 from core.record.events import KINDS
 from core.record.fields import NumberTest
+from core.record.files import JournalError
 from core.record.index import Index, Reader, Segment, Unit, View
 from core.record.query import Query
 from core.record.rows import KIND_VALUES, event_columns
@@ -110,6 +111,7 @@ class Step:
 
     def __init__(
         self,
+        index: Index,
         selection: Selection,
         number: int,
         segment: Segment,
@@ -121,6 +123,7 @@ class Step:
         self.unit = unit
         self.scanned = 0
         self.is_last = False
+        self._index = index
         self._selection = selection
         self._number = number
         self._segment = segment
@@ -148,8 +151,20 @@ class Step:
         """Whether all rows of the unit are asked for, as far as place and time go."""
         return not self._is_cut() and (self._low, self._high) == (0, self.unit.summary.rows) and self._covers()
 
+    def matches(self, columns: Sequence[str] = ()) -> tuple[Numbers, pa.RecordBatch]:
+        """The rows of the unit that match, ascending, and the batch that they are in; see `read`.
+
+        Of a damaged unit nothing matches; the index is told.
+        """
+        try:
+            rows = self.rows()
+            return rows, self.read(columns) if len(rows) else None
+        except JournalError as error:
+            self._index.blame(self._segment.path, str(error))
+            return np.empty(0, np.int64), None
+
     def rows(self) -> Numbers:
-        """The rows of the unit that match, ascending."""
+        """The rows of the unit that match, ascending. Raises JournalError when it is damaged."""
         if not self.can_match:
             return np.empty(0, np.int64)
         names = set(self._selection.query.fields)
@@ -254,7 +269,7 @@ class Scan:
         scanned = 0
         for unit in reversed(units) if self._reverse else units:
             wanted = reader if reader and self._selection.may_match(segment, unit) else None
-            step = Step(self._selection, view.number, segment, wanted, unit, window, self._reverse)
+            step = Step(self._index, self._selection, view.number, segment, wanted, unit, window, self._reverse)
             step.scanned = scanned = scanned + unit.summary.rows
             step.is_last = unit is (units[0] if self._reverse else units[-1])
             if step.is_ahead:

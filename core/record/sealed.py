@@ -30,7 +30,9 @@ Numbers = npt.NDArray[Any]
 
 GROUP_ROWS: Final = 131_072
 """Rows of a row group: 4 ms to decode, and no smaller a file when it is longer."""
-_STATE, _GROUPS, _CONNS, _RUNS = (f"echoscope.{name}" for name in ("state", "groups", "conns", "runs"))
+_STATE, _GROUPS, _CONNS, _RUNS, _DAMAGE = (
+    f"echoscope.{name}" for name in ("state", "groups", "conns", "runs", "damage")
+)
 _DELTA: Final = dict.fromkeys(("seq", "time", "conn"), "DELTA_BINARY_PACKED")
 _DICTIONARY: Final = [name for name in SCHEMA.names if name not in (*_DELTA, "emptied")]
 
@@ -76,8 +78,11 @@ class SealedWriter:
         self._last_conns = conns
         self._writer.write_table(table, row_group_size=len(table))
 
-    def finish(self, runs: "Runs | None") -> None:
-        """Writes the footer; `runs` is the order of writing, None when it is the order of the rows."""
+    def finish(self, runs: "Runs | None", damage: Sequence[str] = ()) -> None:
+        """Writes the footer; `runs` is the order of writing, None when it is the order of the rows.
+
+        `damage`: what of the hot segment could not be read, and is not in this file.
+        """
         metadata = {
             KEY.decode(): str(VERSION),
             _STATE: _packed({name.decode(): text.decode() for name, text in self._state.to_metadata().items()}),
@@ -86,6 +91,8 @@ class SealedWriter:
         }
         if runs is not None:
             metadata[_RUNS] = _packed(runs.to_lists())
+        if damage:
+            metadata[_DAMAGE] = json.dumps(damage)
         self._writer.add_key_value_metadata(metadata)
         self._writer.close()
         self._sink.close()
@@ -116,6 +123,9 @@ class Runs:
         goes_on = (np.diff(worker) == 0) & (first[1:] == first[:-1] + rows[:-1])
         starts = np.concatenate(([0], np.flatnonzero(~goes_on) + 1))
         return cls(worker[starts], first[starts], np.add.reduceat(rows, starts))
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def is_rising(self) -> bool:
         """Whether the numbers of each worker rise."""
@@ -156,7 +166,7 @@ class SealedFile:
         check_version(metadata.get(KEY, b""), path)
         try:
             self._read(footer, metadata)
-        except (ValueError, KeyError, zlib.error) as error:
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
             raise JournalError(f"{path}: its footer is damaged ({_line(error)})") from None
 
     def _footer(self) -> pq.FileMetaData:
@@ -180,6 +190,8 @@ class SealedFile:
         self._conns = [text.encode() for text in json.loads(metadata[_CONNS.encode()])]
         runs = metadata.get(_RUNS.encode())
         self.runs = Runs.from_lists(_unpacked(runs)) if runs else None
+        self.damage: list[str] = json.loads(metadata.get(_DAMAGE.encode(), b"[]"))
+        """What could not be read when it was sealed."""
 
     def state(self) -> State:
         """Where the log stood before this segment."""

@@ -36,8 +36,8 @@ class Here:
 class Sealer:
     """Has the oldest segments of a journal dropped in time, and exchanges those that have ended for Parquet files.
 
-    Nothing depends on it: a segment that can't be sealed stays as it is, and is tried again `RETRY_S` later if it was
-    the disk, at the next start if it is damaged.
+    Nothing depends on it: a segment that can't be sealed stays as it is, and is tried again `RETRY_S` later. What is
+    damaged of one is left out; one of which nothing can be read is set aside.
     """
 
     def __init__(self, journal: Journal, rewriter: Rewriter | None = None) -> None:
@@ -45,45 +45,74 @@ class Sealer:
         self._rewriter: Rewriter = rewriter or Here()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
-        self._damaged: set[int] = set()
-        self.error = ""
-        """Why the oldest segment could not be sealed, the last time it was tried; empty when all is well."""
+        self._errors: dict[int, str] = {}
+        self._passed: set[int] = set()  # those that failed this time: one must not keep the others from being sealed
         self.retention_error = ""
         """Why the oldest segment could not be dropped, the last time it was tried; empty when all is well."""
+        self.sync_error = ""
+        """Why what has ended could not be synced, the last time it was tried; empty when all is well."""
         self.failure = ""
         """Why the thread has ended; empty as long as it should run."""
+
+    @property
+    def error(self) -> str:
+        """Why a segment could not be sealed, the last time it was tried; empty when all is well."""
+        return next(iter(list(self._errors.values())), "")
 
     def start(self) -> None:
         """Seal in a thread of its own until `stop`."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave what is not sealed to the next start. May be called without `start`."""
+        """End the thread; `finish` seals what is left. May be called without `start`."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
         self._rewriter.close()
 
+    def finish(self, seconds: float) -> None:
+        """Seal all that has ended, in this thread: the server has stopped. What takes longer is left as it is."""
+        end = time.monotonic() + seconds
+        self._rewriter = Here()
+        while self._seal_next(lambda: time.monotonic() < end):
+            pass
+
     def seal_next(self) -> bool:
-        """Seals the oldest segment that has ended; whether there may be another."""
-        found = next((each for each in self._journal.unsealed() if each[0] not in self._damaged), None)
-        if found is None or self._stop.is_set():
+        """Seals the oldest segment that has ended, one that has just failed last; whether there may be another."""
+        return self._seal_next(lambda: not self._stop.is_set())
+
+    def _seal_next(self, keep_on: Callable[[], bool]) -> bool:
+        waiting = self._journal.unsealed()
+        if not waiting or not keep_on():
             return False
-        number, path = found
+        if self._passed.issuperset(number for number, _ in waiting):
+            self._passed.clear()
+        number, path = next(one for one in waiting if one[0] not in self._passed)
         try:
-            self._journal.seal(number, self._rewriter.rewrite(path, lambda: not self._stop.is_set()))
-            self.error = ""
+            self._journal.seal(number, self._rewriter.rewrite(path, keep_on))
+            self._errors.pop(number, None)
         except sealing.Abandoned:
             return False
         except JournalError as error:
-            self._damaged.add(number)
-            self.error = str(error)
+            kept = self._journal.give_up(number)
+            self._journal.damage.append(f"{error}; kept as {kept.name}")
         except OSError as error:
-            if found not in self._journal.unsealed():  # dropped by retention
+            waiting = self._journal.unsealed()
+            if (number, path) not in waiting:  # dropped by retention
+                self._errors.pop(number, None)
                 return True
-            self.error = f"{path}: can't be sealed: {error.strerror or error}"
-            return False
+            self._passed.add(number)
+            self._errors[number] = f"{path}: can't be sealed: {error.strerror or error}"
+            return not self._passed.issuperset(number for number, _ in waiting)
         return True
+
+    def sync(self) -> None:
+        """Has the disk keep the segments that have ended."""
+        try:
+            self._journal.sync_ended()
+            self.sync_error = ""
+        except OSError as error:
+            self.sync_error = f"the log can't be synced: {error.strerror or error}"
 
     def retain(self) -> None:
         """Drops what is beyond the limits, as far as the disk lets it."""
@@ -98,6 +127,7 @@ class Sealer:
             next_try = 0.0
             while not self._stop.wait(LOOK_S):
                 self.retain()
+                self.sync()
                 if time.monotonic() < next_try:
                     continue
                 while self.seal_next():

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.files import PARTIAL, JournalError
+from core.record.files import PARTIAL, JournalError, sync
+from core.record.index import HotSegment, load
 from core.record.schema import SCHEMA
 from core.record.sealed import GROUP_ROWS, Runs, SealedWriter
-from core.record.segment import END_OF_STREAM, Entry, Head, read_head, read_state, read_unit, walk
+from core.record.segment import Entry, Head, read_unit
+from core.record.state import State
 
 _WRITTEN: Final = "written"
 _ORDER: Final = [("time", "ascending"), ("worker", "ascending"), ("seq", "ascending")]
@@ -26,8 +28,8 @@ class Abandoned(Exception):  # noqa: N818 - it is no error
 def rewrite(source: Path, keep_on: Callable[[], bool] = lambda: True) -> Path:
     """Writes the rows of a hot segment to a new file beside it, synced to disk, and answers its path.
 
-    `keep_on` is asked after each slice; False raises Abandoned. Raises OSError when it can't be written, JournalError
-    when the segment is damaged; then there is no such file.
+    What is damaged is left out; the file says what that was. `keep_on` is asked after each slice; False raises
+    Abandoned. Raises OSError when it can't be written, JournalError when nothing can be read: then there is no file.
     """
     target = source.with_suffix(PARTIAL)
     try:
@@ -48,29 +50,28 @@ class _NotRisingError(Exception):
 
 
 def _rewrite(source: Path, target: Path, keep_on: Callable[[], bool], *, by_time: bool) -> None:
+    segment = load(source)
+    assert isinstance(segment, HotSegment)
+    assert segment.head is not None
     fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        head = read_head(fd, source)
-        if head is None:
-            raise JournalError(f"{source}: ends within its head")
-        entries = _whole_entries(fd, source, head)
-        with SealedWriter(target, read_state(head, source)) as writer:
-            merge = _Merge(fd, source, head, entries, by_time)
+        with SealedWriter(target, _state(segment)) as writer:
+            merge = _Merge(fd, source, segment.head, [unit.entry for unit in segment.units], by_time)
             for table in merge.groups():
                 writer.write(table)
                 if not keep_on():
                     raise Abandoned
-            writer.finish(merge.runs())
+            writer.finish(merge.runs(), [*segment.damage, *merge.damage])
     finally:
         os.close(fd)
 
 
-def _whole_entries(fd: int, source: Path, head: Head) -> list[Entry]:
-    entries = list(walk(fd, head.end, os.fstat(fd).st_size))
-    end = entries[-1].offset + entries[-1].length if entries else head.end
-    if os.pread(fd, len(END_OF_STREAM) + 1, end) not in (b"", END_OF_STREAM):
-        raise JournalError(f"{source}: damaged at byte {end}")
-    return entries
+def _state(segment: HotSegment) -> State:
+    """Where the log stood before a segment; of one with a damaged head that is not known."""
+    try:
+        return segment.state()
+    except JournalError:
+        return State()
 
 
 class _Merge:
@@ -83,6 +84,8 @@ class _Merge:
         self._units = sorted(units, key=lambda unit: unit[0].summary.first) if by_time else units
         self._by_time = by_time
         self._runs: dict[int, Runs] = {}
+        self.damage: list[str] = []
+        """What could not be read of the units."""
         self._is_as_written = True
         self._rows = 0
 
@@ -92,7 +95,7 @@ class _Merge:
         rows = 0
         for i, (entry, start) in enumerate(self._units):
             pending.append(self._read(entry, start))
-            rows += entry.summary.rows
+            rows += len(pending[-1])
             if rows >= GROUP_ROWS:
                 following = self._units[i + 1][0].summary.first if i + 1 < len(self._units) else None
                 done, rest = self._split(pa.concat_tables(pending), following)
@@ -105,6 +108,8 @@ class _Merge:
             done, _ = self._split(pa.concat_tables(pending), None)
             for first in range(0, len(done), GROUP_ROWS):
                 yield self._checked(done.slice(first, GROUP_ROWS))
+        if not any(len(runs) for runs in self._runs.values()):
+            raise JournalError(f"{self._source}: no row of it can be read")
         if self._by_time and not self._joined().is_rising():
             raise _NotRisingError
 
@@ -116,7 +121,11 @@ class _Merge:
         return Runs.joined([self._runs[start] for start in sorted(self._runs)])
 
     def _read(self, entry: Entry, start: int) -> pa.Table:
-        batch = read_unit(self._fd, self._source, self._head, entry)
+        try:
+            batch = read_unit(self._fd, self._source, self._head, entry)
+        except JournalError as error:
+            self.damage.append(f"{str(error).removeprefix(f'{self._source}: ')}: {entry.summary.rows} rows")
+            return _empty_table()
         self._runs[start] = Runs.of(batch.column("worker").to_numpy(), batch.column("seq").to_numpy())
         written = pa.array(np.arange(start, start + batch.num_rows))
         return pa.Table.from_batches([batch]).append_column(_WRITTEN, written)
@@ -139,6 +148,10 @@ class _Merge:
         return table.select(SCHEMA.names)
 
 
+def _empty_table() -> pa.Table:
+    return SCHEMA.append(pa.field(_WRITTEN, pa.int64())).empty_table()
+
+
 def _is_in_order(table: pa.Table) -> bool:
     """Whether the rows are in order already, as those of a single worker are; many have the same time."""
     steps = np.diff(_times(table))
@@ -159,8 +172,4 @@ def _sync(target: Path, source: Path) -> None:
     """To the disk, with the time of the last write of the source: by it goes the age."""
     status = source.stat()
     os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
-    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync(target)

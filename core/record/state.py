@@ -14,6 +14,9 @@ STATE_COLUMNS: Final = ("seq", "worker", "conn", "peer", "kind")
 """What `State.fold` looks at."""
 
 
+_MOST_WORKERS: Final = 64
+
+
 @dataclass(slots=True)
 class State:
     """The sum of all rows so far, as far as a restart needs it.
@@ -25,6 +28,12 @@ class State:
     max_conn: int = 0
     _open: dict[int, dict[int, str]] = field(default_factory=dict)
     """By worker {conn: "conn peer"}: the text of a head, which has to be made quickly while the live path waits."""
+    max_given_conn: int = 0
+    """No connection number above it can have been given, also in what can't be read."""
+    _unread: int = 0
+    """Rows that could not be read, at most."""
+    _unread_before: dict[int, int] = field(default_factory=dict)
+    """By worker: how many of these stood before its last row."""
 
     @property
     def open_conns(self) -> dict[int, dict[int, str]]:
@@ -38,10 +47,12 @@ class State:
         """Takes the rows of a batch in, which is not empty."""
         worker, seq, conn = (batch.column(name).to_numpy() for name in ("worker", "seq", "conn"))
         self.max_conn = max(self.max_conn, int(conn.max()))
+        self.max_given_conn = max(self.max_given_conn, self.max_conn)
         workers = np.unique(worker) if (worker != worker[0]).any() else worker[:1]
         for one in workers.tolist():
             last = int(seq[worker == one].max())
             self.last_seq[one] = max(self.last_seq.get(one, 0), last)
+            self._unread_before[one] = self._unread
         opens, closes = (_is_kind(batch, kind) for kind in (Kind.OPEN, Kind.CLOSE))
         rows = np.flatnonzero(opens | closes)
         if len(rows):
@@ -49,6 +60,16 @@ class State:
             places = zip(worker[rows].tolist(), conn[rows].tolist(), peers, opens[rows].tolist(), strict=True)
             for one, number, peer, is_open in places:
                 self._note(one, number, peer if is_open else None)
+
+    def pass_over(self, rows: int, max_conn: int | None = None) -> None:
+        """Some rows can't be read: `rows` of them at most, with no connection above `max_conn` (None: not known)."""
+        self._unread += rows
+        # Each row may have opened one, and the numbers of a worker are as far apart as there are workers.
+        self.max_given_conn = max(self.max_given_conn, max_conn or self.max_given_conn + rows * _MOST_WORKERS)
+
+    def last_given(self, worker: int) -> int:
+        """The greatest number that a worker may have given, also to rows that can't be read."""
+        return self.last_seq.get(worker, 0) + self._unread - self._unread_before.get(worker, 0)
 
     def _note(self, worker: int, conn: int, peer: str | None) -> None:
         """A connection opened (its peer) or closed (None)."""
@@ -72,7 +93,7 @@ class State:
     @classmethod
     def from_metadata(cls, metadata: Mapping[bytes, bytes]) -> Self:
         """What `to_metadata` wrote; raises KeyError or ValueError when it did not."""
-        state = cls(max_conn=int(metadata[b"max_conn"]))
+        state = cls(max_conn=int(metadata[b"max_conn"]), max_given_conn=int(metadata[b"max_conn"]))
         for line in metadata[b"last_seq"].decode().splitlines():
             worker, seq = line.split()
             state.last_seq[int(worker)] = int(seq)

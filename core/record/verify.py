@@ -10,17 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.files import JournalError, is_sealed, list_segments
+from core.record.events import Reason
+from core.record.files import JournalError, is_sealed, list_damaged, list_segments
 from core.record.index import Index, Reader, Segment, Unit, View, load
 from core.record.lives import OPEN, Lives, Marks
 from core.record.log import Log
 from core.record.query import Query
 from core.record.retention import Dropped, Ledger
+from core.record.state import State
 from core.record.summary import Summary
 
 Numbers = npt.NDArray[Any]
 
 MOST_PROBLEMS: Final = 100
+_LOST_ON_DISK: Final = f"{Reason.DISK.name.lower()}:"
 _COUNT: Final = re.compile(r"[a-z_]+:(\d+)")
 
 
@@ -70,6 +73,13 @@ class Report:
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(f"{path.name}: {what.removeprefix(f'{path}: ')}")
 
+    def excuse(self, path: Path, what: str) -> None:
+        """Takes a problem back."""
+        self.found -= 1
+        line = f"{path.name}: {what}"
+        if line in self.problems:
+            self.problems.remove(line)
+
 
 @dataclass(slots=True)
 class Stats:
@@ -95,15 +105,17 @@ def verify(directory: Path) -> Report:
     """Reads the whole log of a data directory, past all that is damaged. Raises JournalError when there is none."""
     index = Index(directory)
     report = Report()
-    try:
-        report.dropped = Ledger(index.folder).dropped
-    except JournalError as error:
-        report.blame(index.folder, str(error))
+    ledger = Ledger(index.folder)
+    report.dropped = ledger.dropped
+    if ledger.damage:
+        report.blame(index.folder, ledger.damage)
     check = _Check(index, report)
     segments = list_segments(index.folder)
     for number, path in segments:
         check.segment(number, path, is_newest=number == segments[-1][0])
     check.finish()
+    for _, path in list_damaged(index.folder):
+        report.blame(path, "set aside, as it is damaged")
     return report
 
 
@@ -134,6 +146,8 @@ class _Check:
         self._report = report
         self._lives: Lives | None = None
         self._next: dict[int, int] = {}
+        self._gaps: dict[tuple[int, int], tuple[Path, str]] = {}
+        """By worker and length: the numbers that are missing and that no row has told of yet."""
         self._number: int | None = None
 
     def segment(self, number: int, path: Path, *, is_newest: bool) -> None:
@@ -145,11 +159,7 @@ class _Check:
         self._number = number
         report.segments += 1
         try:
-            segment, damage = load(path, is_newest=is_newest)
-            if self._lives is None:
-                state = segment.state()
-                self._lives = Lives(state)
-                self._next = {worker: last + 1 for worker, last in state.last_seq.items()}
+            segment = load(path, is_newest=is_newest)
         except FileNotFoundError:  # dropped, or sealed, since the folder was listed
             self._forgive()
             return
@@ -158,10 +168,22 @@ class _Check:
             self._forgive()
             return
         report.sealed += is_sealed(path)
-        self._units(number, segment)
-        if damage:
-            report.blame(path, f"{damage}; what follows in it can't be read")
+        for what in segment.damage:
+            report.blame(path, what)
+        if self._lives is None:
+            self._begin(segment)
+        if segment.damage:
             self._forgive()
+        self._units(number, segment)
+
+    def _begin(self, segment: Segment) -> None:
+        """Takes up where the log stood before its first segment, as far as that is known."""
+        try:
+            state = segment.state()
+        except JournalError:
+            state = State()
+        self._lives = Lives(state)
+        self._next = {worker: last + 1 for worker, last in state.last_seq.items()}
 
     def finish(self) -> None:
         """Takes the sums that are known at the end."""
@@ -191,8 +213,9 @@ class _Check:
         if Summary.of(batch) != unit.summary:
             report.blame(path, f"rows {unit.start} to {unit.start + batch.num_rows - 1} are not what its index says")
         self._count(batch)
-        for what in self._numbers(batch):
+        for what in self._numbers(path, batch):
             report.blame(path, what)
+        self._excuse(batch)
         for what in self._lives.fold(batch) if self._lives else ():
             report.blame(path, what)
 
@@ -206,7 +229,17 @@ class _Check:
         report.first = _least(report.first, sums.first)
         report.last = _greatest(report.last, sums.last)
 
-    def _numbers(self, batch: pa.RecordBatch) -> list[str]:
+    def _excuse(self, batch: pa.RecordBatch) -> None:
+        """Numbers are no problem when the log itself says how many it has lost."""
+        reason = batch.column("reason")
+        for text in reason.dictionary.to_pylist():
+            if text.startswith(_LOST_ON_DISK):
+                for row in np.flatnonzero(pa.compute.equal(reason, text)).tolist():
+                    key = batch.column("worker")[row].as_py(), int(text.removeprefix(_LOST_ON_DISK))
+                    if key in self._gaps:
+                        self._report.excuse(*self._gaps.pop(key))
+
+    def _numbers(self, path: Path, batch: pa.RecordBatch) -> list[str]:
         """What is wrong with the numbers of the workers."""
         worker, seq = batch.column("worker").to_numpy(), batch.column("seq").to_numpy()
         wrong = []
@@ -222,6 +255,9 @@ class _Check:
                     else f"event {here} comes after {there}"
                 )
                 wrong.append(f"worker {one}: {what}")
+                if here > there:
+                    self._gaps[one, here - there - 1] = path, wrong[-1]
+                    self._forgive()
             self._next[one] = last + 1
             run = self._report.runs.get(one, Run(first, last, 0))
             self._report.runs[one] = replace(run, last=last, rows=run.rows + len(mine))

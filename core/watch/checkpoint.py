@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from core.record.files import sync
 from core.record.rows import joined
 from core.record.schema import SCHEMA
 from core.watch.sums import Sums
@@ -67,7 +68,9 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
                     if tally.notable:
                         notes = joined(tally.notable)
                         writer.write_batch(notes.slice(max(0, notes.num_rows - NOTABLE_KEPT)))
+        sync(partial)
         os.replace(partial, path)
+        sync(folder)
     except OSError:
         partial.unlink(missing_ok=True)
         raise

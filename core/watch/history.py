@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.record.clock import wall_ns
+from core.record.files import set_aside, sync
 from core.record.log import Log
 from core.record.query import Query
 from core.record.records import Records
@@ -145,6 +146,20 @@ def counted(directory: Path) -> tuple[dict[int, int], int]:
     return {}, 0
 
 
+def set_damaged_aside(directory: Path) -> list[str]:
+    """Renames the files of which nothing can be read; what is to be told, a line each. Raises OSError."""
+    paths = [path for _, path in list_files(directory / FOLDER)]
+    return [f"{path}: none of it can be read; kept as {set_aside(path).name}" for path in paths if not _is_ours(path)]
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with pa.OSFile(str(path), "rb") as file, pa.ipc.open_stream(file) as reader:
+            return bool(reader.schema.equals(_SCHEMA, check_metadata=True))
+    except (pa.ArrowException, OSError):
+        return False
+
+
 def _columns(batches: Sequence[pa.RecordBatch]) -> dict[str, Numbers]:
     table = pa.Table.from_batches(batches, _SCHEMA)
     return {name: table.column(name).to_numpy() for name in _SCHEMA.names}
@@ -175,4 +190,5 @@ def _pack(folder: Path) -> None:
     with pa.OSFile(str(partial), "wb") as file, pa.ipc.new_stream(file, _SCHEMA, options=_OPTIONS) as writer:
         whole = pa.Table.from_batches([batch for batch, _ in batches]).combine_chunks().to_batches()[0]
         writer.write_batch(whole, custom_metadata={_KEY: json.dumps(batches[-1][1])})
+    sync(partial)
     os.replace(partial, path)

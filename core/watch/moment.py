@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from core.record.retention import Dropped
 from core.watch.listing import Listing
 from core.watch.recent import Recent
 from core.watch.tally import Rates, Tally
@@ -66,6 +67,12 @@ class Source(Protocol):
 
     def trouble(self) -> str:
         """What is wrong; empty: nothing."""
+
+    def dropped(self) -> Dropped:
+        """What retention has dropped from the beginning of the log."""
+
+    def damage(self) -> str:
+        """What is damaged in the log, one line; empty: nothing."""
 
     def beat_ages(self) -> dict[int, float]:
         """Seconds since each worker's loop turned."""

@@ -86,7 +86,8 @@ class Monitor(Logbook):
         low = self._low_water(moment)
         answer["attention"] = [item | {"verdict": self._onlooker.verdict(item, seen, moment, low)} for item in stuck]
         ok, reason = self.health() if moment.is_live else (None, "")
-        return answer | {"notable": notes, "time": rfc3339(moment.now), "healthy": ok, "trouble": reason}
+        trouble = reason or (self._damage() if at is None else "")
+        return answer | {"notable": notes, "time": rfc3339(moment.now), "healthy": ok, "trouble": trouble}
 
     def sign(self) -> Hashable:
         """What changes with every event worth being told at once: who comes, goes, is refused, blocked or lost."""
@@ -267,14 +268,19 @@ class Monitor(Logbook):
                 "lag_ms": moment.lag_ms,
                 "log_bytes": moment.log_bytes,
                 "dropped": self._dropped(),
+                "damaged": self._damage(),
             },
             "viewers": self.viewers if moment.is_live or self.is_replay else None,
             **(self._accept_queue() if moment.is_live else {}),
             **_dated(moment),
         }
 
+    def _damage(self) -> str:
+        """What can't be read of the log, one line."""
+        return self._source.damage() or next(iter(self._log.index.damaged.values()), "")
+
     def _dropped(self) -> Json:
-        dropped = self._log.dropped()
+        dropped = self._source.dropped()
         return {
             "segments": dropped.segments,
             "events": dropped.rows,

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from core.bad_value import BadValueError
+from core.record.files import set_aside
 from core.record.log import Log
 from core.record.query import Query
 from core.record.rows import from_batch
-from core.watch import checkpoint
+from core.watch import checkpoint, history, runs
 from core.watch.checkpoint import Checkpoint, CheckpointError
 from core.watch.clock import rfc3339
-from core.watch.history import read_history
+from core.watch.history import counted, read_history
 from core.watch.moment import Moment
 from core.watch.picture import Picture
 from core.watch.recent import ROWS_KEPT
@@ -34,6 +35,38 @@ _UNKNOWN: Final = Run(0, 0, 0, {}, {}, {"model": None, "reply": None, "workers":
 _CHECKPOINTS_KEPT: Final = 2
 _MOST_UNUSABLE: Final = 1000
 _log = logging.getLogger("echoscope.past")
+
+
+def given(directory: Path) -> tuple[dict[int, int], int]:
+    """By worker the greatest number that any file beside the log knows of, and the greatest connection."""
+    marks, conn = dict(counted(directory)[0]), 0
+    for run in read_runs(directory):
+        for worker, seq in (*run.recovered.items(), *run.marks.items()):
+            marks[worker] = max(marks.get(worker, 0), seq)
+    for _, path in reversed(checkpoint.list_checkpoints(directory / checkpoint.FOLDER)):
+        try:
+            tallies = checkpoint.read(path).tallies
+        except CheckpointError:
+            continue
+        for tally in tallies:
+            marks[tally.table.worker] = max(marks.get(tally.table.worker, 0), tally.taken)
+            conn = max(conn, int(tally.table["conn"][-1]))
+        break
+    return marks, conn
+
+
+def set_damaged_aside(directory: Path) -> list[str]:
+    """Renames what is damaged of the files that keep the past beside the log; what is to be told, a line each.
+
+    Raises OSError.
+    """
+    told = [runs.damage_of(directory), *history.set_damaged_aside(directory)]
+    for _, path in checkpoint.list_checkpoints(directory / checkpoint.FOLDER)[-1:]:
+        try:
+            checkpoint.read(path)
+        except CheckpointError as error:
+            told.append(f"{error}; kept as {set_aside(path).name}")
+    return [line for line in told if line]
 
 
 class Past:

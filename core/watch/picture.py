@@ -71,10 +71,11 @@ class Picture:
         new = int(np.searchsorted(seq, tally.taken, "right"))
         if new == len(seq) or not self._is_of_run(worker):
             return
-        if seq[new] != tally.taken + 1:
+        mark = self.run.marks.get(worker, 0)
+        # What was lost before the run began, the run says in a row of its own.
+        if seq[new] != tally.taken + 1 and tally.taken >= mark:
             raise GapError(f"the log lacks events {tally.taken + 1} to {seq[new] - 1} of worker {worker}")
         self._tallies[worker] = tally
-        mark = self.run.marks.get(worker, 0)
         begin = int(np.searchsorted(seq, mark, "right")) if tally.taken < mark else new
         self._fold(tally, records[new:begin])
         if tally.taken == mark:

@@ -4,7 +4,8 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 from core.record.clock import wall_ns
 from core.record.journal import Journal
 from core.record.records import Records
+from core.record.retention import Dropped
 from core.record.ring import RingReader
 from core.record.rows import joined, to_batch
 from core.record.sealer import Rewriter, Sealer
@@ -30,8 +32,17 @@ _NEVER: Final = 2**63 - 1
 _STALLED: Final = 3.0
 _BETWEEN_CATCH_UPS: Final = 0.05
 """Seconds: a script that asks for events as fast as it can would make a batch of a few rows each time."""
+_HUNG: Final = 1.5
+SEAL_S: Final = 10.0
+"""Seconds that sealing the log may take when the server stops."""
 _LONGEST_UNWRITTEN: Final = 0.5
 _LONGEST_WAIT_NS: Final = 1_200_000_000
+
+
+def _several(lines: Sequence[str]) -> str:
+    """The first of some lines, and how many more there are."""
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return f"{lines[0]}{more}" if lines else ""
 
 
 @dataclass(frozen=True)
@@ -85,8 +96,15 @@ class Pump:
 
     is_replay = False
 
-    def __init__(self, journal: Journal, rewriter: Rewriter | None = None) -> None:
+    def __init__(self, journal: Journal, rewriter: Rewriter | None = None, sync_s: float = 0.0) -> None:
+        """`sync_s`: every so many seconds the disk is asked to keep the log, and only then are records given back.
+
+        0: it is never asked.
+        """
         self.journal = journal
+        self.sync_s = sync_s
+        self._unsynced: dict[Feed, int] = {}
+        self._sync_error = ""
         self.sealer = Sealer(journal, rewriter)
         self.lock = threading.RLock()
         self.feeds: list[Feed] = []
@@ -95,11 +113,13 @@ class Pump:
         self.begun = wall_ns()
         self.rates = Rates()
         self.log_error = ""
+        self._writing_since: float | None = None
         self._unwritten_rows = 0
         self._unwritten: deque[tuple[Feed, pa.RecordBatch, int]] = deque()
         self._samples: deque[_Sample] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+        self._syncer = threading.Thread(target=self._sync_on, name="syncer", daemon=True)
         self.failure = ""
         self._oldest: int | None = None
         self._caught_up = 0.0  # monotonic seconds
@@ -111,14 +131,19 @@ class Pump:
         """Tick in a thread of its own until `stop`, and seal the log in another."""
         self._thread.start()
         self.sealer.start()
+        if self.sync_s:
+            self._syncer.start()
 
     def stop(self) -> None:
-        """Take in what is left, end the log; what is not sealed is left to the next start."""
+        """Take in what is left, end the log and seal it; what takes too long is left to the next start."""
         self._stop.set()
         self.sealer.stop()
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in (self._thread, self._syncer):
+            if thread.is_alive():
+                thread.join()
         self.catch_up()
+        if self.sync_s:
+            self.sync()
         with self.lock:
             try:
                 self.journal.close()
@@ -129,6 +154,7 @@ class Pump:
             for feed in self.feeds:
                 feed.ring.close()
             self.feeds.clear()
+        self.sealer.finish(SEAL_S)
 
     def attach(self, feed: Feed, ring: RingReader) -> None:
         """Read `ring` for `feed` from now on."""
@@ -208,6 +234,23 @@ class Pump:
             except OSError as error:
                 self._blame(error)
 
+    def sync(self) -> None:
+        """Have the disk keep what the log has, then give it back to the rings. Not to be called under the lock."""
+        with self.lock:
+            written = dict(self._unsynced)
+        try:
+            self.journal.sync()
+            self._sync_error = ""
+        except OSError as error:
+            self._sync_error = f"the log can't be synced: {error.strerror or error}"
+            return
+        with self.lock:
+            for feed, seq in written.items():
+                if feed in self.feeds:
+                    feed.ring.release(seq)
+                if self._unsynced[feed] == seq:
+                    del self._unsynced[feed]
+
     def catch_up(self) -> None:
         """Bring the log up to everything that the loops have published.
 
@@ -274,7 +317,22 @@ class Pump:
         age = self.beat_age()
         stalled = f"the echo loop has not turned for {age:.1f} s" if age > _STALLED else ""
         sealer = self.sealer
-        return self.failure or self.log_error or stalled or sealer.failure or sealer.error or sealer.retention_error
+        log = (self.failure, self.log_error, self._hung(), self._sync_error, sealer.sync_error)
+        return next(filter(None, (*log, stalled, sealer.failure, sealer.error)), sealer.retention_error)
+
+    def _hung(self) -> str:
+        """Whether the disk has let the log wait for long; asks no lock, as whoever writes holds it."""
+        since = self._writing_since
+        waited = 0.0 if since is None else time.monotonic() - since
+        return f"the log can't be written: the disk has not answered for {waited:.1f} s" if waited > _HUNG else ""
+
+    def dropped(self) -> Dropped:
+        """What retention has dropped."""
+        return self.journal.dropped
+
+    def damage(self) -> str:
+        """What is damaged in the log; the server is well, and has told it once."""
+        return _several(self.journal.damage)
 
     def log_lag(self) -> float:
         """Age of the oldest event that the log has not got yet, in seconds."""
@@ -289,10 +347,12 @@ class Pump:
         return max(self.beat_ages().values(), default=0.0)
 
     def beat_ages(self) -> dict[int, float]:
-        """Seconds since each worker's loop turned."""
-        now = time.monotonic_ns()
-        with self.lock:
-            return {feed.table.worker: (now - feed.ring.progress().beat) / 1e9 for feed in self.feeds}
+        """Seconds since each worker's loop turned. Asks no lock, so it answers while the disk hangs."""
+        now, ages = time.monotonic_ns(), {}
+        for feed in list(self.feeds):
+            with suppress(ValueError):  # it has just been removed
+                ages[feed.table.worker] = (now - feed.ring.progress().beat) / 1e9
+        return ages
 
     def gauges(self) -> dict[str, int]:
         """`open` and `blocked` connections, `bytes`, `chunks` and `max_bytes` of their queues."""
@@ -307,6 +367,10 @@ class Pump:
             self.failure = f"the monitor stopped: {type(error).__name__}: {error}"
             raise
 
+    def _sync_on(self) -> None:
+        while not self._stop.wait(self.sync_s):
+            self.sync()
+
     def _blame(self, error: OSError) -> None:
         self.log_error = f"the log can't be written: {error.strerror or error}"
 
@@ -315,11 +379,17 @@ class Pump:
         feed = self._unwritten[0][0]
         run = list(itertools.takewhile(lambda item: item[0] is feed, self._unwritten))
         batch = joined([item[1] for item in run])
-        self.journal.append(batch)
+        self._writing_since = time.monotonic()
+        try:
+            self.journal.append(batch)
+        finally:
+            self._writing_since = None
         for _ in run:
             self._unwritten.popleft()
         self._unwritten_rows -= batch.num_rows
-        if feed in self.feeds:
+        if self.sync_s:
+            self._unsynced[feed] = run[-1][2]
+        elif feed in self.feeds:
             feed.ring.release(run[-1][2])
 
     def _sample(self) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.record.retention import Dropped
 from core.watch.moment import Moment
 from core.watch.past import Past
 from core.watch.recent import Recent
@@ -48,6 +49,14 @@ class LogEnd:
 
     def trouble(self) -> str:
         """None."""
+        return ""
+
+    def dropped(self) -> Dropped:
+        """What retention had dropped."""
+        return self._past.log.dropped()
+
+    def damage(self) -> str:
+        """What the log says of itself is all there is."""
         return ""
 
     def beat_ages(self) -> dict[int, float]:

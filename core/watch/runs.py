@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+from core.record.files import write_durably
+
 FILE: Final = "runs.jsonl"
 VERSION: Final = 1
 _MOST: Final = 1000
@@ -56,6 +58,17 @@ def read_runs(directory: Path) -> list[Run]:
     return [run for run in map(Run.of_line, text.splitlines()) if run is not None]
 
 
+def damage_of(directory: Path) -> str:
+    """What of the file can't be read; empty: nothing. Half a line at the end is what a killed server left."""
+    path = directory / FILE
+    try:
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    wrong = sum(Run.of_line(line) is None for line in lines[:-1] or lines)
+    return f"{path}: {wrong} of its lines can't be read" if wrong else "" if lines else f"{path}: it is empty"
+
+
 def run_at(runs: Sequence[Run], time: int) -> Run | None:
     """The latest run that had begun at `time`."""
     return next((run for run in reversed(runs) if run.at <= time), None)
@@ -74,9 +87,7 @@ class RunBook:
         while oldest is not None and len(kept) > 1 and kept[1].at <= oldest:
             del kept[0]
         self._runs = [*kept, run]
-        fresh = self._path.with_suffix(".partial")
-        fresh.write_text("".join(one.to_line() for one in self._runs), "utf-8")
-        os.replace(fresh, self._path)
+        write_durably(self._path, "".join(one.to_line() for one in self._runs))
 
     def switch(self, at: int, model: str) -> None:
         """Note that the run goes on with another model from `at` on."""
@@ -84,6 +95,8 @@ class RunBook:
         self._runs.append(run)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(run.to_line())
+            file.flush()
+            os.fsync(file.fileno())
 
     @property
     def current(self) -> Run:

@@ -1,14 +1,17 @@
 """Samples of connections that someone looks at: asked for once for all who look, the last few kept."""
 
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from core.record.clock import WALL_OFFSET
 from core.record.latest import SAMPLE, LatestReader
+from core.record.ring import RingError
 from core.watch.kernel import Value, decode
 
 Ask = Callable[[int, list[int], float], Mapping[int, Mapping[str, Any]]]
@@ -19,6 +22,7 @@ _TIMEOUT_S: Final = 1.0
 _SILENCE_S: Final = 2.0
 _MOST: Final = 64
 _KEPT: Final = 256
+_SAMPLES_OF: Final = re.compile(r"samples-(\d{1,4})")
 _SAMPLES: Final = 8  # two seconds of one that is looked at
 
 
@@ -99,11 +103,13 @@ class LastSamples:
     """The samples that were taken just before the latest closes, also by workers and servers that are gone."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises OSError and RingError when a file of the data directory is another's."""
-        self._readers = {
-            int(path.name.rpartition("-")[2]): LatestReader(path, SAMPLE)
-            for path in sorted(directory.glob("samples-*"))
-        }
+        """Files that are damaged or of another version are left out. Raises OSError."""
+        self._readers: dict[int, LatestReader] = {}
+        for path in sorted(directory.iterdir()):
+            name = _SAMPLES_OF.fullmatch(path.name)
+            if name:
+                with suppress(RingError):
+                    self._readers[int(name[1])] = LatestReader(path, SAMPLE)
 
     def find(self, conn: int, worker: int) -> Seen | None:
         """The last sample of a closed connection, if it is still kept."""

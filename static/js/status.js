@@ -48,9 +48,10 @@ export function mountStatus(root) {
     setAttr(parts.link, "data-link", name);
     setText(parts.linkText, past && name === "live" ? "connected" : label);
     const ill = !past && state.overview?.healthy === false ? `The server is in trouble: ${state.overview.trouble}.` : "";
+    const damaged = !past && !ill && state.overview?.trouble ? `A part of the log is damaged: ${state.overview.trouble}.` : "";
     const refused = state.refused.overview ? `Nothing can be shown: ${state.refused.overview}.` : "";
-    show(parts.banner, Boolean(alarm || refused || ill));
-    setText(parts.bannerText, alarm || refused || ill);
+    show(parts.banner, Boolean(alarm || refused || ill || damaged));
+    setText(parts.bannerText, alarm || refused || ill || damaged);
     if (state.overview) figures(parts, state.overview);
   };
 }

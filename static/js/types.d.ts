@@ -141,6 +141,7 @@ export interface RecorderFigures {
   lag_ms: number | null;
   log_bytes: number | null;
   dropped: Dropped;
+  damaged: string;
 }
 
 export interface Address {

@@ -1,0 +1,91 @@
+"""What the disk is asked to keep, and when records are given back to their ring."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from record_rows import make_batch
+from test_journal import seqs
+
+from core.record.events import Kind
+from core.record.journal import Journal
+from core.record.sealer import Sealer
+from core.rings import Rings
+from core.watch.pump import Pump
+
+
+class Disk:
+    """Remembers what was synced; refuses when told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.synced: list[str] = []
+        self.refuses = False
+        monkeypatch.setattr(os, "fdatasync", self._sync)
+        monkeypatch.setattr(os, "fsync", self._sync)
+
+    def _sync(self, fd: int) -> None:
+        if self.refuses:
+            raise OSError(5, "Input/output error")
+        self.synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def started(directory: Path, sync_s: float) -> Any:
+    pump = Pump(Journal(directory), sync_s=sync_s)
+    writer = Rings(directory, pump).recover({0})[0]
+    for _ in range(10):
+        writer.emit(Kind.ECHO, 1)
+    writer.publish()
+    pump.catch_up()
+    return pump, writer
+
+
+def close(pump: Any, writer: Any) -> None:
+    writer.close()
+    for feed in pump.feeds:
+        feed.ring.close()
+
+
+def test_by_default_nothing_hot_is_synced(tmp_path: Path, disk: Disk) -> None:
+    pump, writer = started(tmp_path, 0.0)
+    assert pump.feeds[0].ring.tail == 10
+    assert "segment-00000001.arrows" not in disk.synced
+    close(pump, writer)
+
+
+def test_a_ring_is_given_back_when_the_disk_has_it(tmp_path: Path, disk: Disk) -> None:
+    pump, writer = started(tmp_path, 60.0)
+    ring = pump.feeds[0].ring
+    assert seqs(tmp_path) == list(range(1, 11))
+    assert ring.tail == 0
+    disk.refuses = True
+    pump.sync()
+    assert (ring.tail, pump.trouble()) == (0, "the log can't be synced: Input/output error")
+    disk.refuses = False
+    pump.sync()
+    assert (ring.tail, pump.trouble()) == (10, "")
+    assert "segment-00000001.arrows" in disk.synced
+    assert "log" in disk.synced, "the name of a new segment too"
+    close(pump, writer)
+
+
+def test_a_segment_is_synced_once_when_it_has_ended(tmp_path: Path, disk: Disk) -> None:
+    journal = Journal(tmp_path, segment_bytes=1)
+    sealer = Sealer(journal)
+    for first in (1, 2, 3):
+        journal.append(make_batch(1, first))
+    for _ in range(2):
+        sealer.sync()
+    assert [name for name in disk.synced if name != "log"] == ["segment-00000001.arrows", "segment-00000002.arrows"]
+    journal.append(make_batch(1, 4))
+    disk.refuses = True
+    sealer.sync()
+    assert sealer.sync_error == "the log can't be synced: Input/output error"
+    disk.refuses = False
+    sealer.sync()
+    assert (sealer.sync_error, disk.synced.count("segment-00000003.arrows")) == ("", 1)
