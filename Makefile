@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format bench screenshots lock clean
+.PHONY: help run setup test smoke check format bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -24,6 +24,9 @@ else
 	PATH="$$PATH:$(CURDIR)/$(BIN)" node --test --test-reporter=dot tests/js/*.test.mjs
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 endif
+
+smoke: ## serve, echo, a page, a download: on every Python from 3.11 on that is installed
+	@sh tests/smoke.sh
 
 # Tests may use what a fixture leaves open (a value that may be None, a private name); their calls and arguments are checked.
 LENIENT := union-attr index operator attr-defined func-returns-value no-any-return no-untyped-call no-untyped-def misc

@@ -233,6 +233,13 @@ def test_no_download_waits_for_ever_and_one_that_is_not_starved_never(
     assert (clock.slept > 0) is waits
 
 
+def test_it_has_one_thread_as_it_is_forked_for_each_download(directory: Path, exporter: Exporter) -> None:
+    chunks = exporter.download(order(directory))
+    assert b"".join(chunks)
+    chunks.close()
+    assert len(os.listdir(f"/proc/{process_of(exporter)}/task")) == 1
+
+
 def test_it_runs_at_the_lowest_priority_and_ends_with_stop(directory: Path) -> None:
     exporter = Exporter()
     exporter.prepare()

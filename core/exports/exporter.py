@@ -15,7 +15,9 @@ from core.record.export.order import DownloadError, Order
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_TIMEOUT: Final = 2.0
 _ENVIRONMENT: Final = {
-    "OPENBLAS_NUM_THREADS": "1",  # threads of a library would not survive a fork
+    # Threads of a library would not survive a fork: that of OpenBLAS, and jemalloc's in the background of Arrow.
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # mimalloc keeps 30 MB more, which buys nothing here
 }
 
