@@ -52,6 +52,7 @@ class Loop:
     """
 
     def __init__(self, poller: Poller) -> None:
+        """Raises ValueError when the poller can't watch what the loop is woken by."""
         self.before_wait: Callable[[int, Turn], None] = lambda waited, turn: None
         self.after_wait: Callable[[], None] = lambda: None
         self.measured: Callable[[Ready, dict[int, Visit]], int] | None = None
@@ -65,7 +66,11 @@ class Loop:
         self._running = False
         self._waking = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.add(self._wake, READ, self._woken)
+        try:
+            self.add(self._wake, READ, self._woken)
+        except ValueError:
+            self.close()
+            raise
 
     @property
     def poller(self) -> Poller:
