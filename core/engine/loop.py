@@ -187,11 +187,12 @@ class Loop:
 
         Timers, orders and whoever reads the record would wait for a thousand visits that move much data each.
         """
+        find, clock = self.visits.get, time.monotonic_ns
         for at in range(0, len(ready), _SLICE):
-            if time.monotonic_ns() - woken > _LONGEST_TURN_NS:
+            if clock() - woken > _LONGEST_TURN_NS:
                 return ready[:at], ready[at:]
             for fd, mask in ready[at : at + _SLICE]:
-                visit = self.visits.get(fd)
+                visit = find(fd)
                 if visit is not None:
                     visit(mask)
         return ready, []
