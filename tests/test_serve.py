@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -136,7 +137,7 @@ def test_a_stuck_client_and_a_run_of_the_lab_keep_no_stop_from_its_end(
     start_server: StartServer, tmp_path: Path, workers: str
 ) -> None:
     server = start_server("--workers", workers)
-    order = {"models": ["epoll"], "idle": [0], "active": 1, "seconds": 60, "repeats": 1}
+    order: Any = {"models": ["epoll"], "idle": [0], "active": 1, "seconds": 60, "repeats": 1}
     assert requests.post(server.url + "/api/v1/lab/runs", json=order, timeout=DEADLINE_S).status_code == 202
     with server.connect() as stuck:
         wait_until(lambda: not fill(stuck) and server.json("/api/v1/status")["connections"]["blocked"], "it is blocked")
