@@ -13,8 +13,9 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from core.engine.blocking import BlockingServer
 from core.engine.connection import Marks
-from core.engine.listener import BACKLOG, listen
+from core.engine.listener import BACKLOG, close_port, listen
 from core.engine.models import MODELS, make_server
 from core.engine.places import Places
 from core.engine.poller import POLLERS
@@ -176,6 +177,7 @@ class Service:
         """Stop accepting, deliver what is queued for at most `timeout` seconds. May be repeated."""
         if self._serving:
             self._serving = False
+            close_port(self._listener)
             self._engine.stop(timeout)
 
     def stop(self, timeout: float = 5.0) -> None:
@@ -198,13 +200,17 @@ class Service:
 
     def _thread(self) -> EngineThread:
         self._recorder = Recorder(self._writers.pop(0), Files.of(self.settings.data_dir, 0))
-        server = make_server(self._listener, self._recorder, self._server_settings(), count(self._first_conn))
+        try:
+            server = make_server(self._listener, self._recorder, self._server_settings(), count(self._first_conn))
+        except ValueError as error:
+            self._recorder.close()
+            raise ServiceError(f"--model {self.settings.model}: {error}") from error
         return EngineThread(server)
 
     def _processes(self) -> Workers:
         if self.settings.max_connections:
             self._places = Places.make(self.settings.max_connections, self.settings.workers + 1)
-        return Workers(self.settings.workers, self.settings.model, self._prepare)
+        return Workers(self.settings.workers, self.settings.model, self.echo_address, self._prepare)
 
     def _prepare(self, worker: int) -> WorkerConfig:
         """What a worker is told; its ring is renewed when an earlier one has written it."""
@@ -219,9 +225,10 @@ class Service:
         first += max(0, -(-(least - first) // step)) * step
         host, port = self.echo_address
         directory = str(settings.data_dir.resolve())
-        shared = (places.limit, places.fd) if places is not None else ()
+        shared = (places.limit, places.fd) if places is not None else (0, -1)
         own = self._server_settings()
-        return WorkerConfig(directory, worker, host, port, settings.backlog, first, step, own, *shared)
+        listener = self._listener.fileno() if own.shares_listener else -1
+        return WorkerConfig(directory, worker, host, port, settings.backlog, first, step, own, *shared, listener)
 
     def _server_settings(self) -> ServerSettings:
         settings = self.settings
@@ -233,6 +240,7 @@ class Service:
             marks=Marks(settings.high_water, settings.low_water),
             max_connections=min(settings.max_connections or room, room),
             idle_timeout=settings.idle_timeout,
+            shares_listener=_shares_listener(settings),
         )
 
     def _room(self) -> int:
@@ -276,12 +284,17 @@ def _listener(settings: Settings) -> socket.socket:
     """The socket that serves or, with worker processes, the one that keeps the port for them."""
     host, port = settings.echo_host, settings.echo_port
     listener = listen(host, port, settings.backlog)
-    if not settings.workers:
+    if not settings.workers or _shares_listener(settings):
         return listener
     # Only now is it certain that no one else has the port: shared sockets would silently join.
     with listener:
         port = listener.getsockname()[1]
     return listen(host, port, 0, shared=True)
+
+
+def _shares_listener(settings: Settings) -> bool:
+    """Whether all workers take from one accept queue: a client then never waits for one while another is idle."""
+    return settings.workers > 0 and settings.model == BlockingServer.model
 
 
 def _locked(directory: Path) -> int:

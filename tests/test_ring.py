@@ -190,7 +190,7 @@ def test_who_has_begun_is_sure_to_end(path: Path) -> None:
     opened = 0
     while writer.keep_room(opened + 1):
         opened += 1
-        writer.emit_peer(Kind.OPEN, opened, bytes(16), 1)
+        writer.emit_peer(Kind.OPEN, opened, bytes(16), 1, 0)
     writer.publish(0, 0)
     for _ in range(1 << 10):
         writer.echo(1, 1, 1, ECHO)

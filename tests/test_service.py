@@ -470,6 +470,12 @@ class TestRefusals:
             service.start()
         service.stop()
 
+    def test_descriptors_that_the_model_cannot_watch(self, tmp_path: Path, many_descriptors: None) -> None:
+        service = Service(Settings(echo_port=0, data_dir=tmp_path, model="select"))
+        with pytest.raises(ServiceError, match="^--model select: .* its limit is 1024$"):
+            service.start()
+        service.stop()
+
     def test_an_unresolvable_host(self, tmp_path: Path) -> None:
         with pytest.raises(ServiceError, match="can't listen on no.such.host.invalid:0"):
             Service(Settings(echo_host="no.such.host.invalid", echo_port=0, data_dir=tmp_path))
@@ -559,6 +565,32 @@ class TestWorkers:
             with suppress(ConnectionError):
                 inside += client.recv(1) == b"x"
         return made, inside
+
+    def test_as_many_blocking_workers_serve_as_many_clients(self, start: Start) -> None:
+        service = start(workers=3, model="blocking")
+        for _ in range(3):
+            clients = [connect(service) for _ in range(3)]
+            for client in clients:
+                say(service, b"all at once", client.dup())
+            for client in clients:
+                client.close()
+
+    def test_who_waits_for_a_stuck_worker_is_in_the_status(self, start: Start) -> None:
+        service = start(workers=2)
+        victim = service._engine.pids()[1]
+        os.kill(victim, signal.SIGSTOP)
+        try:
+            clients = [connect(service) for _ in range(40)]
+            served = wait_until(lambda: service.monitor.status()["connections"]["open"], "those of the other")
+            wait_until(lambda: service._engine.accept_queue().length > 0, "some wait")
+            queue = service.monitor.status()["accept_queue"]
+            assert queue["length"] + served <= 40
+        finally:
+            os.kill(victim, signal.SIGCONT)
+        wait_until(lambda: service.monitor.status()["connections"]["open"] == 40, "all are let in")
+        wait_until(lambda: service._engine.accept_queue().length == 0, "nobody waits")
+        for client in clients:
+            client.close()
 
     @pytest.mark.parametrize("model", ["epoll", "threads"])
     def test_the_limit_is_that_of_all_workers(self, start: Start, model: str) -> None:

@@ -79,7 +79,8 @@ class BlockingServer:
             if self._stopping or self._over:
                 return
             self._stopping = True
-            close_port(self._listener)
+            if not self._settings.shares_listener:
+                close_port(self._listener)
             for conversation in self._open():
                 conversation.drain()
             cutter = threading.Timer(timeout, self._cut)

@@ -52,6 +52,7 @@ class Loop:
     """
 
     def __init__(self, poller: Poller) -> None:
+        """Raises ValueError when the poller can't watch what the loop is woken by."""
         self.before_wait: Callable[[int, Turn], None] = lambda waited, turn: None
         self.after_wait: Callable[[], None] = lambda: None
         self.measured: Callable[[Ready, dict[int, Visit]], int] | None = None
@@ -65,7 +66,11 @@ class Loop:
         self._running = False
         self._waking = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.add(self._wake, READ, self._woken)
+        try:
+            self.add(self._wake, READ, self._woken)
+        except ValueError:
+            self.close()
+            raise
 
     @property
     def poller(self) -> Poller:
@@ -182,11 +187,12 @@ class Loop:
 
         Timers, orders and whoever reads the record would wait for a thousand visits that move much data each.
         """
+        find, clock = self.visits.get, time.monotonic_ns
         for at in range(0, len(ready), _SLICE):
-            if time.monotonic_ns() - woken > _LONGEST_TURN_NS:
+            if clock() - woken > _LONGEST_TURN_NS:
                 return ready[:at], ready[at:]
             for fd, mask in ready[at : at + _SLICE]:
-                visit = self.visits.get(fd)
+                visit = find(fd)
                 if visit is not None:
                     visit(mask)
         return ready, []

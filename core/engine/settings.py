@@ -21,6 +21,8 @@ class ServerSettings:
     marks: Marks
     max_connections: int
     idle_timeout: float = 0.0
+    shares_listener: bool = False
+    """Whether other processes accept from the same listening socket; it is then closed for all by another process."""
 
     @property
     def stamp_size(self) -> int:

@@ -46,6 +46,8 @@ class WorkerConfig:
     """Of all workers together; 0: each has only its own limit."""
     places: int = -1
     """Descriptor of what the workers count their connections in."""
+    listener: int = -1
+    """Descriptor of a listening socket that the workers share; -1: each has one of its own."""
 
     def to_json(self) -> str:
         """As one argument of a command line."""
@@ -111,7 +113,11 @@ def main(config: WorkerConfig, control: socket.socket) -> None:
     """Serve until told to stop, or until the other end of `control` is closed."""
     files = Files.of(Path(config.directory), config.worker)
     recorder = Recorder(RingWriter.attach(files.ring), files)
-    listener = listen(config.host, config.port, config.backlog, shared=True)
+    if config.settings.shares_listener:
+        listener = socket.socket(fileno=config.listener)
+        listener.setblocking(False)
+    else:
+        listener = listen(config.host, config.port, config.backlog, shared=True)
     places = Places(config.places, config.most_connections, config.worker) if config.most_connections else None
     server = make_server(listener, recorder, config.settings, count(config.first_conn, config.id_step), places)
     # Ctrl-C reaches every process of a terminal; the one that serves the dashboard decides what follows.

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from core.engine.accept_queues import accept_queues
+from core.engine.listener import AcceptQueue
 from core.engine.sample import Sample
 from core.engine.worker import WorkerConfig
 from core.record.ring import RingError
@@ -71,12 +73,15 @@ class _Replacement:
 class Workers:
     """The engine as `count` processes, numbered from 1.
 
-    `prepare(number)` readies a worker's ring, closes in the record what an earlier one left open, and answers the
-    worker's configuration (but for its model); it is called before every start, also of a replacement.
+    They serve `address`. `prepare(number)` readies a worker's ring, closes in the record what an earlier one left open,
+    and answers the worker's configuration (but for its model); it is called before every start, also of a replacement.
     """
 
-    def __init__(self, count: int, model: str, prepare: Callable[[int], WorkerConfig]) -> None:
+    def __init__(
+        self, count: int, model: str, address: tuple[str, int], prepare: Callable[[int], WorkerConfig]
+    ) -> None:
         self._count = count
+        self._address = address
         self._model = model
         self._changing = threading.Lock()  # held while workers are ordered to another model, or one is added
         self._prepare = prepare
@@ -156,8 +161,9 @@ class Workers:
         """The model in use."""
         return self._model
 
-    def accept_queue(self) -> None:
-        """Each worker has its own, which is not told."""
+    def accept_queue(self) -> AcceptQueue | None:
+        """How many wait to be accepted by any worker, one that is stuck included; None: that can't be told."""
+        return accept_queues(self._address)
 
     def report(self, worker: int) -> dict[str, Any] | None:
         """What a worker tells of itself (core.engine.models.report); None when it does not answer in time."""
@@ -241,7 +247,7 @@ class Workers:
             ours.settimeout(_START_TIMEOUT)
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "core.engine.worker", config.to_json(), str(theirs.fileno())],
-                pass_fds=[theirs.fileno(), *([config.places] if config.most_connections else [])],
+                pass_fds=[theirs.fileno(), *(fd for fd in (config.places, config.listener) if fd >= 0)],
                 cwd=_ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
