@@ -9,7 +9,6 @@ from core.record.events import Kind, Reason
 from core.record.files import damaged_path
 from core.record.journal import JournalError
 from core.record.recorder import Files, prepare
-from core.record.records import Records
 from core.record.ring import CAPACITY, DamagedRingError, RingReader, RingWriter, await_writer, lengthen
 from core.watch.pump import Feed, Pump
 from core.watch.table import Table
@@ -100,10 +99,10 @@ class Rings:
                     given = max(given, old.progress().head, old.tail)
                     if given < after:  # older than the log
                         given = self._pump.journal.last_given(worker)
-                    records = old.leftover(after)
+                    records = old.left(after)
                     redone = len(records)
                     if redone:
-                        self._pump.ingest(feed, Records.of(records, old.wall_offset))
+                        self._pump.ingest(feed, records)
                     if old.tail > after:
                         self._pump.journal.blame_end(f"worker {worker}, events {after + 1} to {old.tail}")
             except FileNotFoundError:
