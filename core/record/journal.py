@@ -162,6 +162,25 @@ class Journal:
             with self._lock:
                 del self._ended[0]
 
+    def check(self) -> None:
+        """Looks whether the file that is written is still there, and as long as it was; else another one is begun.
+
+        What is wrong is noted in `damage`. From another thread than that which appends.
+        """
+        with self._lock:
+            live = self._live
+            if live is None or self._is_over:
+                return
+            size = live.size
+            try:
+                status = live.path.stat()
+                is_ours = os.path.samestat(status, os.fstat(live.fd))
+            except FileNotFoundError:
+                is_ours = False
+        if not is_ours or status.st_size < size:
+            self._is_over = True
+            self.damage.append(f"{live.path}: {'cut' if is_ours else 'removed'} while it was written")
+
     def begin_segment(self) -> None:
         """Lets the next batch begin a segment: within one, the time of a worker's rows never goes back."""
         self._is_over = True
@@ -246,7 +265,8 @@ class Journal:
                 try:
                     live.end()
                 finally:
-                    self._ended.append(_ended(live.number, live.path))
+                    with suppress(FileNotFoundError):  # someone has removed it
+                        self._ended.append(_ended(live.number, live.path))
 
 
 class _LiveSegment:
