@@ -12,7 +12,6 @@ from core.record.files import damaged_path
 from core.record.journal import JournalError
 from core.record.log import Log
 from core.record.recorder import Files, prepare
-from core.record.records import Records
 from core.record.ring import CAPACITY, DamagedRingError, RingReader, RingWriter, await_writer, lengthen
 from core.watch.past import Past
 from core.watch.pump import Feed, Pump
@@ -124,10 +123,10 @@ class Rings:
                     given = max(given, old.progress().head, old.tail)
                     if given < after:  # older than the log
                         given = self._pump.journal.last_given(worker)
-                    records = old.leftover(after)
+                    records = old.left(after)
                     redone = len(records)
                     if redone:
-                        self._pump.ingest(feed, Records.of(records, old.wall_offset))
+                        self._pump.ingest(feed, records)
                     if old.tail > after:
                         self._pump.journal.blame_end(f"worker {worker}, events {after + 1} to {old.tail}")
             except FileNotFoundError:

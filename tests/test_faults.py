@@ -22,8 +22,9 @@ from conftest import Server, StartServer
 from echo_server import receive, receive_all, reset
 from waiting import DEADLINE_S, wait_until
 
+from core.record.clock import adopt, found_offset
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, parse
+from core.record.query import EVENT_FIELDS, Query, parse
 from core.service import Service, Settings
 
 KILLS = 4
@@ -454,7 +455,7 @@ def test_a_stopped_worker_is_told_of(start_server: StartServer, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_clock_that_is_set_moves_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+def test_a_clock_that_is_set_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
     service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo"))
     service.start()
     wall, wall_ns = time.time, time.time_ns
@@ -466,19 +467,31 @@ def test_a_clock_that_is_set_moves_no_time(tmp_path: Path, monkeypatch: pytest.M
         written = service.monitor.status()["recorder"]["log_bytes"]
         exchange(client, 2)
         wait_until(lambda: service.monitor.status()["recorder"]["log_bytes"] > written, "written")
+        told = lambda: service.monitor.events("kind:start", None, None, 10, None)["items"][1:]  # noqa: E731
+        [row] = wait_until(told, "the jump is told")
+        assert row["reason"] == f"clock:{hours * 3600}"
         exchange(client, 3)
         wait_until(lambda: service.monitor.connection(1)["bytes_in"] == 6, "it is known")
         assert 0 <= service.monitor.connection(1)["idle_s"] < 60
         assert service.monitor.status()["recorder"]["lag_ms"] < 60_000
-        accepted = lambda: sum(filter(None, service.monitor.series(60)["accepted_per_s"])) == 1  # noqa: E731
-        wait_until(accepted, "the second is over and in the charts")
+        echoes = lambda: sum(filter(None, service.monitor.series(60)["echoes_per_s"])) >= 1  # noqa: E731
+        wait_until(echoes, "the second is over and in the charts")
         assert service.monitor.events("", "1m", None, 100, None)["items"]
     finally:
         client.close()
         service.stop()
-    times = logged(tmp_path)["time"].cast(pa.int64()).to_numpy()
-    assert np.all(np.diff(times) >= 0)
-    assert abs(times - wall_ns()).max() < 60e9
+        monkeypatch.undo()
+        adopt(found_offset())
+    rows = logged(tmp_path)
+    seq, times = rows["seq"].to_numpy(), rows["time"].cast(pa.int64()).to_numpy()
+    assert np.all(np.diff(seq) == 1), "the order of the rows is that of what happened"
+    [at] = np.flatnonzero(abs(np.diff(times)) > 1800e9)
+    assert times[at + 1] - times[at] == pytest.approx(hours * 3600e9, abs=60e9)
+    assert abs(times[at + 1 :] - (wall_ns() + hours * 3600 * 10**9)).max() < 60e9
+    middle = int(times[0]) + hours * 1800 * 10**9
+    pages = [Log(tmp_path).page(Query(), *bounds, limit=1000)[0] for bounds in ((None, middle), (middle, None))]
+    found = [row["seq"] for page in pages for row in page]
+    assert sorted(found) == seq.tolist(), "searches by time find each row once"
 
 
 def exchange(client: socket.socket, size: int) -> None:

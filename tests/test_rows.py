@@ -51,7 +51,9 @@ def expected(value: Any, peer: Any) -> Any:
     time, conn, bytes_in, bytes_out, queue_bytes, queue_chunks, kind, emptied, _, reason, seq = value
     text = REASONS[reason]
     has_counts = kind not in (Kind.OPEN, Kind.REFUSE)
+    is_move = kind == Kind.START and reason == Reason.CLOCK
     has_queue = has_counts and kind != Kind.LOST
+    count = f"{'-' * (is_move and emptied)}{queue_chunks}" if is_move or kind == Kind.LOST else ""
     return {
         "seq": seq,
         "time": time + START_NS,
@@ -62,9 +64,9 @@ def expected(value: Any, peer: Any) -> Any:
         "bytes_in": bytes_in * has_counts,
         "bytes_out": bytes_out * has_counts,
         "queue_bytes": queue_bytes * has_queue,
-        "queue_chunks": queue_chunks * has_queue,
-        "emptied": bool(emptied),
-        "reason": f"{text}:{queue_chunks}" if kind == Kind.LOST and text else text,
+        "queue_chunks": queue_chunks * (has_queue and not is_move),
+        "emptied": bool(emptied) and not is_move,
+        "reason": f"{text}:{count}" if count and text else text,
     }
 
 

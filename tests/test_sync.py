@@ -1,6 +1,7 @@
 """What the disk is asked to keep, and when records are given back to their ring."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,35 @@ def test_a_ring_is_given_back_when_the_disk_has_it(tmp_path: Path, disk: Disk) -
     assert (ring.tail, pump.trouble()) == (10, "")
     assert "segment-00000001.arrows" in disk.synced
     assert "log" in disk.synced, "the name of a new segment too"
+    close(pump, writer)
+
+
+@pytest.mark.parametrize(
+    ("how", "word"), [(Path.unlink, "removed"), (lambda path: os.truncate(path, 0), "cut"), (None, "")]
+)
+def test_a_file_that_goes_while_it_is_written_is_told_and_another_begun(tmp_path: Path, how: Any, word: str) -> None:
+    journal = Journal(tmp_path)
+    sealer = Sealer(journal)
+    journal.append(make_batch(5))
+    path = tmp_path / "log" / "segment-00000001.arrows"
+    if how:
+        how(path)
+    for first in (6, 11):
+        sealer.sync()
+        journal.append(make_batch(5, first))
+    assert journal.damage == ([f"{path}: {word} while it was written"] if how else [])
+    assert seqs(tmp_path) == list(range(6 if how else 1, 16))
+    assert Journal(tmp_path).last_seq == {0: 15}
+
+
+def test_a_folder_that_is_removed_is_trouble(tmp_path: Path) -> None:
+    pump, writer = started(tmp_path, 0.0)
+    shutil.rmtree(tmp_path / "log")
+    pump.sealer.sync()
+    writer.emit(Kind.ECHO, 1)
+    writer.publish()
+    pump.catch_up()
+    assert pump.trouble() == "the log can't be written: No such file or directory"
     close(pump, writer)
 
 

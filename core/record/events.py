@@ -33,7 +33,7 @@ class Kind(IntEnum):
 
 
 KIND_MEANING: Final = {
-    Kind.START: "the server began to listen",
+    Kind.START: "the server began to listen; with a reason `clock:SECONDS`, its clock had moved by so much",
     Kind.STOP: "the server stopped",
     Kind.OPEN: "a connection was accepted",
     Kind.ECHO: "read and answered in one visit",
@@ -67,6 +67,7 @@ class Reason(IntEnum):
     DISK = 9
     SELECT_LIMIT = 10
     CRASH = 11
+    CLOCK = 12
 
 
 REASON_MEANING: Final = {
@@ -81,6 +82,7 @@ REASON_MEANING: Final = {
     Reason.DISK: "after a crash neither the log nor the ring had it",
     Reason.SELECT_LIMIT: "select() cannot watch a descriptor of 1024 or more",
     Reason.CRASH: "the server was killed; closed in the record at the next start",
+    Reason.CLOCK: "the clock was set, or the machine was suspended; the rows from here on follow it",
 }
 
 ORDINARY_ENDS: Final = (Reason.PEER, Reason.SHUTDOWN)

@@ -73,6 +73,7 @@ class Journal:
         self._retain_bytes = retain_bytes
         self._retain_age = retain_age
         self._live: _LiveSegment | None = None
+        self._is_over = False
         self._ledger = Ledger(self._folder)
         self._state, self.damage, self._torn = recover(self._folder, self._ledger)
         self.damage += self._ledger.set_damaged_aside()
@@ -134,8 +135,9 @@ class Journal:
         """
         if not batch.num_rows:
             return
-        if self._live and self._live.is_due(self._segment_bytes, self._longest()):
+        if self._live and (self._is_over or self._live.is_due(self._segment_bytes, self._longest())):
             self._end()
+            self._is_over = False
         if self._live is None:
             try:
                 self._live = _LiveSegment(self._folder, self._next, self._state, batch)
@@ -159,6 +161,29 @@ class Journal:
             self._ledger.drop(self._ended[0].number)
             with self._lock:
                 del self._ended[0]
+
+    def check(self) -> None:
+        """Looks whether the file that is written is still there, and as long as it was; else another one is begun.
+
+        What is wrong is noted in `damage`. From another thread than that which appends.
+        """
+        with self._lock:
+            live = self._live
+            if live is None or self._is_over:
+                return
+            size = live.size
+            try:
+                status = live.path.stat()
+                is_ours = os.path.samestat(status, os.fstat(live.fd))
+            except FileNotFoundError:
+                is_ours = False
+        if not is_ours or status.st_size < size:
+            self._is_over = True
+            self.damage.append(f"{live.path}: {'cut' if is_ours else 'removed'} while it was written")
+
+    def begin_segment(self) -> None:
+        """Lets the next batch begin a segment: within one, the time of a worker's rows never goes back."""
+        self._is_over = True
 
     def sync(self) -> None:
         """Has the disk keep all that was appended, from another thread than that which appends. Raises OSError."""
@@ -240,7 +265,8 @@ class Journal:
                 try:
                     live.end()
                 finally:
-                    self._ended.append(_ended(live.number, live.path))
+                    with suppress(FileNotFoundError):  # someone has removed it
+                        self._ended.append(_ended(live.number, live.path))
 
 
 class _LiveSegment:

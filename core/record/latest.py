@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.record.capacity import shrunk
-from core.record.clock import WALL_OFFSET
+from core.record.clock import wall_offset
 from core.record.ring import RingError
 
 Records = npt.NDArray[Any]
@@ -190,7 +190,7 @@ class LatestReader:
 
 
 def _header(layout: Layout) -> bytes:
-    return _HEADER.pack(_MAGIC, layout.kind, layout.version, layout.record.itemsize, layout.capacity, WALL_OFFSET)
+    return _HEADER.pack(_MAGIC, layout.kind, layout.version, layout.record.itemsize, layout.capacity, wall_offset())
 
 
 def _made(path: Path, layout: Layout) -> mmap.mmap:

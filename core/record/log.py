@@ -147,6 +147,11 @@ class Log:
         """What retention has dropped from the beginning of the log."""
         return Ledger(self.index.folder).dropped
 
+    def latest(self) -> int | None:
+        """Time (ns) of the rows that were written last; None when there is none."""
+        views = self.index.views()
+        return views[-1].segment.units[-1].summary.last if views else None
+
     def span(self) -> tuple[int, int] | None:
         """Times (ns) of the first and the last row; None when there is none."""
         units = [unit.summary for view in self.index.views() for unit in view.segment.units]

@@ -6,7 +6,7 @@ from typing import Any, Final, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from core.record.events import RECORD
+from core.record.events import RECORD, Kind, Reason
 
 Numbers = npt.NDArray[Any]
 
@@ -15,6 +15,13 @@ PAYLOAD: Final = ("bytes_in", "bytes_out", "queue_bytes", "queue_chunks")
 
 _NAMES: Final = tuple(name for name in RECORD.names or () if name != "pad")
 _WIDENED: Final = ("time", "conn", "seq")
+
+
+def steps_of(array: Numbers) -> tuple[Numbers, Numbers]:
+    """Which of some records (dtype RECORD) say that the clock moved, and by how many ns each."""
+    rows = np.flatnonzero((array["kind"] == Kind.START) & (array["reason"] == Reason.CLOCK))
+    step = array["queue_chunks"][rows].astype(np.uint64) << np.uint64(32) | array["queue_bytes"][rows]
+    return rows, step.view(np.int64)
 
 
 class Records:
@@ -33,6 +40,20 @@ class Records:
         columns = {name: array[name].astype(np.int64) if name in _WIDENED else array[name].copy() for name in _NAMES}
         columns["time"] += wall_offset
         return cls(columns)
+
+    @classmethod
+    def with_steps(cls, array: Numbers, wall_offset: int) -> tuple[Self, int]:
+        """As `of`, for records in which the clock may move; the offset of those that follow, too.
+
+        A row of such a move keeps its seconds in `queue_chunks`, and whether they are negative in `emptied`.
+        """
+        records = cls.of(array, wall_offset)
+        rows, steps = steps_of(array)
+        for row, step in zip(rows.tolist(), steps.tolist(), strict=True):
+            records["time"][row:] += step
+            records["queue_bytes"][row], records["queue_chunks"][row] = 0, min(round(abs(step) / 1e9), 2**32 - 1)
+            records["emptied"][row] = step < 0
+        return records, wall_offset + sum(steps.tolist())
 
     def __contains__(self, name: str) -> bool:
         return name in self._columns

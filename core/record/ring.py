@@ -26,8 +26,9 @@ from typing import BinaryIO, Final, NamedTuple, Self
 import numpy as np
 
 from core.record.capacity import shrunk
-from core.record.clock import WALL_OFFSET
+from core.record.clock import STEP_NS, found_offset, wall_offset
 from core.record.events import ECHO_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
+from core.record.records import Records, steps_of
 
 VERSION: Final = 1
 CAPACITY: Final = shrunk(1 << 19)
@@ -35,12 +36,16 @@ _MAGIC: Final = b"echoring"
 _HEADER_SIZE: Final = mmap.PAGESIZE
 _IDENTITY: Final = struct.Struct("<8sIIQQq")  # magic, version, record size, capacity, worker, wall offset
 # The places of the header's words of 8 bytes: the writer's and the reader's are on cache lines of their own.
+_OFFSET = 4  # the wall offset, signed
 _HEAD, _BEAT, _TURNS, _WAITED, _TAIL = 16, 17, 18, 19, 32
+_LOOK_NS: Final = 400_000_000
+"""How often the clocks are compared; a difference must be found twice."""
 _U32: Final = 0xFFFF_FFFF
 _EVENTS_LEFT: Final = 2  # of an open connection without data: its end of stream and its close; the open is before them
 _ROOM_KEPT: Final = 64  # a start, a stop, refusals
 MOST_CONNECTIONS: Final = (CAPACITY // 4 * 3 - _ROOM_KEPT) // _EVENTS_LEFT
 """Connections whose ends one ring has room for beside a quarter of it for data."""
+_U64: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class RingError(Exception):
@@ -96,7 +101,7 @@ class RingWriter:
                 fresh.unlink()
                 raise
             self._map = _locked_map(file, size)
-        _IDENTITY.pack_into(self._map, 0, _MAGIC, VERSION, RECORD.itemsize, capacity, worker, WALL_OFFSET)
+        _IDENTITY.pack_into(self._map, 0, _MAGIC, VERSION, RECORD.itemsize, capacity, worker, wall_offset())
         with memoryview(self._map).cast("Q") as words:
             words[_HEAD], words[_BEAT], words[_TURNS], words[_WAITED] = after, time.monotonic_ns(), 0, 0
             words[_TAIL] = after
@@ -131,6 +136,7 @@ class RingWriter:
         lost_events = lost_in = lost_out = assumed = 0
         # What `seq` and `missed` count together, less the `others`, are the calls of `echo` that were not revised.
         first, missed, others = seq, 0, 0
+        offset, moved, next_look = _signed(words[_OFFSET]), 0, clock() + _LOOK_NS
         losing = False  # once true, every data record is lost until the next publish
 
         def lose(received: int, sent: int) -> None:
@@ -186,8 +192,24 @@ class RingWriter:
             seq -= 1
             return emit(kind, conn, received, sent, queue_bytes, queue_chunks, emptied)
 
+        def look(now: int) -> None:
+            """Follow the wall clock when it has moved, and say so in a row."""
+            nonlocal offset, moved, next_look
+            next_look, found = now + _LOOK_NS, found_offset()
+            if abs(found - offset) < STEP_NS:
+                moved = 0
+            elif abs(found - moved) >= STEP_NS:  # it may be set back at once
+                moved = found
+            else:
+                step = found - offset & _U64
+                words[_OFFSET], offset, moved = found & _U64, found, 0
+                emit(Kind.START, 0, 0, 0, step & _U32, step >> 32, 0, Reason.CLOCK)
+
         def publish(turns: int = 0, waited: int = 0, now: int = 0) -> int:
             nonlocal limit, last, losing, lost_events, lost_in, lost_out
+            now = now or clock()
+            if now >= next_look:
+                look(now)
             last = words[_TAIL] + capacity
             limit, losing = last - kept, False
             while (lost_events or lost_in or lost_out) and seq < limit:
@@ -195,7 +217,7 @@ class RingWriter:
                 emit(Kind.LOST, 0, received, sent, 0, events, 0, Reason.RING_FULL)
                 lost_events, lost_in, lost_out = lost_events - events, lost_in - received, lost_out - sent
             # The beat last: who reads it before the head knows that every record older than it is at or below the head.
-            words[_HEAD], words[_TURNS], words[_WAITED], words[_BEAT] = seq, turns, waited, now or clock()
+            words[_HEAD], words[_TURNS], words[_WAITED], words[_BEAT] = seq, turns, waited, now
             return seq - first + missed - others
 
         def room() -> int:
@@ -217,6 +239,10 @@ class RingWriter:
         """Give the map back; the file stays for the reader."""
         self._words.release()
         self._map.close()
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word
 
 
 def _locked_map(file: BinaryIO, size: int) -> mmap.mmap:
@@ -280,6 +306,7 @@ class RingReader:
                 raise DamagedRingError(f"{path}: not a ring of echoscope (too short)")
             self._map = mmap.mmap(file.fileno(), size)
         magic, version, record_size, self.capacity, self.worker, self.wall_offset = _IDENTITY.unpack_from(self._map)
+        # What makes wall time of the time of the records that are read next; a row says when it changes.
         if magic != _MAGIC:
             self._map.close()
             raise DamagedRingError(f"{path}: not a ring of echoscope")
@@ -315,10 +342,21 @@ class RingReader:
             return self._slots[first:last]
         return np.concatenate([self._slots[first:], self._slots[:last]])
 
+    def take(self, after: int, upto: int) -> Records:
+        """As `read`, with wall time: a copy; to be asked for in order."""
+        records, self.wall_offset = Records.with_steps(self.read(after, upto), self.wall_offset)
+        return records
+
     def release(self, upto: int) -> None:
         """Give the slots of all records up to number `upto` back to the writer."""
         if upto > self.tail:
             self._words[_TAIL] = upto
+
+    def left(self, after: int) -> Records:
+        """As `leftover`, with wall time."""
+        found = self.leftover(after)
+        before = _signed(self._words[_OFFSET]) - sum(steps_of(found)[1].tolist())
+        return Records.with_steps(found, before)[0]
 
     def leftover(self, after: int) -> np.ndarray:
         """Every whole record after number `after`, in order, published or not; for a ring whose writer is dead."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import KINDS, REASONS, Kind
+from core.record.events import KINDS, REASONS, Kind, Reason
 from core.record.query import Column
 from core.record.records import PAYLOAD, Records
 from core.record.schema import SCHEMA
@@ -52,6 +52,10 @@ def to_batch(
     bytes_in, bytes_out, queue_bytes, queue_chunks = (
         _without(records[name], kind, kinds) for name, kinds in _BLANKED.items()
     )
+    emptied, moves = records["emptied"], _clock_moves(records)
+    if len(moves):
+        emptied, queue_chunks = emptied.copy(), queue_chunks.copy()
+        emptied[moves] = queue_chunks[moves] = 0
     columns = {
         "seq": records["seq"],
         "time": pa.array(records["time"]).view(SCHEMA.field("time").type),
@@ -63,16 +67,21 @@ def to_batch(
         "bytes_out": bytes_out,
         "queue_bytes": queue_bytes,
         "queue_chunks": queue_chunks,
-        "emptied": records["emptied"].view(np.bool_),
+        "emptied": emptied.view(np.bool_),
         "reason": _reason_column(records),
     }
     return pa.RecordBatch.from_arrays([pa.array(columns[name]) for name in SCHEMA.names], schema=SCHEMA)
 
 
+def _clock_moves(records: Records) -> Numbers:
+    """The rows that say that the clock moved; see Records.with_steps."""
+    return np.flatnonzero((records["kind"] == Kind.START) & (records["reason"] == Reason.CLOCK))
+
+
 def _without(column: Numbers, kind: Numbers, kinds: Numbers) -> Numbers:
     """The column with 0 for these kinds."""
     hits = kinds[kind]
-    return np.where(hits, np.uint32(0), column) if hits.any() else column
+    return np.where(hits, column.dtype.type(0), column) if hits.any() else column
 
 
 def from_batch(batch: pa.RecordBatch, *, every_peer: bool = False) -> Records:
@@ -88,12 +97,19 @@ def from_batch(batch: pa.RecordBatch, *, every_peer: bool = False) -> Records:
         counts = [text.partition(":")[2] for text in texts.take(pa.array(lost)).to_pylist()]
         columns["queue_chunks"] = columns["queue_chunks"].copy()
         columns["queue_chunks"][lost] = [int(count or 0) for count in counts]
+    reason = _recoded(texts, REASONS, cut=":").astype(np.uint8)
+    moves = np.flatnonzero((kind == Kind.START) & (reason == Reason.CLOCK))
+    if len(moves):
+        seconds = [int(text.partition(":")[2] or 0) for text in texts.take(pa.array(moves)).to_pylist()]
+        for name, values in (("queue_chunks", np.abs(seconds)), ("emptied", np.array(seconds) < 0)):
+            columns[name] = columns[name].copy()
+            columns[name][moves] = values
     carriers = np.arange(len(kind)) if every_peer else np.flatnonzero(_ADDRESS_KINDS[kind])
     peers = np.full(len(kind), None, object)
     if len(carriers):
         names = batch.column("peer")
         peers[carriers] = names.dictionary.take(names.indices.take(pa.array(carriers))).to_pylist()
-    columns |= {"kind": kind, "peer": peers, "reason": _recoded(texts, REASONS, cut=":").astype(np.uint8)}
+    columns |= {"kind": kind, "peer": peers, "reason": reason}
     return Records(columns)
 
 
@@ -164,9 +180,13 @@ def _peer_column(peer_index: Numbers, peers: Sequence[str] | pa.StringArray) -> 
 def _reason_column(records: Records) -> pa.DictionaryArray:
     codes = _REASON_INDEX[records["reason"]]
     lost = np.flatnonzero((records["kind"] == Kind.LOST) & (codes != 0))
-    if not len(lost):
+    moves = _clock_moves(records)
+    if not len(lost) and not len(moves):
         return _coded(codes, REASON_VALUES)
-    texts = [f"{REASON_TEXTS[codes[i]]}:{records['queue_chunks'][i]}" for i in lost]
+    signs = ["-" if records["emptied"][i] else "" for i in moves]
+    lost = np.concatenate([lost, moves])
+    counts = zip([""] * (len(lost) - len(moves)) + signs, lost, strict=True)
+    texts = [f"{REASON_TEXTS[codes[i]]}:{sign}{records['queue_chunks'][i]}" for sign, i in counts]
     values = list(dict.fromkeys((*REASON_TEXTS, *texts)))
     codes[lost] = [values.index(text) for text in texts]
     return _coded(codes, pa.array(values, pa.string()))

@@ -107,8 +107,9 @@ class Sealer:
         return True
 
     def sync(self) -> None:
-        """Has the disk keep the segments that have ended."""
+        """Has the disk keep the segments that have ended, and looks after the one that is written."""
         try:
+            self._journal.check()
             self._journal.sync_ended()
             self.sync_error = ""
         except OSError as error:

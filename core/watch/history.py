@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,9 +104,12 @@ def list_files(folder: Path) -> list[tuple[int, Path]]:
 
 def read_history(directory: Path, last: int, range_s: int = LONGEST) -> dict[str, Numbers]:
     """The rows of the `range_s` seconds before second `last`, as columns (NaN: not told), in the order written."""
-    files = [*list_files(directory / FOLDER), (last + range_s, directory)]
-    wanted = [path for (first, path), (end, _) in itertools.pairwise(files) if end >= last - range_s and first <= last]
-    batches = [batch for path in wanted for batch, _ in _batches(path)]
+    # Not by their names: a clock that was set back between two runs makes those of the later one too late.
+    batches = []
+    for _, path in list_files(directory / FOLDER):
+        first, end = _bounds(path, _size(path))
+        if first <= last and end >= last - range_s:
+            batches += [batch for batch, _ in _batches(path)]
     columns = _columns(batches)
     kept = (columns["second"] >= last - range_s) & (columns["second"] < last)
     return {name: column[kept] for name, column in columns.items()}
@@ -118,11 +122,11 @@ def restore(series: Series, directory: Path, log: Log) -> None:
     """
     now = wall_ns() // _SECOND
     series.load(read_history(directory, now + 1))
-    marks, last = counted(directory)
-    span = log.span()
-    if span is None:
+    marks, _ = counted(directory)
+    latest = log.latest()
+    if latest is None:
         return
-    since = max(last * _SECOND, span[1]) - _LATELY
+    since = latest - _LATELY
     for batch in log.batches(Query(), since):
         records = from_batch(batch)
         for worker in np.unique(records["worker"]).tolist():
@@ -134,6 +138,20 @@ def _after(records: Records, worker: int, seq: int) -> Records:
     """The records of a worker after a number, by time."""
     mine = records[np.flatnonzero((records["worker"] == worker) & (records["seq"] > seq))]
     return mine[np.argsort(mine["time"], kind="stable")]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+@lru_cache(256)
+def _bounds(path: Path, _size: int) -> tuple[int, int]:
+    """The first and the last second in a file of that size; an empty range when there is none."""
+    seconds = [batch.column("second").to_numpy() for batch, _ in _batches(path)]
+    return (min(int(one.min()) for one in seconds), max(int(one.max()) for one in seconds)) if seconds else (0, -1)
 
 
 def counted(directory: Path) -> tuple[dict[int, int], int]:

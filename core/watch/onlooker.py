@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.record.clock import WALL_OFFSET
+from core.record.clock import wall_offset
 from core.watch.moment import Moment, Source
 from core.watch.sampler import LastSamples, Sampler, Seen
 from core.watch.suspicion import suspects
@@ -62,7 +62,7 @@ def facts(seen: Seen | None, moment: Moment) -> Json | None:
     if seen is None:
         return None
     return {
-        "age_s": round(max(0, moment.now - WALL_OFFSET - seen.at) / 1e9, 3),
+        "age_s": round(max(0, moment.now - wall_offset() - seen.at) / 1e9, 3),
         "facts": dict(seen.now),
         "suspects": suspects(seen.now),
     }

@@ -9,9 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
-from core.record.clock import wall_ns
+from core.record.clock import STEP_NS, adopt, found_offset, wall_ns, wall_offset
+from core.record.events import Kind, Reason
 from core.record.journal import Journal
 from core.record.records import Records
 from core.record.retention import Dropped
@@ -110,7 +112,7 @@ class Pump:
         self.feeds: list[Feed] = []
         self.series = Series()
         self.recent = Recent()
-        self.begun = wall_ns()
+        self.begun, self._begun_at = wall_ns(), time.monotonic_ns()
         self.rates = Rates()
         self.log_error = ""
         self._writing_since: float | None = None
@@ -183,7 +185,7 @@ class Pump:
                 feed.begin()
             self._samples.clear()
             self._moment = None
-            self.begun = wall_ns()
+            self.begun, self._begun_at = wall_ns(), time.monotonic_ns()
             return min(self.begun, self._oldest or self.begun)
 
     @property
@@ -214,7 +216,13 @@ class Pump:
                 beat = feed.ring.progress().beat
                 head = feed.ring.progress().head  # read after the beat: all that is older than the beat is before it
                 if head > feed.taken:
-                    self.ingest(feed, Records.of(feed.ring.read(feed.taken, head), feed.ring.wall_offset))
+                    offset = feed.ring.wall_offset
+                    records = feed.ring.take(feed.taken, head)
+                    step = feed.ring.wall_offset - offset
+                    if step:
+                        self._follow(feed, step, records)
+                    else:
+                        self.ingest(feed, records)
                     has_news = True
                 feed.horizon = max(feed.horizon, beat + feed.ring.wall_offset)
             if self._unwritten_rows >= _ROWS_A_WRITE or self.log_lag() >= _LONGEST_UNWRITTEN:
@@ -223,6 +231,20 @@ class Pump:
             self._moment = None
         if has_news:
             self._tell()
+
+    def _follow(self, feed: Feed, step: int, records: Records) -> None:
+        """The clock of a feed has moved by `step` ns within `records`."""
+        first = int(np.flatnonzero((records["kind"] == Kind.START) & (records["reason"] == Reason.CLOCK))[0])
+        if first:
+            self.ingest(feed, records[:first])
+        self.flush()
+        self.journal.begin_segment()
+        if abs(found_offset() - wall_offset()) >= STEP_NS:
+            adopt(found_offset())
+            self.series.forget_after(wall_ns() // 1_000_000_000)
+        feed.table.move(step)
+        feed.horizon = 0
+        self.ingest(feed, records[first:])
 
     def flush(self) -> None:
         """Hand what waits to the log, in order; what it can't take now is tried again later."""
@@ -271,7 +293,7 @@ class Pump:
                 now = wall_ns()
                 self._moment = Moment(
                     now,
-                    (now - self.begun) / 1e9,
+                    (time.monotonic_ns() - self._begun_at) / 1e9,
                     {},
                     [feed.as_of_now() for feed in self.feeds],
                     self.rates,

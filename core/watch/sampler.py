@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from core.record.clock import WALL_OFFSET
+from core.record.clock import wall_offset
 from core.record.latest import SAMPLE, LatestReader
 from core.record.ring import RingError
 from core.watch.kernel import Value, decode
@@ -120,7 +120,7 @@ class LastSamples:
             return None
         last = found[-1]
         info = last["info"].tobytes()[: int(last["length"])]
-        return Seen(decode({"info": info}), None, 0.0, int(last["time"]) - WALL_OFFSET)
+        return Seen(decode({"info": info}), None, 0.0, int(last["time"]) - wall_offset())
 
     def close(self) -> None:
         """Give the files back."""

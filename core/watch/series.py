@@ -108,6 +108,11 @@ class Series:
         values = values[~np.isnan(values)]
         return float(values[-1]) if len(values) else None
 
+    def forget_after(self, second: int) -> None:
+        """The clock was set back: what stands behind `second` is not the future."""
+        for level in self._levels:
+            level.stamps[level.stamps > second // level.step] = -1
+
     def _note(self, second: int, row: Mapping[str, float]) -> None:
         news = self._news.setdefault(second, dict.fromkeys(RATES, 0.0))
         for name, value in row.items():

@@ -150,6 +150,13 @@ class Table:
             peers = pa.concat_arrays([peers, pa.array(refused, pa.string())])
         return rows, peers
 
+    def move(self, step: int) -> None:
+        """The clock has moved by `step` ns: since when something lasts moves with it, when something was does not."""
+        is_open = self.is_open()
+        for name in ("last", "waiting"):
+            column = self[name]
+            column[is_open & (column > 0)] += step
+
     def copy(self) -> "Table":
         """The table as it is now, with memory of its own."""
         made = Table(self.worker, self._closed_kept)

@@ -39,8 +39,9 @@ const REASONS = {
   limit: "The limit of open connections was reached.",
   high_water: "The queue passed its high-water mark.",
   ring_full: "The recorder was behind and had no room left.",
-  disk: "The log could not be written.",
+  disk: "After a crash neither the log nor the ring had it.",
   select_limit: "select() cannot watch a descriptor of 1024 or more.",
+  clock: "The clock was set, or the machine was suspended; the rows from here on follow it.",
   crash: "The server was killed; this was closed in the record at its next start.",
 };
 
