@@ -370,14 +370,16 @@ def test_directory_that_is_a_file(tmp_path: Path) -> None:
     assert ran.returncode in (1, 2)
 
 
-def test_foreign_segment_is_named(start_server: StartServer, tmp_path: Path) -> None:
+def test_a_foreign_segment_is_named_and_set_aside(start_server: StartServer, tmp_path: Path) -> None:
     start_server().stop()
     segment = next((tmp_path / "data" / "log").glob("segment-*"))
     segment.write_bytes(b"not a log at all" * 100)
-    ran = run("--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path / "data"))
-    assert ran.returncode != 0
-    (line,) = ran.stderr.splitlines()
-    assert segment.name in line
+    server = start_server()
+    assert server.talk(b"x", 28).endswith(b"x")
+    status, _, err = server.stop()
+    assert status == 0
+    assert segment.name in err
+    assert [path.read_bytes()[:16] for path in segment.parent.glob("*.damaged")] == [b"not a log at all"]
 
 
 @pytest.mark.parametrize("host", ["::1", "localhost"])

@@ -274,6 +274,8 @@ def test_a_fold_of_arrays_equals_a_fold_of_rows(events: list[tuple[Kind, int, in
             flags[conn]["blocked"] = kind is Kind.FULL
         if kind in (Kind.PAUSE, Kind.RESUME):
             flags[conn]["paused"] = kind is Kind.PAUSE
+        if kind is Kind.ECHO:
+            flags[conn] = {"blocked": False, "paused": False}
     table = Table()
     for start in range(0, len(records), size):
         fold(table, *records[start : start + size])

@@ -278,9 +278,12 @@ def quiet(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Calla
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Callable[..., Any]) -> Iterator[Server]:
-    """For tests that only look: connection 1 has echoed, 2 takes nothing and is paused, 3 has gone."""
+    """For tests that only look: connection 1 has echoed, 2 takes nothing and is paused, 3 has gone.
+
+    One a module: charts show the last five minutes.
+    """
     with serving(tmp_path_factory.mktemp("busy"), nursery, *address("busy")) as server, clients() as connect:
         connect(server.echo).echo(b"hello")
         connect(server.echo, receive_buffer=4096).flood(server)
