@@ -228,7 +228,7 @@ def log(**values: Any) -> int:
     from core.bad_value import BadValueError
     from core.exports import command
     from core.record.log import JournalError
-    from core.record.ring import RingError
+    from core.ring.ring import RingError
 
     try:
         return command.run(command.Order(**values))

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from core.record.events import RECORD, Kind, Reason
 from core.record.journal import Journal
-from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.sealer import Sealer
+from core.ring.events import RECORD, Kind, Reason
+from core.ring.records import Records
 
 ROWS: Final = 100_000_000
 CONNECTIONS: Final = 20_000

@@ -18,11 +18,11 @@ import numpy as np
 from bench.echo_cases import speed
 from bench.measure import Plan, Row, Speed, interleaved, ratio_row
 from bench.processes import CLIENT_CORE, DEADLINE, SERVER_CORE, BenchError, Echoscope, echoscope, process
-from core.record.events import RECORD, Kind
 from core.record.journal import Journal
-from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.sealer import Sealer
+from core.ring.events import RECORD, Kind
+from core.ring.records import Records
 
 ROWS_A_SECOND: Final = 2_000_000
 """Of the log that is made, for each second of the plan."""

@@ -6,7 +6,7 @@ from core.bad_value import BadValueError
 from core.engine.models import MODELS
 from core.exports.exporter import Exporter
 from core.record.log import JournalError, Log
-from core.record.ring import RingError
+from core.ring.ring import RingError
 from core.service import ServiceError
 from core.watch.engine import About
 from core.watch.monitor import Monitor

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from core.bad_value import BadValueError
-from core.record.events import Kind, Reason
 from core.record.files import damaged_path
 from core.record.journal import JournalError
 from core.record.log import Log
-from core.record.recorder import Files, prepare
-from core.record.ring import CAPACITY, DamagedRingError, RingReader, RingWriter, await_writer, lengthen
+from core.ring.events import Kind, Reason
+from core.ring.recorder import Files, prepare
+from core.ring.ring import CAPACITY, DamagedRingError, RingReader, RingWriter, await_writer, lengthen
 from core.watch.past import Past
 from core.watch.pump import Feed, Pump
 from core.watch.table import Table

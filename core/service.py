@@ -24,12 +24,12 @@ from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
 from core.engine.workers import WorkerError, Workers
 from core.exports.exporter import Exporter
-from core.record.clock import wall_ns
 from core.record.journal import Journal, JournalError
 from core.record.log import Log
-from core.record.recorder import Files, Recorder
 from core.record.rewriter import Rewriter
-from core.record.ring import MOST_CONNECTIONS, RingError, is_written
+from core.ring.clock import wall_ns
+from core.ring.recorder import Files, Recorder
+from core.ring.ring import MOST_CONNECTIONS, RingError, is_written
 from core.rings import Rings
 from core.watch.engine import About
 from core.watch.history import restore

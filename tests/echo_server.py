@@ -14,9 +14,9 @@ from core.engine.connection import Marks
 from core.engine.listener import listen
 from core.engine.models import make_server
 from core.engine.settings import ServerSettings
-from core.record.events import KINDS, REASONS, Kind
-from core.record.recorder import Files, Recorder
-from core.record.ring import RingReader, RingWriter
+from core.ring.events import KINDS, REASONS, Kind
+from core.ring.recorder import Files, Recorder
+from core.ring.ring import RingReader, RingWriter
 
 
 class EchoServer:

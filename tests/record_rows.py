@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import RECORD, Kind, Reason
-from core.record.records import Records
 from core.record.rows import event_columns, to_batch
+from core.ring.events import RECORD, Kind, Reason
+from core.ring.records import Records
 
 START_NS = 1_795_442_400_000_000_000
 """2026-11-23T14:00:00Z"""

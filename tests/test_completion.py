@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from waiting import DEADLINE_S
 
 from core.record import catalogue
-from core.record.events import Reason
 from core.record.query import parse
+from core.ring.events import Reason
 from core.watch.listing import Listing
 from core.watch.suggest import MOST, suggest
 from core.watch.table import Table

@@ -12,13 +12,13 @@ from record_rows import PEERS, START_NS, make_batch, make_records, plain_rows, r
 from test_journal import write
 
 from core.record.course import MOST_STEPS
-from core.record.events import Kind
 from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, parse
-from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.sealer import Sealer
+from core.ring.events import Kind
+from core.ring.records import Records
 
 SECOND = 1_000_000_000
 

@@ -10,7 +10,7 @@ import pytest
 from waiting import DEADLINE_S
 
 import app
-from core.record.events import FIELDS, KINDS, Reason
+from core.ring.events import FIELDS, KINDS, Reason
 from core.watch.kernel import FACTS
 from core.watch.verdict import CODES
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, make_records, plain_rows, random_batch
 
 from core.record import journal as journal_module
-from core.record.events import Kind, Reason
 from core.record.files import DAMAGED, HOT, SEALED, VERSION, list_segments
 from core.record.journal import Journal, JournalError
 from core.record.log import Log
 from core.record.query import Query
-from core.record.records import Records
 from core.record.retention import Ledger
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA
 from core.record.sealer import Sealer
+from core.ring.events import Kind, Reason
+from core.ring.records import Records
 
 
 def segments(directory: Path) -> Any:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.record.latest import SAMPLE, TURN, LatestReader, LatestWriter, Layout
-from core.record.ring import RingError
+from core.ring.flight_recorder import SAMPLE, TURN, LatestReader, LatestWriter, Layout
+from core.ring.ring import RingError
 
 SMALL = Layout(TURN.kind, TURN.version, TURN.record, TURN.packer, 256)
 

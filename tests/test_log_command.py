@@ -20,7 +20,6 @@ from record_rows import make_batch, plain_rows, random_batch
 from waiting import DEADLINE_S, wait_until
 from warm import WarmProcess, nursery
 
-from core.record.events import Kind
 from core.record.follow import follow
 from core.record.journal import Journal
 from core.record.log import Log
@@ -28,6 +27,7 @@ from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.segment import Encoder
 from core.record.state import State
 from core.record.talkers import Talkers
+from core.ring.events import Kind
 
 ROWS = 30_000
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.record.events import RECORD, Kind, Reason
 from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import Query
-from core.record.records import Records
 from core.record.rows import to_batch
+from core.ring.events import RECORD, Kind, Reason
+from core.ring.records import Records
 from core.watch import checkpoint
 from core.watch.clock import rfc3339
 from core.watch.listing import Listing

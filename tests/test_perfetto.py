@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, plain_rows, random_batch
 
 from core.exports.turns import turns_of
-from core.record.events import Kind
 from core.record.export import export
-from core.record.latest import TURN, LatestWriter
 from core.record.query import parse_time
-from core.record.recorder import Files
+from core.ring.events import Kind
+from core.ring.flight_recorder import TURN, LatestWriter
+from core.ring.recorder import Files
 
 KEYS = {
     "M": {"ph", "pid", "name", "args"},

@@ -6,7 +6,7 @@ import pytest
 
 import core.watch.pump as pump_module
 from core.record.journal import Journal
-from core.record.ring import RingReader, RingWriter
+from core.ring.ring import RingReader, RingWriter
 from core.watch.pump import Feed, Pump
 from core.watch.table import Table
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from test_journal import segments, seqs
 
-from core.record.events import Kind
 from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, parse
-from core.record.ring import RingReader, RingWriter
 from core.record.verify import verify
+from core.ring.events import Kind
+from core.ring.ring import RingReader, RingWriter
 from core.rings import Rings
 from core.watch.past import given
 from core.watch.pump import Pump

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.record.events import RECORD, Kind, Reason
-from core.record.ring import RingError, RingReader, RingWriter, await_writer
+from core.ring.events import RECORD, Kind, Reason
+from core.ring.ring import RingError, RingReader, RingWriter, await_writer
 
 ECHO = Kind.ECHO | 1 << 8
 LOOKS = 300_000

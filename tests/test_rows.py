@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_rows import PEERS, START_NS, make_records, plain_rows
 
-from core.record.events import KINDS, PEER_STRUCT, REASONS, RECORD, RECORD_STRUCT, Kind, Reason
-from core.record.records import Records
 from core.record.rows import REASON_TEXTS, peers_of, to_batch
 from core.record.schema import SCHEMA
+from core.ring.events import KINDS, PEER_STRUCT, REASONS, RECORD, RECORD_STRUCT, Kind, Reason
+from core.ring.records import Records
 
 UINT32 = st.integers(0, 2**32 - 1)
 RECORDS = st.tuples(

@@ -20,12 +20,10 @@ from waiting import wait_until
 from warm import nursery
 
 from core.record import sealing
-from core.record.events import RECORD, Kind
 from core.record.files import DAMAGED, HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
 from core.record.journal import Journal
 from core.record.log import Log
 from core.record.query import EVENT_FIELDS, Query, parse
-from core.record.records import Records
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA
 from core.record.sealed import Runs, SealedFile, SealedWriter
@@ -33,6 +31,8 @@ from core.record.sealer import Here, Sealer
 from core.record.sealing import rewrite
 from core.record.state import State
 from core.record.verify import verify
+from core.ring.events import RECORD, Kind
+from core.ring.records import Records
 
 
 def seal_all(journal: Any) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from core.record.events import RECORD, Kind
-from core.record.records import Records
+from core.ring.events import RECORD, Kind
+from core.ring.records import Records
 from core.watch.series import MAX_POINTS, Series
 from core.watch.sums import Sums, by_second
 

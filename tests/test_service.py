@@ -19,10 +19,10 @@ import core.watch.pump as pump_module
 from core.engine.models import MODELS
 from core.engine.poller import POLLERS
 from core.engine.workers import Workers
-from core.record.clock import wall_ns
-from core.record.events import KIND_MEANING, Kind
 from core.record.query import QueryError
-from core.record.ring import RingReader, RingWriter
+from core.ring.clock import wall_ns
+from core.ring.events import KIND_MEANING, Kind
+from core.ring.ring import RingReader, RingWriter
 from core.service import Service, ServiceError, Settings
 from core.watch.sampler import LastSamples
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from waiting import DEADLINE_S, wait_until
 
-from core.record.events import FIELDS
+from core.ring.events import FIELDS
 from core.service import Service, Settings
 from core.watch.table import STATES
 

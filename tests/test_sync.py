@@ -9,9 +9,9 @@ import pytest
 from record_rows import make_batch
 from test_journal import seqs
 
-from core.record.events import Kind
 from core.record.journal import Journal
 from core.record.sealer import Sealer
+from core.ring.events import Kind
 from core.rings import Rings
 from core.watch.pump import Pump
 

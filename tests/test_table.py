@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.record.events import RECORD, Kind, Reason
 from core.record.query import CONNECTION_FIELDS, parse
-from core.record.records import Records
+from core.ring.events import RECORD, Kind, Reason
+from core.ring.records import Records
 from core.watch.listing import Listing
 from core.watch.table import STATES, Table
 from core.watch.tally import Tally, gauges

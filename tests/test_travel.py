@@ -14,9 +14,9 @@ from waiting import DEADLINE_S, wait_until
 
 import core.watch.keeper as keeper_module
 from core.engine.thread import EngineThread
-from core.record.clock import wall_ns
 from core.record.log import Log
 from core.replay import Replay
+from core.ring.clock import wall_ns
 from core.service import Service, ServiceError, Settings
 from core.watch.checkpoint import list_checkpoints
 from core.watch.clock import rfc3339

@@ -10,7 +10,7 @@ from waiting import wait_until
 
 from core.engine.connection import Marks
 from core.engine.poller import POLLERS
-from core.record.latest import TURN
+from core.ring.flight_recorder import TURN
 from core.watch.turns import Turns, summary, turn_columns
 
 SLEEPING = [{"model": name} for name in POLLERS if name != "busy"]

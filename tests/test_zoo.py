@@ -10,7 +10,7 @@ from echo_server import EchoServer, receive
 from waiting import DEADLINE_S, wait_until
 
 from core.engine.models import MODELS
-from core.record.events import KINDS, REASONS
+from core.ring.events import KINDS, REASONS
 from core.watch.table import STATES
 from core.watch.verdict import CODES
 from core.zoo.animals import ANIMALS, Animal, find, plan

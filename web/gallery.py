@@ -5,7 +5,7 @@ from typing import Final
 from flask import Blueprint, render_template
 from markupsafe import Markup
 
-from core.record.events import FIELDS
+from core.ring.events import FIELDS
 from core.watch.kernel import FACTS
 
 PAGES: Final = ("overview", "connections", "connection", "events", "loop", "lab")

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.bad_value import BadValueError
-from core.record.events import FIELDS
+from core.ring.events import FIELDS
 from core.version import VERSION
 from core.watch.kernel import FACTS
 from core.watch.suspicion import SUSPICIONS

@@ -17,7 +17,7 @@ from core.engine.places import Places
 from core.engine.recorder import Recorder
 from core.engine.sample import MOST_SAMPLES, Sample, take
 from core.engine.settings import ServerSettings
-from core.record.events import ERRNO_BASE, Kind, Reason
+from core.ring.events import ERRNO_BASE, Kind, Reason
 
 MOST_THREADS: Final = 1000
 """Connections that `threads` serves at once."""

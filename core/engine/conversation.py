@@ -20,7 +20,7 @@ from core.engine.listener import reset_on_close
 from core.engine.recorder import Recorder
 from core.engine.sample import has_stopped_short, tcp_info, unread
 from core.engine.settings import FINISH_S, STAMP_SIZE, ServerSettings
-from core.record.events import ERRNO_BASE, Kind, Reason
+from core.ring.events import ERRNO_BASE, Kind, Reason
 
 _RESET: Final = (ConnectionResetError, BrokenPipeError)
 _FLUSH_SIZE: Final = 256 * 1024

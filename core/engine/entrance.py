@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from core.engine.listener import EXHAUSTED
 from core.engine.places import Places
 from core.engine.recorder import Recorder
-from core.record.events import ERRNO_BASE, Kind, Reason
+from core.ring.events import ERRNO_BASE, Kind, Reason
 
 _RETRY_S: Final = 0.1
 _RETRY_SOON_S: Final = 0.001

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Recorder(Protocol):
-    """What core.record.recorder.Recorder offers."""
+    """What core.ring.recorder.Recorder offers."""
 
     echo: Callable[[int, int, int, int], None]
     emit: Callable[..., None]

@@ -22,7 +22,7 @@ from core.engine.registrations import Registrations
 from core.engine.sample import MOST_SAMPLES, Sample, take, tcp_info
 from core.engine.settings import FINISH_S, ServerSettings
 from core.engine.visits import Link, Visits
-from core.record.events import ERRNO_BASE, Kind, Reason
+from core.ring.events import ERRNO_BASE, Kind, Reason
 
 _HEARTBEAT: Final = 1.0
 _SWITCH_TIMEOUT: Final = 5.0

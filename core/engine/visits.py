@@ -24,7 +24,7 @@ from core.engine.poller import READ, URGENT
 from core.engine.recorder import Recorder
 from core.engine.sample import has_stopped_short, unread
 from core.engine.settings import STAMP_SIZE, ServerSettings
-from core.record.events import ERRNO_BASE, Kind, Reason
+from core.ring.events import ERRNO_BASE, Kind, Reason
 
 # A visit flushes 2 MiB at most: with the default marks, all that is queued.
 _FLUSH_SIZE: Final = 256 * 1024

@@ -24,8 +24,8 @@ from core.engine.models import Engine, make_server, report
 from core.engine.places import Places
 from core.engine.sample import Sample
 from core.engine.settings import ServerSettings
-from core.record.recorder import Files, Recorder
-from core.record.ring import RingWriter
+from core.ring.recorder import Files, Recorder
+from core.ring.ring import RingWriter
 
 STOP_TIMEOUT: Final = 5.0
 

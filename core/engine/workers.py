@@ -18,7 +18,7 @@ from core.engine.accept_queues import accept_queues
 from core.engine.listener import AcceptQueue
 from core.engine.sample import Sample
 from core.engine.worker import WorkerConfig
-from core.record.ring import RingError
+from core.ring.ring import RingError
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _START_TIMEOUT: Final = 20.0

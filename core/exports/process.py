@@ -29,7 +29,7 @@ from core.record.export import FORMATS, export
 from core.record.export.order import Order
 from core.record.log import JournalError, Log
 from core.record.query import EVENT_FIELDS, parse
-from core.record.ring import RingError
+from core.ring.ring import RingError
 
 _NICE: Final = 19
 """A core that something else fills gives 1.5 % of its time to a process of this priority, of SCHED_IDLE 0.1 %."""

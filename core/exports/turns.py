@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.record.latest import TURN, LatestReader
-from core.record.ring import RingError
+from core.ring.flight_recorder import TURN, LatestReader
+from core.ring.ring import RingError
 from core.watch.turns import turn_columns
 
 

@@ -24,8 +24,8 @@ from core.lab.generator import HOST, Task
 from core.lab.machine import cores
 from core.lab.plan import REFERENCES, Order, Point
 from core.lab.tape import Tape
-from core.record.recorder import Files, prepare
-from core.record.ring import RingWriter
+from core.ring.recorder import Files, prepare
+from core.ring.ring import RingWriter
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _RING: Final = 1 << 17

@@ -9,9 +9,9 @@ from typing import Final, Self
 
 import numpy as np
 
-from core.record.latest import TURN, LatestReader
-from core.record.recorder import Files
-from core.record.ring import RingReader
+from core.ring.flight_recorder import TURN, LatestReader
+from core.ring.recorder import Files
+from core.ring.ring import RingReader
 
 _CPUCLOCK_SCHED: Final = 2
 _COUNTS: Final = ("accepts", "reads", "writes")

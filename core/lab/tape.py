@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from core.record.events import ERRNO_BASE, REASON_MEANING, REASONS, Kind, Reason
-from core.record.recorder import Files
-from core.record.ring import RingReader
+from core.ring.events import ERRNO_BASE, REASON_MEANING, REASONS, Kind, Reason
+from core.ring.recorder import Files
+from core.ring.ring import RingReader
 
 _PERIOD_S: Final = 0.1
 

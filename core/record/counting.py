@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.bad_value import BadValueError
-from core.record.events import KINDS
 from core.record.index import Index
 from core.record.query import Query
 from core.record.scan import Position, Scan, Selection, Step
+from core.ring.events import KINDS
 
 Numbers = npt.NDArray[Any]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.record.events import REASONS
+from core.ring.events import REASONS
 
 Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[Any] | tuple[npt.NDArray[Any], Sequence[str] | pa.Array]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import KINDS, Kind
 from core.record.state import State
+from core.ring.events import KINDS, Kind
 
 Numbers = npt.NDArray[Any]
 

@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 
 from core.bad_value import BadValueError
-from core.record.events import KINDS
 from core.record.fields import (
     DURATIONS,
     SIZES,
@@ -30,6 +29,7 @@ from core.record.fields import (
     Time,
     parse_rfc3339,
 )
+from core.ring.events import KINDS
 
 __all__ = ["CONNECTION_FIELDS", "EVENT_FIELDS", "Column", "Mask", "Query", "QueryError", "parse", "parse_time"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import KINDS, REASONS, Kind, Reason
 from core.record.query import Column
-from core.record.records import PAYLOAD, Records
 from core.record.schema import SCHEMA
+from core.ring.events import KINDS, REASONS, Kind, Reason
+from core.ring.records import PAYLOAD, Records
 
 Numbers = npt.NDArray[Any]
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.record.events import FIELDS
+from core.ring.events import FIELDS
 
 _TYPES: Final = {
     "int64": pa.int64(),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import KINDS, Kind
+from core.ring.events import KINDS, Kind
 
 STATE_COLUMNS: Final = ("seq", "worker", "conn", "peer", "kind")
 """What `State.fold` looks at."""

@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 import pyarrow as pa
 
-from core.record.events import KINDS
+from core.ring.events import KINDS
 
 _NOTE: Final = re.compile(rb"(\d+) (-?\d+) (-?\d+)(?: (\d+) (\d+) (\d+) (\d+) ([\d,]+))?")
 

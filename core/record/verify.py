@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import Reason
 from core.record.files import JournalError, is_sealed, list_damaged, list_segments
 from core.record.index import Index, Reader, Segment, Unit, View, load
 from core.record.lives import OPEN, Lives, Marks
@@ -19,6 +18,7 @@ from core.record.query import Query
 from core.record.retention import Dropped, Ledger
 from core.record.state import State
 from core.record.summary import Summary
+from core.ring.events import Reason
 
 Numbers = npt.NDArray[Any]
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from core.record.clock import wall_ns
+from core.ring.clock import wall_ns
 
 
 def rfc3339(ns: int) -> str:

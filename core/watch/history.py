@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.clock import wall_ns
 from core.record.files import set_aside, sync
 from core.record.log import Log
 from core.record.query import Query
-from core.record.records import Records
 from core.record.rows import from_batch
+from core.ring.clock import wall_ns
+from core.ring.records import Records
 from core.watch.series import GAUGES, LONGEST, RATES, Series
 from core.watch.sums import by_second
 

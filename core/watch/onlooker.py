@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.record.clock import wall_offset
+from core.ring.clock import wall_offset
 from core.watch.moment import Moment, Source
 from core.watch.sampler import LastSamples, Sampler, Seen
 from core.watch.suspicion import suspects

@@ -12,14 +12,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from core.record.clock import STEP_NS, adopt, found_offset, wall_ns, wall_offset
-from core.record.events import Kind, Reason
 from core.record.journal import Journal
-from core.record.records import Records
 from core.record.retention import Dropped
-from core.record.ring import RingReader
 from core.record.rows import joined, to_batch
 from core.record.sealer import Rewriter, Sealer
+from core.ring.clock import STEP_NS, adopt, found_offset, wall_ns, wall_offset
+from core.ring.events import Kind, Reason
+from core.ring.records import Records
+from core.ring.ring import RingReader
 from core.watch.moment import Moment
 from core.watch.recent import Recent
 from core.watch.series import Series

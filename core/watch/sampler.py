@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from core.record.clock import wall_offset
-from core.record.latest import SAMPLE, LatestReader
-from core.record.ring import RingError
+from core.ring.clock import wall_offset
+from core.ring.flight_recorder import SAMPLE, LatestReader
+from core.ring.ring import RingError
 from core.watch.kernel import Value, decode
 
 Ask = Callable[[int, list[int], float], Mapping[int, Mapping[str, Any]]]

@@ -6,8 +6,8 @@ from typing import Final, Self
 
 import numpy as np
 
-from core.record.events import Kind
-from core.record.records import Records
+from core.ring.events import Kind
+from core.ring.records import Records
 
 _NONE: Final = np.empty(0, np.int64)
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import ORDINARY_ENDS, Kind
-from core.record.records import PAYLOAD, Records
 from core.record.rows import peers_of
+from core.ring.events import ORDINARY_ENDS, Kind
+from core.ring.records import PAYLOAD, Records
 
 Numbers = npt.NDArray[Any]
 

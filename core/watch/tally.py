@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.events import ORDINARY_ENDS, Kind
 from core.record.export import to_dicts
-from core.record.records import Records
 from core.record.rows import to_batch
+from core.ring.events import ORDINARY_ENDS, Kind
+from core.ring.records import Records
 from core.watch.clock import rfc3339
 from core.watch.sums import Sums, by_second
 from core.watch.table import Table

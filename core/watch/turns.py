@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from core.record.latest import TURN, LatestReader
-from core.record.recorder import Files
+from core.ring.flight_recorder import TURN, LatestReader
+from core.ring.recorder import Files
 
 Json = dict[str, Any]
 Numbers = npt.NDArray[Any]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.record.events import REASON_MEANING, REASONS
+from core.ring.events import REASON_MEANING, REASONS
 from core.watch.kernel import FACTS, Value
 
 CODES: Final = {

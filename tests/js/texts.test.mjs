@@ -35,14 +35,14 @@ test("moments", () => {
 });
 
 test("every kind of the catalogue has its mark and meaning", () => {
-  const source = readFileSync(new URL("../../core/record/events.py", import.meta.url), "utf8");
+  const source = readFileSync(new URL("../../core/ring/events.py", import.meta.url), "utf8");
   const names = [...source.split("class Reason")[0].matchAll(/^ {4}([A-Z_]+) = \d+$/gm)].map((match) => match[1].toLowerCase());
   assert.ok(names.length >= 14);
   assert.deepEqual(Object.keys(KINDS).sort(), names.sort());
 });
 
 test("every reason of the catalogue has its sentence", () => {
-  const source = readFileSync(new URL("../../core/record/events.py", import.meta.url), "utf8");
+  const source = readFileSync(new URL("../../core/ring/events.py", import.meta.url), "utf8");
   const reasons = source.split("class Reason")[1].split("REASON_MEANING")[0];
   const names = [...reasons.matchAll(/^ {4}([A-Z_]+) = [1-9]\d*$/gm)].map((match) => match[1].toLowerCase());
   assert.ok(names.length >= 11);

@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from core.record.events import KINDS, Kind
 from core.record.export import cells
 from core.record.export.cells import Numbers, Piece
 from core.record.export.gather import gathered
+from core.ring.events import KINDS, Kind
 
 Turns = Mapping[str, Numbers]
 """Turns of a loop in columns: `began` `woken` `ended` (ns since 1970), `ready` `reads` `writes` `accepts` (counts).

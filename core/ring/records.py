@@ -6,7 +6,7 @@ from typing import Any, Final, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from core.record.events import RECORD, Kind, Reason
+from core.ring.events import RECORD, Kind, Reason
 
 Numbers = npt.NDArray[Any]
 

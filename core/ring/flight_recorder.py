@@ -16,9 +16,9 @@ from typing import Any, BinaryIO, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from core.record.capacity import shrunk
-from core.record.clock import wall_offset
-from core.record.ring import RingError
+from core.ring.capacity import shrunk
+from core.ring.clock import wall_offset
+from core.ring.ring import RingError
 
 Records = npt.NDArray[Any]
 

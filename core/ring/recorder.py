@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from core.record.clock import wall_ns
 from core.record.files import damaged_path
-from core.record.latest import INFO_SIZE, SAMPLE, TURN, LatestWriter
-from core.record.ring import RingError, RingWriter
+from core.ring.clock import wall_ns
+from core.ring.flight_recorder import INFO_SIZE, SAMPLE, TURN, LatestWriter
+from core.ring.ring import RingError, RingWriter
 
 
 class Files(NamedTuple):

@@ -9,7 +9,7 @@ The words of the header that change are stored through a memoryview, each at onc
 first (CPython's s_pack_internal begins with a memset), and another process would now and then see the zero. Of a record
 that is an advantage: its old number is cleared before the new one is written behind everything else.
 
-Layout, little-endian: a header of one page, then `capacity` records of :data:`~core.record.events.RECORD`;
+Layout, little-endian: a header of one page, then `capacity` records of :data:`~core.ring.events.RECORD`;
 the record with sequence number `s` is in slot `s % capacity`.
 """
 
@@ -25,10 +25,10 @@ from typing import BinaryIO, Final, NamedTuple, Self
 
 import numpy as np
 
-from core.record.capacity import shrunk
-from core.record.clock import STEP_NS, found_offset, wall_offset
-from core.record.events import ECHO_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
-from core.record.records import Records, steps_of
+from core.ring.capacity import shrunk
+from core.ring.clock import STEP_NS, found_offset, wall_offset
+from core.ring.events import ECHO_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
+from core.ring.records import Records, steps_of
 
 VERSION: Final = 1
 CAPACITY: Final = shrunk(1 << 19)
