@@ -12,10 +12,10 @@ from typing import Final
 from bench import biglog
 from bench.measure import Plan, Row
 from bench.processes import BenchError, echoscope, load
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.record.files import list_segments
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.sealer import Sealer
 
 QUICK_ROWS: Final = 3_000_000

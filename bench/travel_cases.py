@@ -9,9 +9,9 @@ from typing import Final
 
 from bench.biglog import CONNECTIONS, batches
 from bench.measure import Plan, Row
+from core.filter.query import CONNECTION_FIELDS, parse
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import CONNECTION_FIELDS, parse
 from core.record.rows import from_batch
 from core.record.sealer import Sealer
 from core.watch import checkpoint

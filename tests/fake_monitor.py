@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.bad_value import BadValueError
-from core.record import catalogue
+from core.filter import catalogue
 from core.record.export.order import DownloadError
 
 READY = os.open("/dev/null", os.O_RDONLY)

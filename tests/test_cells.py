@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import OFFSET, fold, record
 
-from core.record.query import CONNECTION_FIELDS, parse
+from core.filter.query import CONNECTION_FIELDS, parse
 from core.ring.events import Kind
 from core.watch.cells import MAP_SORTS, Orders, cells
 from core.watch.listing import Listing

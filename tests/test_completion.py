@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import DEADLINE_S
 
-from core.record import catalogue
-from core.record.query import parse
+from core.filter import catalogue
+from core.filter.query import parse
 from core.ring.events import Reason
 from core.watch.listing import Listing
 from core.watch.suggest import MOST, suggest

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, plain_rows, random_batch
 from test_sealing import seal_all
 
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.record import index as index_module
 from core.record import sealing
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.rows import event_columns
 
 BATCHES = [random_batch(size, 1 + 100 * i, seed=i) for i, size in enumerate([1, 40, 3, 100, 17, 60, 80])]

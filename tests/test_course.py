@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from record_rows import PEERS, START_NS, make_batch, make_records, plain_rows, random_batch
 from test_journal import write
 
+from core.filter.query import EVENT_FIELDS, parse
 from core.record.course import MOST_STEPS
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, parse
 from core.record.rows import to_batch
 from core.record.sealer import Sealer
 from core.ring.events import Kind

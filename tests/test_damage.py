@@ -11,10 +11,10 @@ from record_rows import make_batch, random_batch
 from test_journal import segments, seqs, write
 from test_sealing import seal_all
 
+from core.filter.query import Query
 from core.record.files import DAMAGED
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import Query
 from core.record.segment import Entry, Gap, read_head, survey
 from core.record.verify import verify
 from core.ring.events import Kind

@@ -16,11 +16,11 @@ from waiting import wait_until
 
 from core.exports import process
 from core.exports.exporter import Exporter
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.record.export import FORMATS, export
 from core.record.export.order import DownloadError, Order
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse
 
 ROWS = 100_000
 

@@ -22,8 +22,8 @@ from conftest import Server, StartServer
 from echo_server import receive, receive_all, reset
 from waiting import DEADLINE_S, wait_until
 
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse
 from core.ring.clock import adopt, found_offset
 from core.service import Service, Settings
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, make_records, plain_rows, random_batch
 
+from core.filter.query import Query
 from core.record import journal as journal_module
 from core.record.files import DAMAGED, HOT, SEALED, VERSION, list_segments
 from core.record.journal import Journal, JournalError
 from core.record.log import Log
-from core.record.query import Query
 from core.record.retention import Ledger
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA

@@ -20,10 +20,10 @@ from record_rows import make_batch, plain_rows, random_batch
 from waiting import DEADLINE_S, wait_until
 from warm import WarmProcess, nursery
 
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.record.follow import follow
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.segment import Encoder
 from core.record.state import State
 from core.record.talkers import Talkers

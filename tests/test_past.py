@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.filter.query import Query
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import Query
 from core.record.rows import to_batch
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records

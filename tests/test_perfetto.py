@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, plain_rows, random_batch
 
 from core.exports.turns import turns_of
+from core.filter.query import parse_time
 from core.record.export import export
-from core.record.query import parse_time
 from core.ring.events import Kind
 from core.ring.flight_recorder import TURN, LatestWriter
 from core.ring.recorder import Files

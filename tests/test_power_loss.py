@@ -15,8 +15,8 @@ from test_journal import segments
 from test_service import Start, closed, rows, say, start  # noqa: F401 - a fixture
 from waiting import DEADLINE_S
 
+from core.filter.query import EVENT_FIELDS, parse
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, parse
 from core.replay import Replay
 from core.service import Service, Settings
 

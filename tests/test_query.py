@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_rows import PEERS, START_NS, plain_rows, random_batch
 
-from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, QueryError, parse, parse_time
+from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, QueryError, parse, parse_time
 from core.record.rows import event_columns
 from core.ring.events import KINDS
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_rows import plain_rows, random_batch
 
-from core.record.query import EVENT_FIELDS, parse
+from core.filter.query import EVENT_FIELDS, parse
 from core.watch import recent
 from core.watch.recent import Recent, Tail
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from test_journal import segments, seqs
 
+from core.filter.query import EVENT_FIELDS, parse
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, parse
 from core.record.verify import verify
 from core.ring.events import Kind
 from core.ring.ring import RingReader, RingWriter

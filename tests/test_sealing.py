@@ -19,11 +19,11 @@ from test_journal import segments, small_files, write
 from waiting import wait_until
 from warm import nursery
 
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.record import sealing
 from core.record.files import DAMAGED, HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.rows import to_batch
 from core.record.schema import SCHEMA
 from core.record.sealed import Runs, SealedFile, SealedWriter

@@ -19,7 +19,7 @@ import core.watch.pump as pump_module
 from core.engine.models import MODELS
 from core.engine.poller import POLLERS
 from core.engine.workers import Workers
-from core.record.query import QueryError
+from core.filter.query import QueryError
 from core.ring.clock import wall_ns
 from core.ring.events import KIND_MEANING, Kind
 from core.ring.ring import RingReader, RingWriter

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.record.query import CONNECTION_FIELDS, parse
+from core.filter.query import CONNECTION_FIELDS, parse
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records
 from core.watch.listing import Listing

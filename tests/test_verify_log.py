@@ -10,10 +10,10 @@ from record_rows import PEERS, START_NS, make_batch
 from test_journal import segments, write
 from test_sealing import seal_all
 
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.record.files import JournalError
 from core.record.journal import Journal
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.rows import to_batch
 from core.record.verify import stats, verify
 from core.ring.events import RECORD, Kind, Reason

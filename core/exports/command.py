@@ -12,11 +12,11 @@ from core.bad_value import BadValueError
 from core.exports import report, sink
 from core.exports.counted import Counted
 from core.exports.turns import turns_of
+from core.filter.query import EVENT_FIELDS, Query, parse, parse_time
 from core.record.export import export
 from core.record.export.text import lines_of
 from core.record.follow import follow
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse, parse_time
 from core.record.verify import verify as check
 from core.ring.clock import wall_ns
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.record.log import Log
-from core.record.query import EVENT_FIELDS, Query, parse
 from core.record.talkers import Talkers
 from core.record.verify import Report, Stats, stats
 

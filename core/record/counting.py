@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.bad_value import BadValueError
+from core.filter.query import Query
 from core.record.index import Index
-from core.record.query import Query
 from core.record.scan import Position, Scan, Selection, Step
 from core.ring.events import KINDS
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.bad_value import BadValueError
+from core.filter.query import EVENT_FIELDS, parse
 from core.record.index import Index
-from core.record.query import EVENT_FIELDS, parse
 from core.record.scan import Scan, Selection, Step
 
 Numbers = npt.NDArray[Any]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
+from core.filter.query import Query
 from core.record.log import Log, matching
-from core.record.query import Query
 from core.record.scan import Position, Scan, Selection
 
 

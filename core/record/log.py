@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.bad_value import BadValueError
+from core.filter.query import Query
 from core.record.counting import Estimate, Histogram, estimate, histogram
 from core.record.course import Course, course
 from core.record.export import to_dicts
 from core.record.files import JournalError
 from core.record.index import Index
-from core.record.query import Query
 from core.record.retention import Dropped, Ledger
 from core.record.rows import event_columns
 from core.record.scan import Position, Scan, Selection, Step

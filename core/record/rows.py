@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.query import Column
+from core.filter.query import Column
 from core.record.schema import SCHEMA
 from core.ring.events import KINDS, REASONS, Kind, Reason
 from core.ring.records import PAYLOAD, Records

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.bad_value import BadValueError
-from core.record.fields import NumberTest
+from core.filter.fields import NumberTest
+from core.filter.query import Query
 from core.record.files import JournalError
 from core.record.index import Index, Reader, Segment, Unit, View
-from core.record.query import Query
 from core.record.rows import KIND_VALUES, event_columns
 from core.record.summary import Summary
 from core.ring.events import KINDS

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.filter.query import Query
 from core.record.files import JournalError, is_sealed, list_damaged, list_segments
 from core.record.index import Index, Reader, Segment, Unit, View, load
 from core.record.lives import OPEN, Lives, Marks
 from core.record.log import Log
-from core.record.query import Query
 from core.record.retention import Dropped, Ledger
 from core.record.state import State
 from core.record.summary import Summary

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.filter.query import Query
 from core.record.files import set_aside, sync
 from core.record.log import Log
-from core.record.query import Query
 from core.record.rows import from_batch
 from core.ring.clock import wall_ns
 from core.ring.records import Records

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.bad_value import BadValueError
-from core.record.query import Column, Query
+from core.filter.query import Column, Query
 from core.ring.events import REASONS
 from core.watch.clock import rfc3339
 from core.watch.table import STATES, Table

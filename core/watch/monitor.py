@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from core.bad_value import BadValueError
-from core.record import catalogue
-from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS, parse, parse_time
+from core.filter import catalogue
+from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, parse, parse_time
 from core.version import NAME, VERSION
 from core.watch.cells import Orders, cells
 from core.watch.clock import rfc3339

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from core.bad_value import BadValueError
+from core.filter.query import Query
 from core.record.files import set_aside
 from core.record.log import Log
-from core.record.query import Query
 from core.record.rows import from_batch
 from core.watch import checkpoint, history, runs
 from core.watch.checkpoint import Checkpoint, CheckpointError

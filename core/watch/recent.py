@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from core.filter.query import Query
 from core.record.export import to_dicts
-from core.record.query import Query
 from core.record.rows import event_columns, joined
 
 ROWS_KEPT: Final = 200_000

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.bad_value import BadValueError
-from core.record.catalogue import SUBJECTS
+from core.filter.catalogue import SUBJECTS
 from core.ring.events import REASONS
 from core.watch.clock import rfc3339
 from core.watch.table import STATES, Table

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from core.filter.query import EVENT_FIELDS, parse, parse_time
 from core.record.log import JournalError, Log
-from core.record.query import EVENT_FIELDS, parse, parse_time
 from core.watch.runs import read_runs
 
 Json = dict[str, Any]

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from core.bad_value import BadValueError
-from core.record.fields import DURATIONS, SIZES, Bool, Choice, Field, Number, Peer, Time
-from core.record.fields import Reason as ReasonField
-from core.record.query import CONNECTION_FIELDS, EVENT_FIELDS
+from core.filter.fields import DURATIONS, SIZES, Bool, Choice, Field, Number, Peer, Time
+from core.filter.fields import Reason as ReasonField
+from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS
 from core.ring.events import FIELDS, KIND_MEANING, REASON_MEANING, Kind, Reason
 
 SUBJECTS: Final[Mapping[str, Mapping[str, Field]]] = {"events": EVENT_FIELDS, "connections": CONNECTION_FIELDS}

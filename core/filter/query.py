@@ -3,7 +3,7 @@
     kind:full,not_full conn:17 peer:127.0.0.1 -kind:echo bytes_in>1000 queue_bytes>=1MiB reason:reset
 
 Terms are separated by spaces and joined by AND; `-` negates one. `:` (and only `:`) takes a list, any of
-which may hold. :mod:`core.record.fields` holds what a value may be.
+which may hold. :mod:`core.filter.fields` holds what a value may be.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from core.bad_value import BadValueError
-from core.record.fields import (
+from core.filter.fields import (
     DURATIONS,
     SIZES,
     Bool,
