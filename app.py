@@ -227,7 +227,7 @@ def log(**values: Any) -> int:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # mimalloc keeps 30 MB more than it uses
     from core.bad_value import BadValueError
     from core.exports import command
-    from core.record.log import JournalError
+    from core.log.read.log import JournalError
     from core.ring.ring import RingError
 
     try:

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from core.record.journal import Journal
-from core.record.rows import to_batch
-from core.record.sealer import Sealer
+from core.log.format.rows import to_batch
+from core.log.write.journal import Journal
+from core.log.write.seal_thread import Sealer
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records
 

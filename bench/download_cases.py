@@ -18,9 +18,9 @@ import numpy as np
 from bench.echo_cases import speed
 from bench.measure import Plan, Row, Speed, interleaved, ratio_row
 from bench.processes import CLIENT_CORE, DEADLINE, SERVER_CORE, BenchError, Echoscope, echoscope, process
-from core.record.journal import Journal
-from core.record.rows import to_batch
-from core.record.sealer import Sealer
+from core.log.format.rows import to_batch
+from core.log.write.journal import Journal
+from core.log.write.seal_thread import Sealer
 from core.ring.events import RECORD, Kind
 from core.ring.records import Records
 

@@ -13,10 +13,10 @@ from bench import biglog
 from bench.measure import Plan, Row
 from bench.processes import BenchError, echoscope, load
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.record.files import list_segments
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.sealer import Sealer
+from core.log.format.files import list_segments
+from core.log.read.log import Log
+from core.log.write.journal import Journal
+from core.log.write.seal_thread import Sealer
 
 QUICK_ROWS: Final = 3_000_000
 LEAST_FREE: Final = 4 * 1024**3

@@ -10,10 +10,10 @@ from typing import Final
 from bench.biglog import CONNECTIONS, batches
 from bench.measure import Plan, Row
 from core.filter.query import CONNECTION_FIELDS, parse
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.rows import from_batch
-from core.record.sealer import Sealer
+from core.log.format.rows import from_batch
+from core.log.read.log import Log
+from core.log.write.journal import Journal
+from core.log.write.seal_thread import Sealer
 from core.watch import checkpoint
 from core.watch.keeper import events_between
 from core.watch.past import Past

@@ -5,7 +5,7 @@ from pathlib import Path
 from core.bad_value import BadValueError
 from core.engine.models import MODELS
 from core.exports.exporter import Exporter
-from core.record.log import JournalError, Log
+from core.log.read.log import JournalError, Log
 from core.ring.ring import RingError
 from core.service import ServiceError
 from core.watch.engine import About

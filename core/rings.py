@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from core.bad_value import BadValueError
-from core.record.files import damaged_path
-from core.record.journal import JournalError
-from core.record.log import Log
+from core.log.format.files import damaged_path
+from core.log.read.log import Log
+from core.log.write.journal import JournalError
 from core.ring.events import Kind, Reason
 from core.ring.recorder import Files, prepare
 from core.ring.ring import CAPACITY, DamagedRingError, RingReader, RingWriter, await_writer, lengthen

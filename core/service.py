@@ -24,9 +24,9 @@ from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
 from core.engine.workers import WorkerError, Workers
 from core.exports.exporter import Exporter
-from core.record.journal import Journal, JournalError
-from core.record.log import Log
-from core.record.rewriter import Rewriter
+from core.log.read.log import Log
+from core.log.write.journal import Journal, JournalError
+from core.log.write.seal_process import Rewriter
 from core.ring.clock import wall_ns
 from core.ring.recorder import Files, Recorder
 from core.ring.ring import MOST_CONNECTIONS, RingError, is_written

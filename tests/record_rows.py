@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.rows import event_columns, to_batch
+from core.log.format.rows import event_columns, to_batch
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from record_rows import make_batch
 
-from core.record.journal import Journal
-from core.record.sealer import Sealer
+from core.log.write.journal import Journal
+from core.log.write.seal_thread import Sealer
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ from record_rows import START_NS, make_batch, plain_rows, random_batch
 from test_sealing import seal_all
 
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.record import index as index_module
-from core.record import sealing
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.rows import event_columns
+from core.log.format.rows import event_columns
+from core.log.read import index as index_module
+from core.log.read.log import Log
+from core.log.write import seal_job as sealing
+from core.log.write.journal import Journal
 
 BATCHES = [random_batch(size, 1 + 100 * i, seed=i) for i, size in enumerate([1, 40, 3, 100, 17, 60, 80])]
 TIMES = [row["time"] for batch in BATCHES for row in plain_rows(batch)]

@@ -12,11 +12,11 @@ from record_rows import PEERS, START_NS, make_batch, make_records, plain_rows, r
 from test_journal import write
 
 from core.filter.query import EVENT_FIELDS, parse
-from core.record.course import MOST_STEPS
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.rows import to_batch
-from core.record.sealer import Sealer
+from core.log.format.rows import to_batch
+from core.log.read.connection_series import MOST_STEPS
+from core.log.read.log import Log
+from core.log.write.journal import Journal
+from core.log.write.seal_thread import Sealer
 from core.ring.events import Kind
 from core.ring.records import Records
 

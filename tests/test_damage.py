@@ -12,11 +12,11 @@ from test_journal import segments, seqs, write
 from test_sealing import seal_all
 
 from core.filter.query import Query
-from core.record.files import DAMAGED
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.segment import Entry, Gap, read_head, survey
-from core.record.verify import verify
+from core.log.format.files import DAMAGED
+from core.log.format.hot_segment import Entry, Gap, read_head, survey
+from core.log.read.log import Log
+from core.log.read.verify import verify
+from core.log.write.journal import Journal
 from core.ring.events import Kind
 
 BATCHES = 6
@@ -127,8 +127,8 @@ def test_a_segment_cut_anywhere(tmp_path_factory: pytest.TempPathFactory, size: 
 
 
 def test_the_damage_of_a_log_without_checksums_is_passed_over_too(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("core.record.segment._crc", lambda _data, _at: b"no check")
-    monkeypatch.setattr("core.record.segment._is_intact", lambda _data, _at: True)
+    monkeypatch.setattr("core.log.format.hot_segment._crc", lambda _data, _at: b"no check")
+    monkeypatch.setattr("core.log.format.hot_segment._is_intact", lambda _data, _at: True)
     hot_log(tmp_path)
     [path] = segments(tmp_path)
     unit = entries(path)[2]

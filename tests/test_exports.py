@@ -17,10 +17,10 @@ from waiting import wait_until
 from core.exports import process
 from core.exports.exporter import Exporter
 from core.filter.query import EVENT_FIELDS, Query, parse
+from core.log.read.log import Log
+from core.log.write.journal import Journal
 from core.record.export import FORMATS, export
 from core.record.export.order import DownloadError, Order
-from core.record.journal import Journal
-from core.record.log import Log
 
 ROWS = 100_000
 

@@ -23,7 +23,7 @@ from echo_server import receive, receive_all, reset
 from waiting import DEADLINE_S, wait_until
 
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.record.log import Log
+from core.log.read.log import Log
 from core.ring.clock import adopt, found_offset
 from core.service import Service, Settings
 

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, make_records, plain_rows, random_batch
 
 from core.filter.query import Query
-from core.record import journal as journal_module
-from core.record.files import DAMAGED, HOT, SEALED, VERSION, list_segments
-from core.record.journal import Journal, JournalError
-from core.record.log import Log
-from core.record.retention import Ledger
-from core.record.rows import to_batch
-from core.record.schema import SCHEMA
-from core.record.sealer import Sealer
+from core.log.format.files import DAMAGED, HOT, SEALED, VERSION, list_segments
+from core.log.format.rows import to_batch
+from core.log.format.schema import SCHEMA
+from core.log.read.log import Log
+from core.log.write import journal as journal_module
+from core.log.write.journal import Journal, JournalError
+from core.log.write.retention import Ledger
+from core.log.write.seal_thread import Sealer
 from core.ring.events import Kind, Reason
 from core.ring.records import Records
 
@@ -173,7 +173,7 @@ def test_a_foreign_arrow_stream_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.record.segment.VERSION", VERSION + 1)
+    monkeypatch.setattr("core.log.format.hot_segment.VERSION", VERSION + 1)
     write(tmp_path, make_batch(5)).close()
     monkeypatch.undo()
     for reader in (Journal, seqs):

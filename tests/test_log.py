@@ -15,12 +15,12 @@ from record_rows import START_NS, make_batch, plain_rows, random_batch
 from waiting import DEADLINE_S
 
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.record import index as index_module
+from core.log.format.files import list_segments
+from core.log.format.rows import event_columns
+from core.log.read import index as index_module
+from core.log.read.log import JournalError, Log
+from core.log.write.journal import Journal
 from core.record.export import to_dicts
-from core.record.files import list_segments
-from core.record.journal import Journal
-from core.record.log import JournalError, Log
-from core.record.rows import event_columns
 
 BATCHES = [random_batch(size, 1 + 100 * i, seed=i) for i, size in enumerate([1, 40, 3, 100, 17, 60])]
 ROWS = [row for batch in BATCHES for row in plain_rows(batch)]
@@ -180,7 +180,7 @@ def test_readers_see_only_whole_rows_while_it_is_written(tmp_path: Path, retain_
 def test_another_process_reads_while_it_is_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append(make_batch(100))
-    code = "import sys; from core.record.log import Log; from core.filter.query import Query;"
+    code = "import sys; from core.log.read.log import Log; from core.filter.query import Query;"
     code += "print(len(Log(sys.argv[1]).page(Query())[0]))"
     shown = subprocess.run(
         [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True, timeout=DEADLINE_S

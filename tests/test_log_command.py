@@ -21,12 +21,12 @@ from waiting import DEADLINE_S, wait_until
 from warm import WarmProcess, nursery
 
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.record.follow import follow
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.segment import Encoder
-from core.record.state import State
-from core.record.talkers import Talkers
+from core.log.format.hot_segment import Encoder
+from core.log.format.log_state import State
+from core.log.read.follow import follow
+from core.log.read.log import Log
+from core.log.read.top_connections import Talkers
+from core.log.write.journal import Journal
 from core.ring.events import Kind
 
 ROWS = 30_000
@@ -81,7 +81,7 @@ def test_nothing_is_left_of_what_failed(directory: Path, tmp_path: Path, monkeyp
     path.write_text("as it was")
     segment = next((directory / "log").glob("segment-*"))
     with monkeypatch.context() as patch:
-        patch.setattr("core.record.segment.VERSION", 77)
+        patch.setattr("core.log.format.hot_segment.VERSION", 77)
         segment.write_bytes(Encoder(State()).head)
     assert run("log", "--data-dir", str(directory), "-o", str(path)).returncode == 1
     assert path.read_text() == "as it was"

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.filter.query import Query
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.rows import to_batch
+from core.log.format.rows import to_batch
+from core.log.read.log import Log
+from core.log.write.journal import Journal
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records
 from core.watch import checkpoint

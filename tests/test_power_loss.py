@@ -16,7 +16,7 @@ from test_service import Start, closed, rows, say, start  # noqa: F401 - a fixtu
 from waiting import DEADLINE_S
 
 from core.filter.query import EVENT_FIELDS, parse
-from core.record.log import Log
+from core.log.read.log import Log
 from core.replay import Replay
 from core.service import Service, Settings
 
@@ -60,7 +60,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seal_s in (10.0, 0.0, 0.0):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("core.watch.pump.SEAL_S", seal_s)
-            patch.setattr("core.record.sealer.LOOK_S", DEADLINE_S)
+            patch.setattr("core.log.write.seal_thread.LOOK_S", DEADLINE_S)
             service = Service(Settings(echo_port=0, data_dir=directory, reply="echo"))
             service.start()
             for _ in range(3):

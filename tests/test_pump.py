@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import core.watch.pump as pump_module
-from core.record.journal import Journal
+from core.log.write.journal import Journal
 from core.ring.ring import RingReader, RingWriter
 from core.watch.pump import Feed, Pump
 from core.watch.table import Table

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from record_rows import PEERS, START_NS, plain_rows, random_batch
 
 from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, QueryError, parse, parse_time
-from core.record.rows import event_columns
+from core.log.format.rows import event_columns
 from core.ring.events import KINDS
 
 COMPARE = {

@@ -10,9 +10,9 @@ import pytest
 from test_journal import segments, seqs
 
 from core.filter.query import EVENT_FIELDS, parse
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.verify import verify
+from core.log.read.log import Log
+from core.log.read.verify import verify
+from core.log.write.journal import Journal
 from core.ring.events import Kind
 from core.ring.ring import RingReader, RingWriter
 from core.rings import Rings

@@ -13,10 +13,10 @@ from record_rows import random_batch
 from test_journal import segments, small_files, write
 from waiting import DEADLINE_S, wait_until
 
-from core.record.files import HOT, PARTIAL, SEALED, JournalError
-from core.record.rewriter import Rewriter
-from core.record.sealer import Sealer
-from core.record.sealing import Abandoned, rewrite
+from core.log.format.files import HOT, PARTIAL, SEALED, JournalError
+from core.log.write.seal_job import Abandoned, rewrite
+from core.log.write.seal_process import Rewriter
+from core.log.write.seal_thread import Sealer
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def children() -> list[int]:
     for task in Path("/proc/self/task").iterdir():
         with suppress(FileNotFoundError, ProcessLookupError):  # a thread or a process that has just ended
             pids = (task / "children").read_text().split()
-            found += [int(pid) for pid in pids if b"core.record.rewriter" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            found += [
+                int(pid) for pid in pids if b"core.log.write.seal_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            ]
     return found
 
 
@@ -102,8 +104,8 @@ def test_a_process_that_is_killed_is_told_and_the_next_segment_has_another(
 def test_one_that_was_idle_has_ended_and_is_replaced(
     segment: Path, rewriter: Rewriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = "import core.record.rewriter as r; r.IDLE_S = 0.05; r.main()"
-    monkeypatch.setattr("core.record.rewriter._COMMAND", [sys.executable, "-c", program])
+    program = "import core.log.write.seal_process as r; r.IDLE_S = 0.05; r.main()"
+    monkeypatch.setattr("core.log.write.seal_process._COMMAND", [sys.executable, "-c", program])
     whole = rewriter.rewrite(segment)
     assert rewriter._process is not None
     first = rewriter._process.pid
@@ -113,8 +115,8 @@ def test_one_that_was_idle_has_ended_and_is_replaced(
 
 
 def test_the_thread_stops_while_a_process_rewrites(segment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.record.sealer.LOOK_S", 0.01)
-    monkeypatch.setattr("core.record.rewriter._POLL_S", 0.01)
+    monkeypatch.setattr("core.log.write.seal_thread.LOOK_S", 0.01)
+    monkeypatch.setattr("core.log.write.seal_process._POLL_S", 0.01)
     journal = write(segment.parents[1])
     sealer = Sealer(journal, Rewriter())
     sealer.start()
@@ -127,7 +129,7 @@ def test_the_thread_stops_while_a_process_rewrites(segment: Path, monkeypatch: p
 
 
 def test_it_does_not_outlive_who_has_started_it(endless: Path) -> None:
-    command = [sys.executable, "-m", "core.record.rewriter"]
+    command = [sys.executable, "-m", "core.log.write.seal_process"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

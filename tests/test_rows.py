@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_rows import PEERS, START_NS, make_records, plain_rows
 
-from core.record.rows import REASON_TEXTS, peers_of, to_batch
-from core.record.schema import SCHEMA
+from core.log.format.rows import REASON_TEXTS, peers_of, to_batch
+from core.log.format.schema import SCHEMA
 from core.ring.events import KINDS, PEER_STRUCT, REASONS, RECORD, RECORD_STRUCT, Kind, Reason
 from core.ring.records import Records
 

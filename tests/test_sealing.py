@@ -20,17 +20,17 @@ from waiting import wait_until
 from warm import nursery
 
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.record import sealing
-from core.record.files import DAMAGED, HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.rows import to_batch
-from core.record.schema import SCHEMA
-from core.record.sealed import Runs, SealedFile, SealedWriter
-from core.record.sealer import Here, Sealer
-from core.record.sealing import rewrite
-from core.record.state import State
-from core.record.verify import verify
+from core.log.format.files import DAMAGED, HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
+from core.log.format.log_state import State
+from core.log.format.parquet_segment import Runs, SealedFile, SealedWriter
+from core.log.format.rows import to_batch
+from core.log.format.schema import SCHEMA
+from core.log.read.log import Log
+from core.log.read.verify import verify
+from core.log.write import seal_job as sealing
+from core.log.write.journal import Journal
+from core.log.write.seal_job import rewrite
+from core.log.write.seal_thread import Here, Sealer
 from core.ring.events import RECORD, Kind
 from core.ring.records import Records
 
@@ -439,7 +439,7 @@ def test_a_reader_that_has_begun_reads_on_while_a_segment_is_sealed(tmp_path: Pa
 
 
 def test_the_thread_seals_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.record.sealer.LOOK_S", 0.01)
+    monkeypatch.setattr("core.log.write.seal_thread.LOOK_S", 0.01)
     journal = write(tmp_path, *(make_batch(10, 1 + 10 * i) for i in range(4)), segment_bytes=1)
     sealer = Sealer(journal)
     sealer.start()

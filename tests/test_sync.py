@@ -9,8 +9,8 @@ import pytest
 from record_rows import make_batch
 from test_journal import seqs
 
-from core.record.journal import Journal
-from core.record.sealer import Sealer
+from core.log.write.journal import Journal
+from core.log.write.seal_thread import Sealer
 from core.ring.events import Kind
 from core.rings import Rings
 from core.watch.pump import Pump

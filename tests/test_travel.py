@@ -14,7 +14,7 @@ from waiting import DEADLINE_S, wait_until
 
 import core.watch.keeper as keeper_module
 from core.engine.thread import EngineThread
-from core.record.log import Log
+from core.log.read.log import Log
 from core.replay import Replay
 from core.ring.clock import wall_ns
 from core.service import Service, ServiceError, Settings

@@ -11,11 +11,11 @@ from test_journal import segments, write
 from test_sealing import seal_all
 
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.record.files import JournalError
-from core.record.journal import Journal
-from core.record.log import Log
-from core.record.rows import to_batch
-from core.record.verify import stats, verify
+from core.log.format.files import JournalError
+from core.log.format.rows import to_batch
+from core.log.read.log import Log
+from core.log.read.verify import stats, verify
+from core.log.write.journal import Journal
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records
 
@@ -117,7 +117,7 @@ def test_a_segment_cut_short(tmp_path: Path) -> None:
 
 
 def test_a_newer_version_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.record.segment.VERSION", 77)
+    monkeypatch.setattr("core.log.format.hot_segment.VERSION", 77)
     write(tmp_path, make_batch(5)).close()
     assert "written by a newer echoscope (log version 77" in verify(tmp_path).problems[0]
 

@@ -13,11 +13,11 @@ from core.exports import report, sink
 from core.exports.counted import Counted
 from core.exports.turns import turns_of
 from core.filter.query import EVENT_FIELDS, Query, parse, parse_time
+from core.log.read.follow import follow
+from core.log.read.log import Log
+from core.log.read.verify import verify as check
 from core.record.export import export
 from core.record.export.text import lines_of
-from core.record.follow import follow
-from core.record.log import Log
-from core.record.verify import verify as check
 from core.ring.clock import wall_ns
 
 _LOOK_EVERY_MS: Final = 200

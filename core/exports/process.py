@@ -26,9 +26,9 @@ from core.exports.counted import Counted
 from core.exports.frames import Frame, What, send_frame
 from core.exports.turns import turns_of
 from core.filter.query import EVENT_FIELDS, parse
+from core.log.read.log import JournalError, Log
 from core.record.export import FORMATS, export
 from core.record.export.order import Order
-from core.record.log import JournalError, Log
 from core.ring.ring import RingError
 
 _NICE: Final = 19

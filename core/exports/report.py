@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.record.log import Log
-from core.record.talkers import Talkers
-from core.record.verify import Report, Stats, stats
+from core.log.read.log import Log
+from core.log.read.top_connections import Talkers
+from core.log.read.verify import Report, Stats, stats
 
 Json = dict[str, Any]
 

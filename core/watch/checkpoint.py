@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from core.record.files import sync
-from core.record.rows import joined
-from core.record.schema import SCHEMA
+from core.log.format.files import sync
+from core.log.format.rows import joined
+from core.log.format.schema import SCHEMA
 from core.watch.sums import Sums
 from core.watch.table import COLUMNS, Table
 from core.watch.tally import NOTABLE_KEPT, Tally

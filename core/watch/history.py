@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.filter.query import Query
-from core.record.files import set_aside, sync
-from core.record.log import Log
-from core.record.rows import from_batch
+from core.log.format.files import set_aside, sync
+from core.log.format.rows import from_batch
+from core.log.read.log import Log
 from core.ring.clock import wall_ns
 from core.ring.records import Records
 from core.watch.series import GAUGES, LONGEST, RATES, Series

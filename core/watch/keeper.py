@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from core.record.log import Log
+from core.log.read.log import Log
 from core.ring.clock import wall_ns
 from core.watch import checkpoint
 from core.watch.history import HistoryWriter

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from core.record.retention import Dropped
+from core.log.write.retention import Dropped
 from core.watch.listing import Listing
 from core.watch.recent import Recent
 from core.watch.tally import Rates, Tally

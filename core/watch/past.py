@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from core.bad_value import BadValueError
 from core.filter.query import Query
-from core.record.files import set_aside
-from core.record.log import Log
-from core.record.rows import from_batch
+from core.log.format.files import set_aside
+from core.log.format.rows import from_batch
+from core.log.read.log import Log
 from core.watch import checkpoint, history, runs
 from core.watch.checkpoint import Checkpoint, CheckpointError
 from core.watch.clock import rfc3339

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.bad_value import BadValueError
-from core.record.rows import from_batch
+from core.log.format.rows import from_batch
 from core.ring.records import Records
 from core.watch.runs import Run
 from core.watch.table import Table

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from core.filter.query import Query
+from core.log.format.rows import event_columns, joined
 from core.record.export import to_dicts
-from core.record.rows import event_columns, joined
 
 ROWS_KEPT: Final = 200_000
 JOINED: Final = 256

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.record.retention import Dropped
+from core.log.write.retention import Dropped
 from core.watch.moment import Moment
 from core.watch.past import Past
 from core.watch.recent import Recent

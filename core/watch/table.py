@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.rows import peers_of
+from core.log.format.rows import peers_of
 from core.ring.events import ORDINARY_ENDS, Kind
 from core.ring.records import PAYLOAD, Records
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from core.filter.query import EVENT_FIELDS, parse, parse_time
-from core.record.log import JournalError, Log
+from core.log.read.log import JournalError, Log
 from core.watch.runs import read_runs
 
 Json = dict[str, Any]

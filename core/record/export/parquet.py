@@ -7,8 +7,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.log.format.schema import SCHEMA
 from core.record.export.gather import gathered
-from core.record.schema import SCHEMA
 
 GROUP_ROWS: Final = 65536
 _DICTIONARIES: Final = [

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from core.log.format.schema import SCHEMA
 from core.record.export import cells
 from core.record.export.gather import gathered
-from core.record.schema import SCHEMA
 
 _CHUNK: Final = 8192
 

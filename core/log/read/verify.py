@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.filter.query import Query
-from core.record.files import JournalError, is_sealed, list_damaged, list_segments
-from core.record.index import Index, Reader, Segment, Unit, View, load
-from core.record.lives import OPEN, Lives, Marks
-from core.record.log import Log
-from core.record.retention import Dropped, Ledger
-from core.record.state import State
-from core.record.summary import Summary
+from core.log.format.files import JournalError, is_sealed, list_damaged, list_segments
+from core.log.format.log_state import State
+from core.log.format.summary import Summary
+from core.log.read.index import Index, Reader, Segment, Unit, View, load
+from core.log.read.log import Log
+from core.log.read.open_close_check import OPEN, Lives, Marks
+from core.log.write.retention import Dropped, Ledger
 from core.ring.events import Reason
 
 Numbers = npt.NDArray[Any]

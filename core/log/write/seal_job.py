@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.files import PARTIAL, JournalError, sync
-from core.record.index import HotSegment, load
-from core.record.schema import SCHEMA
-from core.record.sealed import GROUP_ROWS, Runs, SealedWriter
-from core.record.segment import Entry, Head, read_unit
-from core.record.state import State
+from core.log.format.files import PARTIAL, JournalError, sync
+from core.log.format.hot_segment import Entry, Head, read_unit
+from core.log.format.log_state import State
+from core.log.format.parquet_segment import GROUP_ROWS, Runs, SealedWriter
+from core.log.format.schema import SCHEMA
+from core.log.read.index import HotSegment, load
 
 _WRITTEN: Final = "written"
 _ORDER: Final = [("time", "ascending"), ("worker", "ascending"), ("seq", "ascending")]

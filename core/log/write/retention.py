@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from core.record.files import HOT, SEALED, JournalError, list_damaged, segment_path, set_aside, write_durably
-from core.record.index import load
-from core.record.summary import Summary
+from core.log.format.files import HOT, SEALED, JournalError, list_damaged, segment_path, set_aside, write_durably
+from core.log.format.summary import Summary
+from core.log.read.index import load
 
 _NAME: Final = "dropped.json"
 

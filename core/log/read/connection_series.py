@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from core.bad_value import BadValueError
 from core.filter.query import EVENT_FIELDS, parse
-from core.record.index import Index
-from core.record.scan import Scan, Selection, Step
+from core.log.read.index import Index
+from core.log.read.scan import Scan, Selection, Step
 
 Numbers = npt.NDArray[Any]
 

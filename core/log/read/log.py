@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from core.bad_value import BadValueError
 from core.filter.query import Query
-from core.record.counting import Estimate, Histogram, estimate, histogram
-from core.record.course import Course, course
+from core.log.format.files import JournalError
+from core.log.format.rows import event_columns
+from core.log.read.connection_series import Course, course
+from core.log.read.counting import Estimate, Histogram, estimate, histogram
+from core.log.read.index import Index
+from core.log.read.scan import Position, Scan, Selection, Step
+from core.log.write.retention import Dropped, Ledger
 from core.record.export import to_dicts
-from core.record.files import JournalError
-from core.record.index import Index
-from core.record.retention import Dropped, Ledger
-from core.record.rows import event_columns
-from core.record.scan import Position, Scan, Selection, Step
 
 __all__ = ["Course", "Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
 

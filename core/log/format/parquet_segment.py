@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.record.files import KEY, VERSION, JournalError, check_version
-from core.record.rows import KIND_VALUES
-from core.record.schema import SCHEMA
-from core.record.state import State
-from core.record.summary import Summary
+from core.log.format.files import KEY, VERSION, JournalError, check_version
+from core.log.format.log_state import State
+from core.log.format.rows import KIND_VALUES
+from core.log.format.schema import SCHEMA
+from core.log.format.summary import Summary
 
 Numbers = npt.NDArray[Any]
 

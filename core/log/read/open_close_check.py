@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.state import State
+from core.log.format.log_state import State
 from core.ring.events import KINDS, Kind
 
 Numbers = npt.NDArray[Any]

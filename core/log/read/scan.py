@@ -11,10 +11,10 @@ import pyarrow as pa
 from core.bad_value import BadValueError
 from core.filter.fields import NumberTest
 from core.filter.query import Query
-from core.record.files import JournalError
-from core.record.index import Index, Reader, Segment, Unit, View
-from core.record.rows import KIND_VALUES, event_columns
-from core.record.summary import Summary
+from core.log.format.files import JournalError
+from core.log.format.rows import KIND_VALUES, event_columns
+from core.log.format.summary import Summary
+from core.log.read.index import Index, Reader, Segment, Unit, View
 from core.ring.events import KINDS
 
 Numbers = npt.NDArray[Any]

@@ -1,4 +1,4 @@
-"""Rewrites segments in a process of its own, `python -m core.record.rewriter`.
+"""Rewrites segments in a process of its own, `python -m core.log.write.seal_process`.
 
 Sealing a segment holds the interpreter for seconds in all. In the recorder's process, where it is done at a low
 priority, whoever needed the interpreter next would wait with it until the machine had nothing better to do.
@@ -18,13 +18,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
-from core.record.files import PARTIAL, JournalError
-from core.record.sealing import Abandoned, rewrite
+from core.log.format.files import PARTIAL, JournalError
+from core.log.write.seal_job import Abandoned, rewrite
 
 IDLE_S: Final = 60.0
 """How long the process waits for another segment: starting it takes a third of what sealing a large one does."""
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_COMMAND: Final = (sys.executable, "-m", "core.record.rewriter")
+_COMMAND: Final = (sys.executable, "-m", "core.log.write.seal_process")
 _POLL_S: Final = 0.2
 _NICE: Final = 5
 

@@ -22,11 +22,11 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from core.record.files import KEY, VERSION, JournalError, NewerVersionError, check_version
-from core.record.rows import KIND_VALUES, REASON_VALUES
-from core.record.schema import SCHEMA
-from core.record.state import State
-from core.record.summary import Summary
+from core.log.format.files import KEY, VERSION, JournalError, NewerVersionError, check_version
+from core.log.format.log_state import State
+from core.log.format.rows import KIND_VALUES, REASON_VALUES
+from core.log.format.schema import SCHEMA
+from core.log.format.summary import Summary
 
 _CONTINUATION: Final = b"\xff\xff\xff\xff"
 END_OF_STREAM: Final = _CONTINUATION + bytes(4)

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from core.record.files import (
+from core.log.format.files import (
     HOT,
     PARTIAL,
     JournalError,
@@ -14,11 +14,11 @@ from core.record.files import (
     segment_path,
     set_aside,
 )
-from core.record.index import HotSegment, Segment, load, opened
-from core.record.retention import Ledger
-from core.record.sealed import SealedFile
-from core.record.segment import END_OF_STREAM
-from core.record.state import STATE_COLUMNS, State
+from core.log.format.hot_segment import END_OF_STREAM
+from core.log.format.log_state import STATE_COLUMNS, State
+from core.log.format.parquet_segment import SealedFile
+from core.log.read.index import HotSegment, Segment, load, opened
+from core.log.write.retention import Ledger
 
 
 def recover(folder: Path, ledger: Ledger) -> tuple[State, list[str], tuple[Path, bytes]]:

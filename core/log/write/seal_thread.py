@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from core.record import sealing
-from core.record.files import JournalError
-from core.record.journal import Journal
+from core.log.format.files import JournalError
+from core.log.write import seal_job as sealing
+from core.log.write.journal import Journal
 
 LOOK_S: Final = 1.0
 RETRY_S: Final = 30.0

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.filter.query import Column
-from core.record.schema import SCHEMA
+from core.log.format.schema import SCHEMA
 from core.ring.events import KINDS, REASONS, Kind, Reason
 from core.ring.records import PAYLOAD, Records
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from core.bad_value import BadValueError
 from core.filter.query import Query
-from core.record.index import Index
-from core.record.scan import Position, Scan, Selection, Step
+from core.log.read.index import Index
+from core.log.read.scan import Position, Scan, Selection, Step
 from core.ring.events import KINDS
 
 Numbers = npt.NDArray[Any]

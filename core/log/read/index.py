@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.record.files import (
+from core.log.format.files import (
     FOLDER,
     SEALED,
     JournalError,
@@ -21,10 +21,10 @@ from core.record.files import (
     list_segments,
     segment_path,
 )
-from core.record.sealed import SealedFile, SealedReader
-from core.record.segment import Entry, Gap, Head, find_head, is_torn, read_state, read_unit, survey
-from core.record.state import State
-from core.record.summary import SUMMARY_COLUMNS, Summary
+from core.log.format.hot_segment import Entry, Gap, Head, find_head, is_torn, read_state, read_unit, survey
+from core.log.format.log_state import State
+from core.log.format.parquet_segment import SealedFile, SealedReader
+from core.log.format.summary import SUMMARY_COLUMNS, Summary
 
 Numbers = npt.NDArray[Any]
 

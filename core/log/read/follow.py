@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 
 from core.filter.query import Query
-from core.record.log import Log, matching
-from core.record.scan import Position, Scan, Selection
+from core.log.read.log import Log, matching
+from core.log.read.scan import Position, Scan, Selection
 
 
 def follow(log: Log, query: Query, since: int | None, wait: Callable[[], bool]) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.record.files import (
+from core.log.format.files import (
     FOLDER,
     HOT,
     SEALED,
@@ -23,11 +23,11 @@ from core.record.files import (
     set_aside,
     sync,
 )
-from core.record.recovery import recover
-from core.record.retention import Dropped, Ledger
-from core.record.sealed import SealedFile
-from core.record.segment import END_OF_STREAM, Encoder
-from core.record.state import State
+from core.log.format.hot_segment import END_OF_STREAM, Encoder
+from core.log.format.log_state import State
+from core.log.format.parquet_segment import SealedFile
+from core.log.write.recovery import recover
+from core.log.write.retention import Dropped, Ledger
 
 __all__ = ["Journal", "JournalError"]
 
