@@ -226,7 +226,7 @@ def log(**values: Any) -> int:
     """Write the matching events of a log to standard output or a file, sum them up, or check the log."""
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # mimalloc keeps 30 MB more than it uses
     from core.bad_value import BadValueError
-    from core.exports import command
+    from core.export import log_command as command
     from core.log.read.log import JournalError
     from core.ring.ring import RingError
 

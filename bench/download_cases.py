@@ -133,7 +133,7 @@ def _exporter_memory(server: Echoscope) -> int:
     most = 0
     for pid in server.pids():
         try:
-            if b"core.exports.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"core.export.exporter_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
                 most = max(most, *(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")))
         except OSError:  # it has just ended

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.bad_value import BadValueError
 from core.engine.models import MODELS
-from core.exports.exporter import Exporter
+from core.export.exporter import Exporter
 from core.log.read.log import JournalError, Log
 from core.ring.ring import RingError
 from core.service import ServiceError

@@ -23,7 +23,7 @@ from core.engine.settings import ServerSettings
 from core.engine.thread import EngineThread
 from core.engine.worker import WorkerConfig
 from core.engine.workers import WorkerError, Workers
-from core.exports.exporter import Exporter
+from core.export.exporter import Exporter
 from core.log.read.log import Log
 from core.log.write.journal import Journal, JournalError
 from core.log.write.seal_process import Rewriter

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.bad_value import BadValueError
+from core.export.download import DownloadError
 from core.filter import catalogue
-from core.record.export.order import DownloadError
 
 READY = os.open("/dev/null", os.O_RDONLY)
 """A descriptor that can always be read."""

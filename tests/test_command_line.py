@@ -19,8 +19,8 @@ from warm import nursery
 import app
 from core.clients.load import REPLIES, LoadSettings
 from core.engine.models import MODELS
+from core.export.formats import FORMATS
 from core.log.format.schema import SCHEMA
-from core.record.export import FORMATS
 from core.service import Settings
 
 COMMANDS = sorted(app.cli.commands)

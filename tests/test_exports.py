@@ -14,13 +14,13 @@ import pytest
 from record_rows import START_NS, make_batch
 from waiting import wait_until
 
-from core.exports import process
-from core.exports.exporter import Exporter
+from core.export import exporter_process as process
+from core.export.download import DownloadError, Order
+from core.export.exporter import Exporter
+from core.export.formats import FORMATS, export
 from core.filter.query import EVENT_FIELDS, Query, parse
 from core.log.read.log import Log
 from core.log.write.journal import Journal
-from core.record.export import FORMATS, export
-from core.record.export.order import DownloadError, Order
 
 ROWS = 100_000
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, plain_rows, random_batch
 from waiting import DEADLINE_S
 
+from core.export.formats import to_dicts
 from core.filter.query import EVENT_FIELDS, Query, parse
 from core.log.format.files import list_segments
 from core.log.format.rows import event_columns
 from core.log.read import index as index_module
 from core.log.read.log import JournalError, Log
 from core.log.write.journal import Journal
-from core.record.export import to_dicts
 
 BATCHES = [random_batch(size, 1 + 100 * i, seed=i) for i, size in enumerate([1, 40, 3, 100, 17, 60])]
 ROWS = [row for batch in BATCHES for row in plain_rows(batch)]

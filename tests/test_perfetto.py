@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, plain_rows, random_batch
 
-from core.exports.turns import turns_of
+from core.export.formats import export
+from core.export.traced_turns import turns_of
 from core.filter.query import parse_time
-from core.record.export import export
 from core.ring.events import Kind
 from core.ring.flight_recorder import TURN, LatestWriter
 from core.ring.recorder import Files

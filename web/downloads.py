@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from flask import Response, request
 
 from core.bad_value import BadValueError
-from core.record.export.order import Chunks, DownloadError
+from core.export.download import Chunks, DownloadError
 from web import sockets
 from web.monitor import Json, Monitor
 from web.parameters import DownloadParameters

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
-from core.record.export.order import Chunks
+from core.export.download import Chunks
 
 Json = dict[str, Any]
 

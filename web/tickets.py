@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from core.record.export.order import Chunks
+from core.export.download import Chunks
 from web.monitor import Json
 from web.parameters import DownloadParameters
 

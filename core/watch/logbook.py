@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
+from core.export.download import Chunks, Order
+from core.export.formats import FORMATS, download_name, unknown_format
 from core.filter.query import EVENT_FIELDS, Query, parse, parse_time
-from core.record.export import FORMATS, download_name, unknown_format
-from core.record.export.order import Chunks, Order
 from core.watch.clock import rfc3339
 from core.watch.moment import Source
 from core.watch.past import Past

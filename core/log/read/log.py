@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.bad_value import BadValueError
+from core.export.formats import to_dicts
 from core.filter.query import Query
 from core.log.format.files import JournalError
 from core.log.format.rows import event_columns
@@ -19,7 +20,6 @@ from core.log.read.counting import Estimate, Histogram, estimate, histogram
 from core.log.read.index import Index
 from core.log.read.scan import Position, Scan, Selection, Step
 from core.log.write.retention import Dropped, Ledger
-from core.record.export import to_dicts
 
 __all__ = ["Course", "Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
 

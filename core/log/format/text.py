@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from core.log.format import text_columns as cells
+from core.log.format.gather import gathered
 from core.log.format.schema import SCHEMA
-from core.record.export import cells
-from core.record.export.gather import gathered
 
 _CHUNK: Final = 8192
 

@@ -1,6 +1,6 @@
 """The exporter's process: everything loaded and waiting; each order is carried out by a fork of it.
 
-Started as `python -m core.exports.process FD`. Orders are messages on socket FD, each with the descriptor that the
+Started as `python -m core.export.exporter_process FD`. Orders are messages on socket FD, each with the descriptor that the
 frames go to. A fork of a process with one thread is safe and ready in milliseconds, gives its memory back at
 the end, and can be ended at any moment, also in the middle of a scan that finds nothing.
 """
@@ -22,13 +22,13 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.exports.counted import Counted
-from core.exports.frames import Frame, What, send_frame
-from core.exports.turns import turns_of
+from core.export.counted import Counted
+from core.export.download import Order
+from core.export.exporter_frames import Frame, What, send_frame
+from core.export.formats import FORMATS, export
+from core.export.traced_turns import turns_of
 from core.filter.query import EVENT_FIELDS, parse
 from core.log.read.log import JournalError, Log
-from core.record.export import FORMATS, export
-from core.record.export.order import Order
 from core.ring.ring import RingError
 
 _NICE: Final = 19

@@ -9,10 +9,10 @@ from typing import Final
 import pyarrow as pa
 
 from core.bad_value import BadValueError
+from core.export.parquet import parquet
+from core.export.perfetto import Turns, perfetto
 from core.filter.query import Query
-from core.record.export.parquet import parquet
-from core.record.export.perfetto import Turns, perfetto
-from core.record.export.text import csv, jsonl, to_dicts
+from core.log.format.text import csv, jsonl, to_dicts
 
 __all__ = ["FORMATS", "Format", "Turns", "download_name", "export", "to_dicts", "unknown_format"]
 

@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from core.record.export import cells
-from core.record.export.cells import Numbers, Piece
-from core.record.export.gather import gathered
+from core.log.format import text_columns as cells
+from core.log.format.gather import gathered
+from core.log.format.text_columns import Numbers, Piece
 from core.ring.events import KINDS, Kind
 
 Turns = Mapping[str, Numbers]

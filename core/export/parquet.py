@@ -7,8 +7,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.log.format.gather import gathered
 from core.log.format.schema import SCHEMA
-from core.record.export.gather import gathered
 
 GROUP_ROWS: Final = 65536
 _DICTIONARIES: Final = [

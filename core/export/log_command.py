@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Final
 
 from core.bad_value import BadValueError
-from core.exports import report, sink
-from core.exports.counted import Counted
-from core.exports.turns import turns_of
+from core.export import log_report as report
+from core.export import sink
+from core.export.counted import Counted
+from core.export.formats import export
+from core.export.traced_turns import turns_of
 from core.filter.query import EVENT_FIELDS, Query, parse, parse_time
+from core.log.format.text import lines_of
 from core.log.read.follow import follow
 from core.log.read.log import Log
 from core.log.read.verify import verify as check
-from core.record.export import export
-from core.record.export.text import lines_of
 from core.ring.clock import wall_ns
 
 _LOOK_EVERY_MS: Final = 200

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from core.exports.frames import Frame, What, read_frame
-from core.record.export.order import DownloadError, Order
+from core.export.download import DownloadError, Order
+from core.export.exporter_frames import Frame, What, read_frame
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_TIMEOUT: Final = 2.0
@@ -23,7 +23,7 @@ _ENVIRONMENT: Final = {
 
 
 class Chunks(Iterator[bytes]):
-    """One download, made in another process; see :class:`core.record.export.order.Chunks`."""
+    """One download, made in another process; see :class:`core.export.download.Chunks`."""
 
     def __init__(self, begin: Callable[[bool], socket.socket]) -> None:
         """`begin(anew)` orders the download, from a new process when `anew`, and answers where it comes."""
@@ -135,7 +135,7 @@ class Exporter:
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [sys.executable, "-m", "core.exports.process", str(theirs.fileno())],
+                    [sys.executable, "-m", "core.export.exporter_process", str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     cwd=_ROOT,
                     env={**os.environ, **_ENVIRONMENT},
