@@ -111,7 +111,7 @@ def _in_the_lab(name: str, plan: Plan) -> Speed:
 def _worker(plan: Plan) -> Speed:
     """Of a worker process of `app.py serve`, as the lab's servers are: what watches it is another process."""
     with echoscope("--reply", "echo", "--workers", "1") as server:
-        is_worker = b"core.engine.worker"
+        is_worker = b"core.engine.processes.worker"
         pid = next(pid for pid in server.pids() if is_worker in Path(f"/proc/{pid}/cmdline").read_bytes())
         generate(server.port, 0.3)
         before = cpu_seconds(pid)

@@ -13,16 +13,16 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from core.engine.blocking import BlockingServer
-from core.engine.connection import Marks
-from core.engine.listener import BACKLOG, close_port, listen
 from core.engine.models import MODELS, make_server
-from core.engine.places import Places
-from core.engine.poller import POLLERS
+from core.engine.pollers.poller import POLLERS
+from core.engine.processes.places import Places
+from core.engine.processes.worker import WorkerConfig
+from core.engine.processes.workers import WorkerError, Workers
+from core.engine.server.connection import Marks
+from core.engine.server.listener import BACKLOG, close_port, listen
 from core.engine.settings import ServerSettings
 from core.engine.thread import EngineThread
-from core.engine.worker import WorkerConfig
-from core.engine.workers import WorkerError, Workers
+from core.engine.threads.blocking import BlockingServer
 from core.export.exporter import Exporter
 from core.log.read.log import Log
 from core.log.write.journal import Journal, JournalError

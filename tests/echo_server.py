@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from waiting import DEADLINE_S, wait_until
 
-from core.engine.connection import Marks
-from core.engine.listener import listen
 from core.engine.models import make_server
+from core.engine.server.connection import Marks
+from core.engine.server.listener import listen
 from core.engine.settings import ServerSettings
 from core.ring.events import KINDS, REASONS, Kind
 from core.ring.recorder import Files, Recorder

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.engine.connection import MAX_CHUNKS, TRANSITIONS, Connection, Marks, State, Step
-from core.engine.poller import READ, WRITE
+from core.engine.pollers.poller import READ, WRITE
+from core.engine.server.connection import MAX_CHUNKS, TRANSITIONS, Connection, Marks, State, Step
 
 MARKS = Marks(100, 40)
 

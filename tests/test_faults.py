@@ -162,7 +162,7 @@ def tree(pid: int) -> list[int]:
 
 def workers_of(server: Server) -> list[int]:
     """The worker processes of a server."""
-    return [pid for pid in tree(server.process.pid) if b"core.engine.worker" in _command(pid)]
+    return [pid for pid in tree(server.process.pid) if b"core.engine.processes.worker" in _command(pid)]
 
 
 def _command(pid: int) -> bytes:
@@ -233,7 +233,9 @@ def test_a_thousand_opened_and_reset_in_a_burst(start_server: StartServer, tmp_p
 
 
 def test_a_worker_killed_at_load_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.engine.workers._LONGEST_PAUSE", 0.1)  # else the last ones would be waited for long
+    monkeypatch.setattr(
+        "core.engine.processes.workers._LONGEST_PAUSE", 0.1
+    )  # else the last ones would be waited for long
     service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", workers=2))
     service.start()
     try:

@@ -11,8 +11,8 @@ import pytest
 from echo_server import EchoServer, fill, receive, reset
 from waiting import DEADLINE_S, wait_until
 
-from core.engine import sample
-from core.engine.sample import Sample
+from core.engine.server import sample
+from core.engine.server.sample import Sample
 from core.watch import kernel
 from core.watch.sampler import LastSamples
 

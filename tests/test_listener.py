@@ -2,7 +2,7 @@
 
 import socket
 
-from core.engine.listener import listen
+from core.engine.server.listener import listen
 
 
 def test_what_is_accepted_has_what_the_listener_was_told() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from waiting import DEADLINE_S
 
-import core.engine.loop as loop_module
-from core.engine.loop import Loop, Turn
-from core.engine.poller import POLLERS, READ
-from core.engine.registrations import Registrations
+import core.engine.loop.loop as loop_module
+from core.engine.loop.loop import Loop, Turn
+from core.engine.loop.registrations import Registrations
+from core.engine.pollers.poller import POLLERS, READ
 
 
 @pytest.fixture(params=POLLERS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from waiting import wait_until
 
-from core.engine.places import Places
+from core.engine.processes.places import Places
 
 LIMIT = 100
 PROCESSES = 3

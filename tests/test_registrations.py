@@ -10,8 +10,8 @@ import pytest
 from echo_server import EchoServer
 from waiting import wait_until
 
-from core.engine.poller import READ
-from core.engine.registrations import Difference, differences, parse_fdinfo
+from core.engine.loop.registrations import Difference, differences, parse_fdinfo
+from core.engine.pollers.poller import READ
 
 EPOLL = ["epoll", "epoll-et"]
 

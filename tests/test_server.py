@@ -17,16 +17,16 @@ import pytest
 from echo_server import EchoServer, receive, receive_all, reset
 from waiting import DEADLINE_S, wait_until
 
-import core.engine.conversation as conversation_module
-import core.engine.server as server_module
-from core.engine.blocking import ThreadsServer
-from core.engine.connection import Marks
-from core.engine.conversation import Conversation
+import core.engine.server.server as server_module
+import core.engine.threads.conversation as conversation_module
 from core.engine.models import MODELS
-from core.engine.poller import POLLERS
-from core.engine.sample import take
-from core.engine.server import Server
+from core.engine.pollers.poller import POLLERS
+from core.engine.server.connection import Marks
+from core.engine.server.sample import take
+from core.engine.server.server import Server
 from core.engine.settings import STAMP_SIZE
+from core.engine.threads.blocking import ThreadsServer
+from core.engine.threads.conversation import Conversation
 from core.watch.sampler import LastSamples
 
 ONE_AT_A_TIME = ("blocking",)
@@ -800,7 +800,7 @@ class TestSwitch:
                 os.close(fd)
 
     def test_an_order_that_is_being_obeyed_is_not_given_up(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("core.engine.server._SWITCH_TIMEOUT", 0.0)
+        monkeypatch.setattr("core.engine.server.server._SWITCH_TIMEOUT", 0.0)
         engine = start("epoll").server
         assert isinstance(engine, Server)
         began, exchange, call_soon = threading.Event(), engine._exchange, engine.loop.call_soon
@@ -823,7 +823,7 @@ class TestSwitch:
         assert engine.model == "poll"
 
     def test_an_order_that_was_given_up_is_not_obeyed(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("core.engine.server._SWITCH_TIMEOUT", 0.05)
+        monkeypatch.setattr("core.engine.server.server._SWITCH_TIMEOUT", 0.05)
         server = start("epoll")
         release, turned = threading.Event(), threading.Event()
         server.server.loop.call_soon(release.wait)

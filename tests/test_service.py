@@ -14,11 +14,11 @@ import pytest
 from echo_server import fill, receive, reset
 from waiting import DEADLINE_S, wait_until
 
-import core.engine.workers as workers_module
+import core.engine.processes.workers as workers_module
 import core.watch.pump as pump_module
 from core.engine.models import MODELS
-from core.engine.poller import POLLERS
-from core.engine.workers import Workers
+from core.engine.pollers.poller import POLLERS
+from core.engine.processes.workers import Workers
 from core.filter.query import QueryError
 from core.ring.clock import wall_ns
 from core.ring.events import KIND_MEANING, Kind

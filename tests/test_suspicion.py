@@ -8,7 +8,7 @@ import pytest
 from echo_server import fill
 from waiting import DEADLINE_S, wait_until
 
-from core.engine import sample
+from core.engine.server import sample
 from core.watch import kernel
 from core.watch.suspicion import SUSPICIONS, suspects
 

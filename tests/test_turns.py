@@ -8,8 +8,8 @@ import pytest
 from echo_server import EchoServer, fill, receive
 from waiting import wait_until
 
-from core.engine.connection import Marks
-from core.engine.poller import POLLERS
+from core.engine.pollers.poller import POLLERS
+from core.engine.server.connection import Marks
 from core.ring.flight_recorder import TURN
 from core.watch.turns import Turns, summary, turn_columns
 

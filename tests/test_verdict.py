@@ -16,8 +16,8 @@ import pytest
 from echo_server import EchoServer, receive, reset
 from waiting import DEADLINE_S, wait_until
 
-from core.engine.sample import Sample
-from core.engine.workers import Workers
+from core.engine.processes.workers import Workers
+from core.engine.server.sample import Sample
 from core.service import Service, Settings
 from core.watch import kernel
 from core.watch.verdict import CODES, Scene, judge, size, span

@@ -5,7 +5,7 @@ import socket
 import struct
 from typing import Final
 
-from core.engine.listener import AcceptQueue, packed
+from core.engine.server.listener import AcceptQueue, packed
 
 _NETLINK_SOCK_DIAG: Final = 4
 _SOCK_DIAG_BY_FAMILY: Final = 20

@@ -4,15 +4,15 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
-from core.engine.blocking import BlockingServer, ThreadsServer
-from core.engine.listener import AcceptQueue
-from core.engine.places import Places
-from core.engine.poller import POLLERS
+from core.engine.loop.registrations import Registrations
+from core.engine.pollers.poller import POLLERS
+from core.engine.processes.places import Places
 from core.engine.recorder import Recorder
-from core.engine.registrations import Registrations
-from core.engine.sample import Sample
-from core.engine.server import Server
+from core.engine.server.listener import AcceptQueue
+from core.engine.server.sample import Sample
+from core.engine.server.server import Server
 from core.engine.settings import ServerSettings
+from core.engine.threads.blocking import BlockingServer, ThreadsServer
 
 
 class Engine(Protocol):
@@ -62,7 +62,7 @@ def make_server(
     ids: Iterator[int],
     places: Places | None = None,
 ) -> Engine:
-    """A server of the model that the settings name; the arguments are those of core.engine.server.Server."""
+    """A server of the model that the settings name; the arguments are those of core.engine.server.server.Server."""
     return MODELS[settings.model](listener, recorder, settings, ids, places)
 
 

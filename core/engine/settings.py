@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from core.engine.connection import Marks
+from core.engine.server.connection import Marks
 
 FINISH_S: Final = 5.0
 """How long the peer of a connection that an operator has closed may take to end its side."""

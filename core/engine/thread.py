@@ -4,9 +4,9 @@ import queue
 import threading
 from typing import Any
 
-from core.engine.listener import AcceptQueue
 from core.engine.models import Engine, report
-from core.engine.sample import Sample
+from core.engine.server.listener import AcceptQueue
+from core.engine.server.sample import Sample
 
 
 class EngineThread:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from core.engine.connection import Marks
-from core.engine.listener import BACKLOG, listen
+from core.engine.processes.worker import WorkerConfig
+from core.engine.server.connection import Marks
+from core.engine.server.listener import BACKLOG, listen
 from core.engine.settings import ServerSettings
-from core.engine.worker import WorkerConfig
 from core.lab.generator import HOST, Task
 from core.lab.machine import cores
 from core.lab.plan import REFERENCES, Order, Point

@@ -1,6 +1,6 @@
 """The server process of one measurement: `python -m core.lab.server NAME CORES …`.
 
-NAME `engine`: a worker of the engine, with the arguments of core.engine.worker; else a reference server, which ends
+NAME `engine`: a worker of the engine, with the arguments of core.engine.processes.worker; else a reference server, which ends
 with its standard input. CORES are the processors that it may use, as in `0,1`.
 """
 
@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 
-from core.engine import worker
+from core.engine.processes import worker
 from core.lab import reference
 
 

@@ -157,7 +157,7 @@ def _texts(head: bytes) -> dict[str, Value]:
 
 
 def decode(sample: Mapping[str, Any]) -> dict[str, Value]:
-    """A sample of the engine (core/engine/sample.py) as values of FACTS.
+    """A sample of the engine (core/engine/server/sample.py) as values of FACTS.
 
     A last sample has tcp_info alone: what was in flight follows from its sums.
     """

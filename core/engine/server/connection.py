@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import islice
 from typing import Final, NamedTuple
 
-from core.engine.poller import READ, WRITE
+from core.engine.pollers.poller import READ, WRITE
 
 MAX_CHUNKS: Final = 1024
 """Replies handed to one sendmsg(2) at most (IOV_MAX)."""

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from core.engine.calls import Calls
-from core.engine.connection import Connection
-from core.engine.loop import Loop, Timer, Visit
-from core.engine.phases import Record
-from core.engine.poller import READ, URGENT
+from core.engine.loop.calls import Calls
+from core.engine.loop.loop import Loop, Timer, Visit
+from core.engine.loop.phases import Record
+from core.engine.pollers.poller import READ, URGENT
 from core.engine.recorder import Recorder
-from core.engine.sample import has_stopped_short, unread
+from core.engine.server.connection import Connection
+from core.engine.server.sample import has_stopped_short, unread
 from core.engine.settings import STAMP_SIZE, ServerSettings
 from core.ring.events import ERRNO_BASE, Kind, Reason
 

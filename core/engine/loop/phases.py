@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from core.engine.calls import Calls
-from core.engine.loop import Ready, Visit
+from core.engine.loop.calls import Calls
+from core.engine.loop.loop import Ready, Visit
 
 Record = Callable[[int, int, int, int], None]
 

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from core.engine.poller import READ, Poller
-from core.engine.registrations import Registrations, compare
+from core.engine.loop.registrations import Registrations, compare
+from core.engine.pollers.poller import READ, Poller
 
 Visit = Callable[[int], None]
 """What is called with the mask when a descriptor is ready."""

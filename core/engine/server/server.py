@@ -8,20 +8,20 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from core.engine.acceptor import Acceptor
-from core.engine.calls import Calls, turn_end
-from core.engine.connection import Connection, State, Step
-from core.engine.entrance import Accepted, Entrance
-from core.engine.listener import AcceptQueue, packed, reset_on_close
-from core.engine.loop import Loop
-from core.engine.phases import Phases
-from core.engine.places import Places
-from core.engine.poller import POLLERS, READ, Poller
+from core.engine.loop.calls import Calls, turn_end
+from core.engine.loop.loop import Loop
+from core.engine.loop.phases import Phases
+from core.engine.loop.registrations import Registrations
+from core.engine.pollers.poller import POLLERS, READ, Poller
+from core.engine.processes.places import Places
 from core.engine.recorder import Recorder
-from core.engine.registrations import Registrations
-from core.engine.sample import MOST_SAMPLES, Sample, take, tcp_info
+from core.engine.server.acceptor import Acceptor
+from core.engine.server.connection import Connection, State, Step
+from core.engine.server.entrance import Accepted, Entrance
+from core.engine.server.listener import AcceptQueue, packed, reset_on_close
+from core.engine.server.sample import MOST_SAMPLES, Sample, take, tcp_info
+from core.engine.server.visits import Link, Visits
 from core.engine.settings import FINISH_S, ServerSettings
-from core.engine.visits import Link, Visits
 from core.ring.events import ERRNO_BASE, Kind, Reason
 
 _HEARTBEAT: Final = 1.0

@@ -1,6 +1,6 @@
 """A worker process: one server on a port that it shares with others, told what to do over a socket.
 
-Started as `python -m core.engine.worker CONFIG FD`. Orders come as lines of JSON on socket FD; the end of that
+Started as `python -m core.engine.processes.worker CONFIG FD`. Orders come as lines of JSON on socket FD; the end of that
 socket means that whoever started it is gone, and ends the worker too. It never imports the watch or the web.
 """
 
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from core.collector import relieve
-from core.engine.connection import Marks
-from core.engine.listener import listen
 from core.engine.models import Engine, make_server, report
-from core.engine.places import Places
-from core.engine.sample import Sample
+from core.engine.processes.places import Places
+from core.engine.server.connection import Marks
+from core.engine.server.listener import listen
+from core.engine.server.sample import Sample
 from core.engine.settings import ServerSettings
 from core.ring.recorder import Files, Recorder
 from core.ring.ring import RingWriter

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from core.engine.loop import Turn
+from core.engine.loop.loop import Turn
 from core.engine.recorder import Recorder
 
 

@@ -14,12 +14,12 @@ import struct
 import time
 from typing import Final
 
-from core.engine.connection import Connection, State, Step
-from core.engine.ledger import Ledger
-from core.engine.listener import reset_on_close
 from core.engine.recorder import Recorder
-from core.engine.sample import has_stopped_short, tcp_info, unread
+from core.engine.server.connection import Connection, State, Step
+from core.engine.server.listener import reset_on_close
+from core.engine.server.sample import has_stopped_short, tcp_info, unread
 from core.engine.settings import FINISH_S, STAMP_SIZE, ServerSettings
+from core.engine.threads.shared_recorder import Ledger
 from core.ring.events import ERRNO_BASE, Kind, Reason
 
 _RESET: Final = (ConnectionResetError, BrokenPipeError)
@@ -146,7 +146,7 @@ class Conversation:
         return self._answer(received) if received else self._ended()
 
     def _answer(self, received: int) -> None:
-        """Record the echo, then send, and put the record right if the kernel took less (see core.engine.visits).
+        """Record the echo, then send, and put the record right if the kernel took less (see core.engine.server.visits).
 
         All in one section: the record that is put right must still be the newest.
         """

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from core.engine.listener import EXHAUSTED
-from core.engine.places import Places
+from core.engine.processes.places import Places
 from core.engine.recorder import Recorder
+from core.engine.server.listener import EXHAUSTED
 from core.ring.events import ERRNO_BASE, Kind, Reason
 
 _RETRY_S: Final = 0.1

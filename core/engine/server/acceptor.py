@@ -4,11 +4,11 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from core.engine.calls import Calls
-from core.engine.entrance import Accepted, Entrance
-from core.engine.listener import AcceptQueue, accept_queue, close_port
-from core.engine.loop import Loop
-from core.engine.poller import READ
+from core.engine.loop.calls import Calls
+from core.engine.loop.loop import Loop
+from core.engine.pollers.poller import READ
+from core.engine.server.entrance import Accepted, Entrance
+from core.engine.server.listener import AcceptQueue, accept_queue, close_port
 
 _BATCH: Final = 64
 

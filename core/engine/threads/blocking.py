@@ -8,15 +8,15 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from core.engine.connection import Connection, State
-from core.engine.conversation import Conversation
-from core.engine.entrance import Accepted, Entrance
-from core.engine.ledger import Ledger
-from core.engine.listener import AcceptQueue, accept_queue, close_port, packed
-from core.engine.places import Places
+from core.engine.processes.places import Places
 from core.engine.recorder import Recorder
-from core.engine.sample import MOST_SAMPLES, Sample, take
+from core.engine.server.connection import Connection, State
+from core.engine.server.entrance import Accepted, Entrance
+from core.engine.server.listener import AcceptQueue, accept_queue, close_port, packed
+from core.engine.server.sample import MOST_SAMPLES, Sample, take
 from core.engine.settings import ServerSettings
+from core.engine.threads.conversation import Conversation
+from core.engine.threads.shared_recorder import Ledger
 from core.ring.events import ERRNO_BASE, Kind, Reason
 
 MOST_THREADS: Final = 1000
@@ -106,7 +106,7 @@ class BlockingServer:
                     self._finishing.append(conversation)
 
     def sample(self, conns: list[int], done: Callable[[dict[int, Sample]], None]) -> None:
-        """As core.engine.server.Server.sample; answered by the calling thread."""
+        """As core.engine.server.server.Server.sample; answered by the calling thread."""
         if len(conns) > MOST_SAMPLES:
             raise ValueError(f"{len(conns)} connections to be sampled at once: at most {MOST_SAMPLES}")
         with self._ledger:

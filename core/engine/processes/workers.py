@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.engine.accept_queues import accept_queues
-from core.engine.listener import AcceptQueue
-from core.engine.sample import Sample
-from core.engine.worker import WorkerConfig
+from core.engine.processes.worker import WorkerConfig
+from core.engine.server.listener import AcceptQueue
+from core.engine.server.sample import Sample
 from core.ring.ring import RingError
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -246,7 +246,7 @@ class Workers:
             undone.callback(ours.close)
             ours.settimeout(_START_TIMEOUT)
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "core.engine.worker", config.to_json(), str(theirs.fileno())],
+                [sys.executable, "-m", "core.engine.processes.worker", config.to_json(), str(theirs.fileno())],
                 pass_fds=[theirs.fileno(), *(fd for fd in (config.places, config.listener) if fd >= 0)],
                 cwd=_ROOT,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""Readiness: one small interface, one backend a system call. Begin with `poller.py`."""

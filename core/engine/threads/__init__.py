@@ -1,0 +1,1 @@
+"""The models that ask no poller: threads that block in the calls themselves. Begin with `blocking.py`."""
