@@ -14,12 +14,12 @@ from core.log.format.rows import from_batch
 from core.log.read.log import Log
 from core.log.write.journal import Journal
 from core.log.write.seal_thread import Sealer
-from core.watch import checkpoint
-from core.watch.keeper import events_between
-from core.watch.past import Past
-from core.watch.runs import Run, RunBook
-from core.watch.table import Table
-from core.watch.tally import Tally, gauges
+from core.watch.now.table import Table
+from core.watch.now.tally import Tally, gauges
+from core.watch.then import checkpoint
+from core.watch.then.checkpointer import events_between
+from core.watch.then.past import Past
+from core.watch.then.runs import Run, RunBook
 
 ROWS: Final = {True: 20_000_000, False: 2_000_000}
 """Of a full run, and of a quick one; how long a log is makes no difference to a moment of it."""

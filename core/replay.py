@@ -10,8 +10,8 @@ from core.ring.ring import RingError
 from core.service import ServiceError
 from core.watch.engine import About
 from core.watch.monitor import Monitor
-from core.watch.past import Past
-from core.watch.replay import LogEnd, NoEngine
+from core.watch.then.end_of_log import LogEnd, NoEngine
+from core.watch.then.past import Past
 
 
 class Replay:

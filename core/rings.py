@@ -13,9 +13,9 @@ from core.log.write.journal import JournalError
 from core.ring.events import Kind, Reason
 from core.ring.recorder import Files, prepare
 from core.ring.ring import CAPACITY, DamagedRingError, RingReader, RingWriter, await_writer, lengthen
-from core.watch.past import Past
-from core.watch.pump import Feed, Pump
-from core.watch.table import Table
+from core.watch.now.pump import Feed, Pump
+from core.watch.now.table import Table
+from core.watch.then.past import Past
 
 _WRITER_TIMEOUT: Final = 8.0
 """A worker whose service was killed still delivers what it has queued."""

@@ -32,12 +32,12 @@ from core.ring.recorder import Files, Recorder
 from core.ring.ring import MOST_CONNECTIONS, RingError, is_written
 from core.rings import Rings
 from core.watch.engine import About
-from core.watch.history import restore
-from core.watch.keeper import Keeper
 from core.watch.monitor import Monitor
-from core.watch.past import Past, given, set_damaged_aside
-from core.watch.pump import Pump
-from core.watch.runs import Run, RunBook
+from core.watch.now.pump import Pump
+from core.watch.then.checkpointer import Keeper
+from core.watch.then.history import restore
+from core.watch.then.past import Past, given, set_damaged_aside
+from core.watch.then.runs import Run, RunBook
 
 REPLIES: Final = ("stamp", "echo")
 MOST_WORKERS: Final = 64

@@ -11,9 +11,9 @@ from test_table import OFFSET, fold, record
 
 from core.filter.query import CONNECTION_FIELDS, parse
 from core.ring.events import Kind
-from core.watch.cells import MAP_SORTS, Orders, cells
-from core.watch.listing import Listing
-from core.watch.table import STATES, Table
+from core.watch.now.listing import Listing
+from core.watch.now.map_cells import MAP_SORTS, Orders, cells
+from core.watch.now.table import STATES, Table
 
 SECOND = 1_000_000_000
 NOW = OFFSET + 1000 * SECOND

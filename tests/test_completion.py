@@ -14,9 +14,9 @@ from waiting import DEADLINE_S
 from core.filter import catalogue
 from core.filter.query import parse
 from core.ring.events import Reason
-from core.watch.listing import Listing
-from core.watch.suggest import MOST, suggest
-from core.watch.table import Table
+from core.watch.now.listing import Listing
+from core.watch.now.suggest import MOST, suggest
+from core.watch.now.table import Table
 
 NOW = 1_795_442_400_000_000_000
 SUBJECTS = ["events", "connections"]

@@ -11,8 +11,8 @@ from waiting import DEADLINE_S
 
 import app
 from core.ring.events import FIELDS, KINDS, Reason
-from core.watch.kernel import FACTS
-from core.watch.verdict import CODES
+from core.watch.kernel.facts import FACTS
+from core.watch.kernel.verdict import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.watch import history
-from core.watch.history import HistoryWriter, counted, list_files, read_history
-from core.watch.runs import FILE, Run, RunBook, read_runs, run_at
-from core.watch.series import GAUGES, RATES, Series
-from core.watch.sums import Sums
+from core.watch.now.series import GAUGES, RATES, Series
+from core.watch.now.sums import Sums
+from core.watch.then import history
+from core.watch.then.history import HistoryWriter, counted, list_files, read_history
+from core.watch.then.runs import FILE, Run, RunBook, read_runs, run_at
 
 NOW = 1_795_442_400
 

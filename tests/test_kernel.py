@@ -13,8 +13,8 @@ from waiting import DEADLINE_S, wait_until
 
 from core.engine.server import sample
 from core.engine.server.sample import Sample
-from core.watch import kernel
-from core.watch.sampler import LastSamples
+from core.watch.kernel import facts as kernel
+from core.watch.kernel.sampler import LastSamples
 
 
 @pytest.fixture

@@ -18,14 +18,14 @@ from core.log.read.log import Log
 from core.log.write.journal import Journal
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records
-from core.watch import checkpoint
-from core.watch.clock import rfc3339
-from core.watch.listing import Listing
-from core.watch.past import Past
-from core.watch.picture import Picture
-from core.watch.runs import Run, RunBook
-from core.watch.table import Table
-from core.watch.tally import Tally, notable, totals
+from core.watch.now.listing import Listing
+from core.watch.now.table import Table
+from core.watch.now.tally import Tally, notable, totals
+from core.watch.then import checkpoint
+from core.watch.then.past import Past
+from core.watch.then.picture import Picture
+from core.watch.then.runs import Run, RunBook
+from core.watch.times import rfc3339
 
 START = 1_795_442_400_000_000_000
 MS = 1_000_000

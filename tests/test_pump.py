@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-import core.watch.pump as pump_module
+import core.watch.now.pump as pump_module
 from core.log.write.journal import Journal
 from core.ring.ring import RingReader, RingWriter
-from core.watch.pump import Feed, Pump
-from core.watch.table import Table
+from core.watch.now.pump import Feed, Pump
+from core.watch.now.table import Table
 
 SECOND = 1_000_000_000
 

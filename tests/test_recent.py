@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from record_rows import plain_rows, random_batch
 
 from core.filter.query import EVENT_FIELDS, parse
-from core.watch import recent
-from core.watch.recent import Recent, Tail
+from core.watch.now import recent
+from core.watch.now.recent import Recent, Tail
 
 
 def rows_of(batches: list[pa.RecordBatch]) -> list[dict[str, object]]:

@@ -16,8 +16,8 @@ from core.log.write.journal import Journal
 from core.ring.events import Kind
 from core.ring.ring import RingReader, RingWriter
 from core.rings import Rings
-from core.watch.past import given
-from core.watch.pump import Pump
+from core.watch.now.pump import Pump
+from core.watch.then.past import given
 
 CAPACITY = 64
 """Records of a ring here."""
@@ -149,7 +149,7 @@ def test_a_ring_that_is_cut_has_what_is_left(tmp_path: Path) -> None:
 
 
 def test_numbers_that_only_the_charts_know_are_not_given_again(tmp_path: Path) -> None:
-    from core.watch.history import HistoryWriter
+    from core.watch.then.history import HistoryWriter
 
     run(tmp_path, 10)
     last = seqs(tmp_path)[-1]

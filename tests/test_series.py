@@ -5,8 +5,8 @@ import pytest
 
 from core.ring.events import RECORD, Kind
 from core.ring.records import Records
-from core.watch.series import MAX_POINTS, Series
-from core.watch.sums import Sums, by_second
+from core.watch.now.series import MAX_POINTS, Series
+from core.watch.now.sums import Sums, by_second
 
 NOW = 1_700_000_000
 BOOT = NOW - 100_000

@@ -27,7 +27,7 @@ from core.engine.server.server import Server
 from core.engine.settings import STAMP_SIZE
 from core.engine.threads.blocking import ThreadsServer
 from core.engine.threads.conversation import Conversation
-from core.watch.sampler import LastSamples
+from core.watch.kernel.sampler import LastSamples
 
 ONE_AT_A_TIME = ("blocking",)
 """Serves one client; the others wait to be accepted, so what takes two at once can't be asked of it."""

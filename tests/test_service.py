@@ -15,7 +15,7 @@ from echo_server import fill, receive, reset
 from waiting import DEADLINE_S, wait_until
 
 import core.engine.processes.workers as workers_module
-import core.watch.pump as pump_module
+import core.watch.now.pump as pump_module
 from core.engine.models import MODELS
 from core.engine.pollers.poller import POLLERS
 from core.engine.processes.workers import Workers
@@ -24,7 +24,7 @@ from core.ring.clock import wall_ns
 from core.ring.events import KIND_MEANING, Kind
 from core.ring.ring import RingReader, RingWriter
 from core.service import Service, ServiceError, Settings
-from core.watch.sampler import LastSamples
+from core.watch.kernel.sampler import LastSamples
 
 Start = Callable[..., Service]
 
@@ -838,7 +838,7 @@ def test_many_who_look_cost_one_sample(service: Service, monkeypatch: pytest.Mon
     with connect(service) as client:
         say(service, b"hello", client.dup())
         wait_until(lambda: service.monitor.connection(1), "the connection")
-        monkeypatch.setattr("core.watch.sampler.FRESH_S", 60.0)
+        monkeypatch.setattr("core.watch.kernel.sampler.FRESH_S", 60.0)
         asked.clear()
         assert [service.monitor.connection(1)["kernel"]["facts"]["bytes_acked"] for _ in range(20)] == [5] * 20
     assert len(asked) <= 1

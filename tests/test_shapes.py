@@ -11,7 +11,7 @@ from waiting import DEADLINE_S, wait_until
 
 from core.ring.events import FIELDS
 from core.service import Service, Settings
-from core.watch.table import STATES
+from core.watch.now.table import STATES
 
 SOURCE = (Path(__file__).parent.parent / "static/js/types.d.ts").read_text()
 INTERFACES = {

@@ -9,8 +9,8 @@ from echo_server import fill
 from waiting import DEADLINE_S, wait_until
 
 from core.engine.server import sample
-from core.watch import kernel
-from core.watch.suspicion import SUSPICIONS, suspects
+from core.watch.kernel import facts as kernel
+from core.watch.kernel.suspicion import SUSPICIONS, suspects
 
 QUIET: dict[str, Any] = {
     **dict.fromkeys(kernel.FACTS, 0),

@@ -13,7 +13,7 @@ from core.log.write.journal import Journal
 from core.log.write.seal_thread import Sealer
 from core.ring.events import Kind
 from core.rings import Rings
-from core.watch.pump import Pump
+from core.watch.now.pump import Pump
 
 
 class Disk:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from core.filter.query import CONNECTION_FIELDS, parse
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records
-from core.watch.listing import Listing
-from core.watch.table import STATES, Table
-from core.watch.tally import Tally, gauges
+from core.watch.now.listing import Listing
+from core.watch.now.table import STATES, Table
+from core.watch.now.tally import Tally, gauges
 
 MAPPED = bytes(10) + b"\xff\xff"
 OFFSET = 1_700_000_000_000_000_000

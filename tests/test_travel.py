@@ -12,14 +12,14 @@ import pytest
 from echo_server import receive, reset
 from waiting import DEADLINE_S, wait_until
 
-import core.watch.keeper as keeper_module
+import core.watch.then.checkpointer as keeper_module
 from core.engine.thread import EngineThread
 from core.log.read.log import Log
 from core.replay import Replay
 from core.ring.clock import wall_ns
 from core.service import Service, ServiceError, Settings
-from core.watch.checkpoint import list_checkpoints
-from core.watch.clock import rfc3339
+from core.watch.then.checkpoint import list_checkpoints
+from core.watch.times import rfc3339
 
 VOLATILE = ("at", "uptime_s", "viewers", "recorder", "accept_queue", "time", "kernel", "verdict", "events_in_memory")
 Start = Callable[..., Service]

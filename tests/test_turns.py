@@ -11,7 +11,7 @@ from waiting import wait_until
 from core.engine.pollers.poller import POLLERS
 from core.engine.server.connection import Marks
 from core.ring.flight_recorder import TURN
-from core.watch.turns import Turns, summary, turn_columns
+from core.watch.now.turns import Turns, summary, turn_columns
 
 SLEEPING = [{"model": name} for name in POLLERS if name != "busy"]
 

@@ -19,8 +19,8 @@ from waiting import DEADLINE_S, wait_until
 from core.engine.processes.workers import Workers
 from core.engine.server.sample import Sample
 from core.service import Service, Settings
-from core.watch import kernel
-from core.watch.verdict import CODES, Scene, judge, size, span
+from core.watch.kernel import facts as kernel
+from core.watch.kernel.verdict import CODES, Scene, judge, size, span
 
 Start = Callable[..., Service]
 

@@ -11,8 +11,8 @@ from waiting import DEADLINE_S, wait_until
 
 from core.engine.models import MODELS
 from core.ring.events import KINDS, REASONS
-from core.watch.table import STATES
-from core.watch.verdict import CODES
+from core.watch.kernel.verdict import CODES
+from core.watch.now.table import STATES
 from core.zoo.animals import ANIMALS, Animal, find, plan
 from core.zoo.cage import perform
 from core.zoo.check import Expectation, Trace, check, live

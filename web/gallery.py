@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 from markupsafe import Markup
 
 from core.ring.events import FIELDS
-from core.watch.kernel import FACTS
+from core.watch.kernel.facts import FACTS
 
 PAGES: Final = ("overview", "connections", "connection", "events", "loop", "lab")
 """The pages whose markup the gallery takes its components from."""

@@ -9,8 +9,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from core.bad_value import BadValueError
 from core.ring.events import FIELDS
 from core.version import VERSION
-from core.watch.kernel import FACTS
-from core.watch.suspicion import SUSPICIONS
+from core.watch.kernel.facts import FACTS
+from core.watch.kernel.suspicion import SUSPICIONS
 from web.modules import modules_of
 from web.monitor import Monitor
 from web.parameters import MAX_CONN

@@ -8,10 +8,10 @@ from typing import Any, Final, Protocol
 from core.export.download import Chunks, Order
 from core.export.formats import FORMATS, download_name, unknown_format
 from core.filter.query import EVENT_FIELDS, Query, parse, parse_time
-from core.watch.clock import rfc3339
 from core.watch.moment import Source
-from core.watch.past import Past
-from core.watch.recent import Tail
+from core.watch.now.recent import Tail
+from core.watch.then.past import Past
+from core.watch.times import rfc3339
 
 Json = dict[str, Any]
 

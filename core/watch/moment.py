@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from core.log.write.retention import Dropped
-from core.watch.listing import Listing
-from core.watch.recent import Recent
-from core.watch.tally import Rates, Tally
+from core.watch.now.listing import Listing
+from core.watch.now.recent import Recent
+from core.watch.now.tally import Rates, Tally
 
 Json = dict[str, Any]
 

@@ -10,18 +10,18 @@ from core.bad_value import BadValueError
 from core.filter import catalogue
 from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, parse, parse_time
 from core.version import NAME, VERSION
-from core.watch.cells import Orders, cells
-from core.watch.clock import rfc3339
 from core.watch.engine import About, Engine
+from core.watch.kernel.kernel_view import Onlooker, facts
+from core.watch.kernel.sampler import LastSamples, Sampler
 from core.watch.logbook import Exporter, Logbook
-from core.watch.loops import Loops
 from core.watch.moment import Moment, Source
-from core.watch.onlooker import Onlooker, facts
-from core.watch.past import Past
-from core.watch.recent import newest
-from core.watch.sampler import LastSamples, Sampler
-from core.watch.suggest import suggest
-from core.watch.tally import Notes, gauges, totals
+from core.watch.now.loops import Loops
+from core.watch.now.map_cells import Orders, cells
+from core.watch.now.recent import newest
+from core.watch.now.suggest import suggest
+from core.watch.now.tally import Notes, gauges, totals
+from core.watch.then.past import Past
+from core.watch.times import rfc3339
 
 Json = dict[str, Any]
 

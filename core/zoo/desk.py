@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from core.filter.query import EVENT_FIELDS, parse, parse_time
 from core.log.read.log import JournalError, Log
-from core.watch.runs import read_runs
+from core.watch.then.runs import read_runs
 
 Json = dict[str, Any]
 

@@ -53,7 +53,7 @@ export interface Verdict {
   evidence: string[];
 }
 
-/** What the kernel says: facts by the names of core/watch/kernel.py, and which of them look suspicious (core/watch/suspicion.py). */
+/** What the kernel says: facts by the names of core/watch/kernel/facts.py, and which of them look suspicious (core/watch/kernel/suspicion.py). */
 export interface KernelSample {
   age_s: number;
   facts: Record<string, number | string | null>;
@@ -189,7 +189,7 @@ export interface Overview extends Status {
   end?: boolean;
 }
 
-/** All open connections; `cells` is base64 of deflated bytes, see core/watch/cells.py. */
+/** All open connections; `cells` is base64 of deflated bytes, see core/watch/now/map_cells.py. */
 export interface MapFrame {
   total: number;
   sort: string;

@@ -1,6 +1,6 @@
 """What the kernel knows of a connected socket: a sample on demand, and struct tcp_info for the one before a close.
 
-Samples are plain dicts of numbers and the bytes of struct tcp_info; core.watch.kernel gives them names.
+Samples are plain dicts of numbers and the bytes of struct tcp_info; core.watch.kernel.facts gives them names.
 """
 
 import fcntl

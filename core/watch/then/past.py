@@ -14,17 +14,17 @@ from core.filter.query import Query
 from core.log.format.files import set_aside
 from core.log.format.rows import from_batch
 from core.log.read.log import Log
-from core.watch import checkpoint, history, runs
-from core.watch.checkpoint import Checkpoint, CheckpointError
-from core.watch.clock import rfc3339
-from core.watch.history import counted, read_history
 from core.watch.moment import Moment
-from core.watch.picture import Picture
-from core.watch.recent import ROWS_KEPT
-from core.watch.runs import Run, read_runs, run_at
-from core.watch.series import Series
-from core.watch.sums import Sums
-from core.watch.tally import Rates
+from core.watch.now.recent import ROWS_KEPT
+from core.watch.now.series import Series
+from core.watch.now.sums import Sums
+from core.watch.now.tally import Rates
+from core.watch.then import checkpoint, history, runs
+from core.watch.then.checkpoint import Checkpoint, CheckpointError
+from core.watch.then.history import counted, read_history
+from core.watch.then.picture import Picture
+from core.watch.then.runs import Run, read_runs, run_at
+from core.watch.times import rfc3339
 
 _NEVER: Final = 2**63 - 1
 _ALL: Final = Query()

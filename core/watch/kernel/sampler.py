@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from core.ring.clock import wall_offset
 from core.ring.flight_recorder import SAMPLE, LatestReader
 from core.ring.ring import RingError
-from core.watch.kernel import Value, decode
+from core.watch.kernel.facts import Value, decode
 
 Ask = Callable[[int, list[int], float], Mapping[int, Mapping[str, Any]]]
 """Samples of connections of a worker, as far as they are answered within so many seconds."""

@@ -10,9 +10,9 @@ import pyarrow as pa
 from core.bad_value import BadValueError
 from core.log.format.rows import from_batch
 from core.ring.records import Records
-from core.watch.runs import Run
-from core.watch.table import Table
-from core.watch.tally import Tally
+from core.watch.now.table import Table
+from core.watch.now.tally import Tally
+from core.watch.then.runs import Run
 
 Numbers = npt.NDArray[Any]
 

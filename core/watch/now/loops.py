@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from core.watch.turns import Turns
-from core.watch.verdict import LATE_S
+from core.watch.kernel.verdict import LATE_S
+from core.watch.now.turns import Turns
 
 Json = dict[str, Any]
 

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from core.bad_value import BadValueError
 from core.filter.catalogue import SUBJECTS
 from core.ring.events import REASONS
-from core.watch.clock import rfc3339
-from core.watch.table import STATES, Table
+from core.watch.now.table import STATES, Table
+from core.watch.times import rfc3339
 
 MOST: Final = 12
 _LOOKED_AT: Final = 20_000

@@ -6,8 +6,8 @@ from typing import Any
 
 from core.log.write.retention import Dropped
 from core.watch.moment import Moment
-from core.watch.past import Past
-from core.watch.recent import Recent
+from core.watch.now.recent import Recent
+from core.watch.then.past import Past
 
 
 class LogEnd:

@@ -13,9 +13,9 @@ from core.export.formats import to_dicts
 from core.log.format.rows import to_batch
 from core.ring.events import ORDINARY_ENDS, Kind
 from core.ring.records import Records
-from core.watch.clock import rfc3339
-from core.watch.sums import Sums, by_second
-from core.watch.table import Table
+from core.watch.now.sums import Sums, by_second
+from core.watch.now.table import Table
+from core.watch.times import rfc3339
 
 Numbers = npt.NDArray[Any]
 

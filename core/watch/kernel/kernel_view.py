@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.ring.clock import wall_offset
+from core.watch.kernel.sampler import LastSamples, Sampler, Seen
+from core.watch.kernel.suspicion import suspects
+from core.watch.kernel.verdict import LATE_S, Scene, judge
 from core.watch.moment import Moment, Source
-from core.watch.sampler import LastSamples, Sampler, Seen
-from core.watch.suspicion import suspects
-from core.watch.verdict import LATE_S, Scene, judge
 
 Json = dict[str, Any]
 

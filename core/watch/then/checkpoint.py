@@ -19,9 +19,9 @@ import pyarrow as pa
 from core.log.format.files import sync
 from core.log.format.rows import joined
 from core.log.format.schema import SCHEMA
-from core.watch.sums import Sums
-from core.watch.table import COLUMNS, Table
-from core.watch.tally import NOTABLE_KEPT, Tally
+from core.watch.now.sums import Sums
+from core.watch.now.table import COLUMNS, Table
+from core.watch.now.tally import NOTABLE_KEPT, Tally
 
 FOLDER: Final = "checkpoints"
 VERSION: Final = 2

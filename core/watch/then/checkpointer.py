@@ -9,10 +9,10 @@ from typing import Final
 
 from core.log.read.log import Log
 from core.ring.clock import wall_ns
-from core.watch import checkpoint
-from core.watch.history import HistoryWriter
-from core.watch.pump import Pump
-from core.watch.series import LONGEST
+from core.watch.now.pump import Pump
+from core.watch.now.series import LONGEST
+from core.watch.then import checkpoint
+from core.watch.then.history import HistoryWriter
 
 INTERVAL: Final = 300_000
 """Events between two checkpoints: log and fold bring so many back in about 150 ms."""

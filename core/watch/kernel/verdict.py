@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.ring.events import REASON_MEANING, REASONS
-from core.watch.kernel import FACTS, Value
+from core.watch.kernel.facts import FACTS, Value
 
 CODES: Final = {
     "peer_not_reading": "the peer does not read, or too slowly: its window is closed, or held us back most of the time",
@@ -58,7 +58,7 @@ class Scene:
     """What a verdict is made of.
 
     `state`, `reason`, `queue_bytes` and `idle_s` are the connection's, `now` and `before` samples as
-    core.watch.kernel.decode gives them, `span` the seconds between them; `loop_busy` is 0..1, `loop_age` the seconds
+    core.watch.kernel.facts.decode gives them, `span` the seconds between them; `loop_busy` is 0..1, `loop_age` the seconds
     since its loop turned; `past`: it is a moment of the past, which the kernel can't be asked about.
     """
 

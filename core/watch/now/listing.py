@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from core.bad_value import BadValueError
 from core.filter.query import Column, Query
 from core.ring.events import REASONS
-from core.watch.clock import rfc3339
-from core.watch.table import STATES, Table
+from core.watch.now.table import STATES, Table
+from core.watch.times import rfc3339
 
 Numbers = npt.NDArray[Any]
 _Places = list[tuple[Table, Numbers, Numbers]]

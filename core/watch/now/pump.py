@@ -21,11 +21,11 @@ from core.ring.events import Kind, Reason
 from core.ring.records import Records
 from core.ring.ring import RingReader
 from core.watch.moment import Moment
-from core.watch.recent import Recent
-from core.watch.series import Series
-from core.watch.sums import Sums
-from core.watch.table import Table
-from core.watch.tally import Rates, Tally, gauges, totals
+from core.watch.now.recent import Recent
+from core.watch.now.series import Series
+from core.watch.now.sums import Sums
+from core.watch.now.table import Table
+from core.watch.now.tally import Rates, Tally, gauges, totals
 
 TICK: Final = 0.05
 _RATE_WINDOW_NS: Final = 1_000_000_000

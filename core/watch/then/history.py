@@ -24,8 +24,8 @@ from core.log.format.rows import from_batch
 from core.log.read.log import Log
 from core.ring.clock import wall_ns
 from core.ring.records import Records
-from core.watch.series import GAUGES, LONGEST, RATES, Series
-from core.watch.sums import by_second
+from core.watch.now.series import GAUGES, LONGEST, RATES, Series
+from core.watch.now.sums import by_second
 
 Numbers = npt.NDArray[Any]
 

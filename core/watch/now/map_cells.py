@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.bad_value import BadValueError
-from core.watch.table import STATES, Table
+from core.watch.now.table import STATES, Table
 
 Numbers = npt.NDArray[Any]
 

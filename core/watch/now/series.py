@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.bad_value import BadValueError
-from core.watch.sums import Sums
+from core.watch.now.sums import Sums
 
 Numbers = npt.NDArray[Any]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from core.watch.kernel import Value
+from core.watch.kernel.facts import Value
 
 _LONG_MS: Final = 1_000
 _UNREAD_MS: Final = 50
