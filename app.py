@@ -154,9 +154,9 @@ def _have_temporary_files(data_dir: Path | None) -> None:
 
 
 def _tools(engine: "Engine", data_dir: Path | None = None) -> "Tools":
-    from core.lab.desk import Desk
-    from core.orders import OneAtATime
-    from core.zoo.keeper import Keeper
+    from core.exclusive import OneAtATime
+    from core.lab.lab_runs import Desk
+    from core.zoo.zoo_runner import Keeper
     from web.tools import Tools
 
     guard = OneAtATime()
@@ -259,9 +259,9 @@ def zoo(**values: Any) -> int:
 
     Without a NAME: list the animals. `all`: one after the other. Status 1: something expected was not seen.
     """
-    from core.zoo import command
-    from core.zoo.desk import DeskError
-    from core.zoo.pen import ZooError
+    from core.zoo import zoo_command as command
+    from core.zoo.client_set import ZooError
+    from core.zoo.source import DeskError
 
     try:
         return command.run(command.Options(**values))
@@ -319,7 +319,7 @@ class Numbers(Many):
 )
 def lab(**values: Any) -> int:
     """Compare the I/O models on this machine: each point in a server process of its own."""
-    from core.lab import command
+    from core.lab import lab_command as command
     from core.lab.plan import Order, OrderError
 
     as_json, save = values.pop("as_json"), values.pop("save")

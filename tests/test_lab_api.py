@@ -16,12 +16,12 @@ from test_shapes import complaints
 from waiting import DEADLINE_S, wait_until
 from werkzeug.test import Client
 
-from core.lab.desk import Desk, Json
+from core.exclusive import OneAtATime
+from core.lab.lab_runs import Desk, Json
 from core.lab.measure import MeasureError
 from core.lab.plan import order_of
 from core.lab.run import Run
 from core.lab.store import Store
-from core.orders import OneAtATime
 from web import create_app
 from web.tools import Tools
 

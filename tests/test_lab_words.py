@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from lab_runs import cannot, rates, run, sample
 
 from core.lab.compare import compare
+from core.lab.conclusion import verdict
 from core.lab.figures import METRICS, Spread, figures, overlap, spread, summary
 from core.lab.plan import Point
-from core.lab.table import text, to_csv
-from core.lab.verdict import verdict
+from core.lab.points_table import text, to_csv
 
 FLOATS = st.floats(0, 1e9)
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client
 
-from core.orders import BusyError, OneAtATime
+from core.exclusive import BusyError, OneAtATime
 from web import problems
 from web.orders import one_at_a_time, require_local
 from web.security import local_refusal

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.clients.verify import (
+from core.clients.reply_check import (
     READ_SIZE,
     STAMP_SIZE,
     EchoVerifier,

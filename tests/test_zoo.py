@@ -13,10 +13,10 @@ from core.engine.models import MODELS
 from core.ring.events import KINDS, REASONS
 from core.watch.kernel.verdict import CODES
 from core.watch.now.table import STATES
+from core.zoo.animal_process import perform
 from core.zoo.animals import ANIMALS, Animal, find, plan
-from core.zoo.cage import perform
 from core.zoo.check import Expectation, Trace, check, live
-from core.zoo.pen import Pen, ZooError, loopback
+from core.zoo.client_set import Pen, ZooError, loopback
 from core.zoo.signature import expected
 
 COUNTS = {"connect-storm": 60, "lockstep": 12, "half-closes": 2, "resets": 2}
@@ -162,7 +162,7 @@ def test_names_are_those_of_the_record_and_the_watch() -> None:
 def test_no_stamp_has_what_the_zoo_sends() -> None:
     import time
 
-    from core.zoo.client import PAYLOAD
+    from core.zoo.animal_client import PAYLOAD
 
     assert PAYLOAD.decode() not in time.ctime()
 

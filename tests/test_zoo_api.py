@@ -12,9 +12,9 @@ from test_shapes import complaints
 from waiting import DEADLINE_S, wait_until
 from warm import nursery
 
-from core.orders import BusyError, Running
+from core.exclusive import BusyError, Running
 from core.zoo.animals import ANIMALS
-from core.zoo.pen import ZooError
+from core.zoo.client_set import ZooError
 from web import create_app
 from web.tools import Tools
 
@@ -39,7 +39,7 @@ def cages(mark: str) -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             mine = mark.encode() in (folder / "environ").read_bytes()
-            if mine and b"core.zoo.cage" in (folder / "cmdline").read_bytes():
+            if mine and b"core.zoo.animal_process" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
         except OSError:
             continue  # it has just ended

@@ -11,15 +11,15 @@ from commands import run
 from conftest import Server, StartServer
 from waiting import DEADLINE_S, wait_until
 
-from core.orders import OneAtATime
+from core.exclusive import OneAtATime
 from core.service import Service, Settings
 from core.zoo.animals import ANIMALS
 from core.zoo.check import Trace
-from core.zoo.desk import DeskError, HttpDesk, LogDesk
-from core.zoo.keeper import Keeper
-from core.zoo.pen import ZooError
+from core.zoo.client_set import ZooError
+from core.zoo.source import DeskError, HttpDesk, LogDesk
 from core.zoo.visit import Order, StoppedError, Visit
 from core.zoo.witness import Witness
+from core.zoo.zoo_runner import Keeper
 
 Start = Callable[..., Service]
 COUNTS = {"connect-storm": 40, "lockstep": 12, "half-closes": 2, "resets": 2, "says-nothing": 2}

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from flask import request
 
-from core.orders import BusyError
+from core.exclusive import BusyError
 from web.problems import ProblemError
 from web.security import local_refusal
 

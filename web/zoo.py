@@ -4,8 +4,8 @@ from typing import Protocol
 
 from flask import Blueprint, Response, jsonify, request
 
-from core.zoo.desk import DeskError
-from core.zoo.pen import ZooError
+from core.zoo.client_set import ZooError
+from core.zoo.source import DeskError
 from web.monitor import Json
 from web.orders import one_at_a_time, require_local
 from web.parameters import NoParameters, ZooOrder, parse, parse_body

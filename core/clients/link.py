@@ -3,7 +3,7 @@
 import socket
 
 from core.clients.connect import place
-from core.clients.verify import Verifier
+from core.clients.reply_check import Verifier
 
 
 class Link:

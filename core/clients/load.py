@@ -10,8 +10,8 @@ from types import FrameType
 from typing import Any, Final
 
 from core.clients.connect import LoadError, connect_all
+from core.clients.reply_check import Pattern, Stamps
 from core.clients.traffic import Traffic
-from core.clients.verify import Pattern, Stamps
 
 __all__ = ["REPLIES", "LoadError", "LoadSettings", "run"]
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from core.clients.latency import SAMPLES, Latencies
 from core.clients.link import Link
-from core.clients.verify import (
+from core.clients.reply_check import (
     READ_SIZE,
     STAMP_SIZE,
     EchoVerifier,

@@ -16,11 +16,11 @@ from typing import Any, Final, Self
 
 from core.clients.connect import LoadError, connect_all
 from core.clients.latency import Latencies
+from core.clients.reply_check import Pattern
 from core.clients.traffic import Traffic
-from core.clients.verify import Pattern
+from core.lab.measured_server import end_with_input
 from core.lab.plan import PROBE_S, QUIET_S, WARM_S
 from core.lab.probe import Probe, Reading, pin
-from core.lab.server import end_with_input
 
 HOST: Final = "127.0.0.1"
 PATIENCE_S: Final = 2.0

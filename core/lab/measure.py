@@ -23,7 +23,7 @@ from core.engine.settings import ServerSettings
 from core.lab.generator import HOST, Task
 from core.lab.machine import cores
 from core.lab.plan import REFERENCES, Order, Point
-from core.lab.tape import Tape
+from core.lab.ring_counter import Tape
 from core.ring.recorder import Files, prepare
 from core.ring.ring import RingWriter
 
@@ -169,7 +169,7 @@ def _allowed() -> str:
 
 @contextmanager
 def _reference(name: str) -> Iterator[Server]:
-    command = [sys.executable, "-m", "core.lab.server", name, _allowed()]
+    command = [sys.executable, "-m", "core.lab.measured_server", name, _allowed()]
     with _process(command, stdin=subprocess.PIPE) as process:
         yield Server(int(_first_line(process, name)), [process.pid], None, None)
 
@@ -207,7 +207,7 @@ def _worker(config: WorkerConfig) -> Iterator[int]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         arguments = ["engine", _allowed(), config.to_json(), str(theirs.fileno())]
-        command = [sys.executable, "-m", "core.lab.server", *arguments]
+        command = [sys.executable, "-m", "core.lab.measured_server", *arguments]
         with _process(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL) as process:
             theirs.close()
             ours.settimeout(_DEADLINE_S)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.zoo import behaviour
-from core.zoo.pen import Pen, ZooError
+from core.zoo.client_set import Pen, ZooError
 from core.zoo.signature import Signature
 
 MOST_SECONDS: Final = 120.0

@@ -5,7 +5,7 @@ Deterministic but for time: how much is sent, and in how many pieces, does not d
 
 from typing import Final
 
-from core.zoo.pen import MOST_BYTES, Pen
+from core.zoo.client_set import MOST_BYTES, Pen
 
 MESSAGE: Final = 64
 BURST: Final = 16 * 1024 * 1024

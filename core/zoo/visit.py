@@ -14,7 +14,7 @@ from typing import IO, Any, Final
 
 from core.zoo.animals import Animal
 from core.zoo.check import Expectation, Trace, check, latest_last, live
-from core.zoo.pen import ZooError
+from core.zoo.client_set import ZooError
 from core.zoo.signature import Expected, expected
 from core.zoo.witness import Witness
 
@@ -118,7 +118,7 @@ class Visit:
 
     def _start(self) -> "subprocess.Popen[str]":
         order = self.order
-        command = [sys.executable, "-m", "core.zoo.cage", order.animal.name, order.host, str(order.port)]
+        command = [sys.executable, "-m", "core.zoo.animal_process", order.animal.name, order.host, str(order.port)]
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [*command, str(order.count), str(order.seconds)],
             cwd=_ROOT,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from core.zoo.check import Trace
-from core.zoo.desk import Desk
+from core.zoo.source import Desk
 
 MOST_WATCHED: Final = 3
 """Connections whose state and verdict are looked at: who looks at a page of one costs the server as much."""

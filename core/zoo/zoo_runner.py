@@ -3,10 +3,10 @@
 import threading
 from typing import Any, Final
 
-from core.orders import Claim, OneAtATime
+from core.exclusive import Claim, OneAtATime
 from core.zoo.animals import ANIMALS, Animal, find, plan
-from core.zoo.desk import Desk, DeskError, echo_address
-from core.zoo.pen import ZooError, loopback
+from core.zoo.client_set import ZooError, loopback
+from core.zoo.source import Desk, DeskError, echo_address
 from core.zoo.visit import Order, StoppedError, Visit
 from core.zoo.witness import Witness
 

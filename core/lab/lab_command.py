@@ -9,13 +9,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from core.lab.conclusion import verdict
 from core.lab.figures import summary
 from core.lab.machine import machine
 from core.lab.plan import Order
+from core.lab.points_table import text
 from core.lab.run import Run
 from core.lab.store import Store
-from core.lab.table import text
-from core.lab.verdict import verdict
 
 CANCELLED: Final = 130
 _TELL_S: Final = 0.5

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.zoo.animals import ANIMALS, Animal, find, plan
-from core.zoo.desk import Desk, HttpDesk, LogDesk, echo_address
-from core.zoo.pen import loopback
+from core.zoo.client_set import loopback
+from core.zoo.source import Desk, HttpDesk, LogDesk, echo_address
 from core.zoo.visit import Order, Visit
 from core.zoo.witness import Witness
 

@@ -1,4 +1,4 @@
-"""One animal let loose, in a process of its own: `python -m core.zoo.cage NAME HOST PORT COUNT SECONDS`.
+"""One animal let loose, in a process of its own: `python -m core.zoo.animal_process NAME HOST PORT COUNT SECONDS`.
 
 Standard output is a JSON object a line: what it does (`stage`, `connections`, `sent`, `received`), the addresses of its
 connections (`peers`), and at the end its `clients` with an `error`, empty if all went as it should. A line `enough` on
@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from core.zoo.animals import Animal, find
-from core.zoo.pen import Pen, ZooError, loopback
+from core.zoo.client_set import Pen, ZooError, loopback
 
 
 def perform(animal: Animal, pen: Pen) -> str:

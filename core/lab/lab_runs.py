@@ -6,15 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from core.exclusive import Claim, OneAtATime
 from core.lab.compare import compare
+from core.lab.conclusion import verdict
 from core.lab.figures import METRICS, summary
 from core.lab.machine import machine
 from core.lab.plan import PRESETS, REFERENCES, Order, estimate, known_models, order_of, schedule
+from core.lab.points_table import to_csv
 from core.lab.run import Run
 from core.lab.store import Store
-from core.lab.table import to_csv
-from core.lab.verdict import verdict
-from core.orders import Claim, OneAtATime
 
 FOLDER: Final = "lab"
 _STOP_S: Final = 10.0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from core.clients.connect import place
-from core.zoo.client import Client
+from core.zoo.animal_client import Client
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 """What one connection sends at most; no send and receive buffers of a loopback connection hold as much."""
