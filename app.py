@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from web.serving import Deployment, Engine
-    from web.tools import Tools
+    from web.serving.serving import Deployment, Engine
+    from web.serving.tools import Tools
 
 MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
 REPLIES = ("stamp", "echo")
@@ -116,14 +116,14 @@ COUNT = click.IntRange(0, 10_000_000)
 @option("--gallery", is_flag=True, help="For developers: /gallery shows every component in every state.")
 def serve(**values: Any) -> None:
     """Serve the dashboard and the echo server until SIGTERM or Ctrl-C."""
-    from web import serving
+    from web.serving import serving
 
     serving.serve(values["host"], values["port"], _deployment(values))
 
 
 def _deployment(values: dict[str, Any]) -> "Deployment":
     from core.service import Service, ServiceError, Settings
-    from web.serving import Deployment
+    from web.serving.serving import Deployment
 
     _have_temporary_files(values["data_dir"] if values["replay"] is None else None)
 
@@ -157,7 +157,7 @@ def _tools(engine: "Engine", data_dir: Path | None = None) -> "Tools":
     from core.exclusive import OneAtATime
     from core.lab.lab_runs import Desk
     from core.zoo.zoo_runner import Keeper
-    from web.tools import Tools
+    from web.serving.tools import Tools
 
     guard = OneAtATime()
     return Tools(lab=Desk(data_dir, guard) if data_dir else None, zoo=Keeper(engine.monitor, guard))
@@ -165,7 +165,7 @@ def _tools(engine: "Engine", data_dir: Path | None = None) -> "Tools":
 
 def gunicorn_settings() -> dict[str, Any]:
     """What gunicorn.conf.py tells gunicorn, from ECHOSCOPE_* in the environment."""
-    from web.serving import url_host
+    from web.serving.serving import url_host
 
     try:
         values = serve.make_context("gunicorn", []).params

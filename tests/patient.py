@@ -3,7 +3,7 @@
 import sys
 
 import app
-from web import serving
+from web.serving import serving
 
 if __name__ == "__main__":
     serving.STOP_S = 3600.0

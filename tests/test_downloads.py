@@ -14,8 +14,9 @@ from conftest import Site
 from fake_monitor import READY, FakeChunks, FakeMonitor, rows
 from waiting import DEADLINE_S, wait_until
 
-from web import sockets, tickets
-from web.parameters import DownloadParameters
+from web.api import tickets
+from web.api.parameters import DownloadParameters
+from web.live import sockets
 
 EXPECTED = b"".join(rows(1000))
 PATH = "/api/v1/events/download?format=jsonl"

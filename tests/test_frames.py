@@ -5,8 +5,19 @@ from typing import Any
 
 import pytest
 
-from web.frames import LARGE, LONGEST_PAUSE_S, MOST_FRAMES_S, QUICK_S, SILENCE_S, TICK_S, Frame, Hub, Outlets, Sources
-from web.parameters import Watch, WatchConnection, WatchConnections, WatchEvents, WatchOverview
+from web.api.parameters import Watch, WatchConnection, WatchConnections, WatchEvents, WatchOverview
+from web.live.frames import (
+    LARGE,
+    LONGEST_PAUSE_S,
+    MOST_FRAMES_S,
+    QUICK_S,
+    SILENCE_S,
+    TICK_S,
+    Frame,
+    Hub,
+    Outlets,
+    Sources,
+)
 
 OVERVIEW = WatchOverview(view="overview")
 TABLE = WatchConnections(view="connections")

@@ -23,7 +23,7 @@ from core.lab.plan import order_of
 from core.lab.run import Run
 from core.lab.store import Store
 from web import create_app
-from web.tools import Tools
+from web.serving.tools import Tools
 
 SMALL = {"models": ["epoll", "poll"], "idle": [0], "active": 5, "seconds": 0.2, "repeats": 1}
 LONG = {**SMALL, "seconds": 30}

@@ -13,8 +13,8 @@ import socketio
 from conftest import Site, leak_check
 from waiting import DEADLINE_S, wait_until
 
-from web import live
-from web.live import MAX_UNREAD
+from web.live import live
+from web.live.live import MAX_UNREAD
 
 
 class Viewer:

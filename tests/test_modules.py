@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from web.modules import modules_of
+from web.pages.modules import modules_of
 
 SCRIPTS = ROOT / "static" / "js"
 

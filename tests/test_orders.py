@@ -8,9 +8,9 @@ from flask import Flask
 from werkzeug.test import Client
 
 from core.exclusive import BusyError, OneAtATime
-from web import problems
-from web.orders import one_at_a_time, require_local
-from web.security import local_refusal
+from web.access.local_only import one_at_a_time, require_local
+from web.access.security import local_refusal
+from web.api import problems
 
 
 def test_a_second_claim_is_told_what_runs() -> None:

@@ -12,9 +12,9 @@ from test_live import viewing
 from waiting import wait_until
 
 from core.bad_value import BadValueError
-from web.frames import Last
-from web.parameters import WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_watch
-from web.travel import Playback, Reel, Travel
+from web.api.parameters import WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_watch
+from web.live.frames import Last
+from web.live.travel import Playback, Reel, Travel
 
 SECOND = 10**9
 

@@ -8,8 +8,8 @@ from fake_monitor import FakeMonitor
 from waiting import DEADLINE_S
 
 from web import create_app
-from web.assets import VENDOR
-from web.security import CONTENT_SECURITY_POLICY, is_loopback
+from web.access.security import CONTENT_SECURITY_POLICY, is_loopback
+from web.pages.assets import VENDOR
 
 LOCAL = ["localhost", "localhost:5000", "127.0.0.1", "127.0.0.1:8080", "127.1.2.3", "[::1]", "[::1]:5000", "LOCALHOST"]
 FOREIGN = [
@@ -184,7 +184,7 @@ def test_libraries(browser: Any, name: str) -> None:
 
 
 def test_missing_library_says_what_to_do(monitor: FakeMonitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    from web import assets
+    from web.pages import assets
 
     monkeypatch.setitem(assets.VENDOR, "uPlot.esm.js", assets.Library("uplot/dist/none.js"))
     response = create_app(monitor).test_client().get("/vendor/uPlot.esm.js")

@@ -23,8 +23,8 @@ from waiting import DEADLINE_S, wait_until
 from warm import Nursery
 
 from web import create_app
-from web.serving import STOP_S, Deployment
-from web.tools import Tools
+from web.serving.serving import STOP_S, Deployment
+from web.serving.tools import Tools
 
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fake_monitor import FakeMonitor
 
-from web.tails import QUIET_S, ROWS, Follower, Tails
+from web.live.tails import QUIET_S, ROWS, Follower, Tails
 
 
 class Source:

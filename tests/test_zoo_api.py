@@ -16,7 +16,7 @@ from core.exclusive import BusyError, Running
 from core.zoo.animals import ANIMALS
 from core.zoo.client_set import ZooError
 from web import create_app
-from web.tools import Tools
+from web.serving.tools import Tools
 
 
 def let_out(server: Server, name: str, **order: Any) -> requests.Response:

@@ -27,7 +27,15 @@ from werkzeug.datastructures import ImmutableDict
 ROOT = Path(__file__).resolve().parent.parent
 FILES_KEPT_S = 3600
 """How long a browser may keep a script or a style sheet without asking: they stay as they are while tests run."""
-LOADED = ("app", "web.serving", "core.service", "core.replay", "core.lab.lab_runs", "core.zoo.zoo_runner", "web.tools")
+LOADED = (
+    "app",
+    "web.serving.serving",
+    "core.service",
+    "core.replay",
+    "core.lab.lab_runs",
+    "core.zoo.zoo_runner",
+    "web.serving.tools",
+)
 
 
 class WarmProcess:

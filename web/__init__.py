@@ -5,13 +5,14 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 
-from web import api, assets, gallery, lab, pages, problems, zoo
+from web.access.security import Guard, SameOrigin
+from web.api import api, lab, problems, zoo
+from web.api.downloads import Downloads
 from web.bounded import Bounded
-from web.downloads import Downloads
-from web.live import Live
+from web.live.live import Live
 from web.monitor import Monitor
-from web.security import Guard, SameOrigin
-from web.tools import Tools
+from web.pages import assets, gallery, pages
+from web.serving.tools import Tools
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 64_000

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from web.problems import ProblemError
+from web.api.problems import ProblemError
 
 AT_ONCE: Final = 2
 WAITING: Final = 6

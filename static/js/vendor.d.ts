@@ -1,4 +1,4 @@
-/** The libraries under /vendor/, which are files of node_modules (web/assets.py), have the types of those. */
+/** The libraries under /vendor/, which are files of node_modules (web/pages/assets.py), have the types of those. */
 
 declare module "*/vendor/socket.io.esm.min.js" {
   export { io, type Socket } from "socket.io-client";

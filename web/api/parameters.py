@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from werkzeug.datastructures import MultiDict
 
 from core.bad_value import BadValueError
-from web.problems import ProblemError
+from web.api.problems import ProblemError
 
 BEAT_S = 0.5
 """A moment that is played goes on in such steps, so that views whose frames come one by one are of the same one."""

@@ -6,11 +6,11 @@ from flask import Blueprint, Response, jsonify, request
 
 from core.zoo.client_set import ZooError
 from core.zoo.source import DeskError
+from web.access.local_only import one_at_a_time, require_local
+from web.access.security import local_refusal
+from web.api.parameters import NoParameters, ZooOrder, parse, parse_body
+from web.api.problems import ProblemError
 from web.monitor import Json
-from web.orders import one_at_a_time, require_local
-from web.parameters import NoParameters, ZooOrder, parse, parse_body
-from web.problems import ProblemError
-from web.security import local_refusal
 
 
 class Zoo(Protocol):

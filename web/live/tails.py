@@ -6,7 +6,7 @@ from collections import deque
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from web.encoding import encode
+from web.live.encoding import encode
 from web.monitor import Json, Monitor, Tail
 
 ROWS: Final = 100

@@ -7,10 +7,10 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import BeforeValidator
 
 from core.bad_value import BadValueError
+from web.access.local_only import one_at_a_time, require_local
+from web.api.parameters import NoParameters, Strict, parse
+from web.api.problems import ProblemError
 from web.monitor import Json
-from web.orders import one_at_a_time, require_local
-from web.parameters import NoParameters, Strict, parse
-from web.problems import ProblemError
 
 
 class Lab(Protocol):

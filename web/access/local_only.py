@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from flask import request
 
 from core.exclusive import BusyError
-from web.problems import ProblemError
-from web.security import local_refusal
+from web.access.security import local_refusal
+from web.api.problems import ProblemError
 
 
 def require_local() -> None:

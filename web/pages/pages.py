@@ -11,9 +11,9 @@ from core.ring.events import FIELDS
 from core.version import VERSION
 from core.watch.kernel.facts import FACTS
 from core.watch.kernel.suspicion import SUSPICIONS
-from web.modules import modules_of
+from web.api.parameters import MAX_CONN
 from web.monitor import Monitor
-from web.parameters import MAX_CONN
+from web.pages.modules import modules_of
 
 _SCRIPTS: Final = Path(__file__).resolve().parent.parent / "static" / "js"
 

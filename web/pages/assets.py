@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from flask import Blueprint, Response, abort, request, send_file
 
-from web.problems import ProblemError
+from web.api.problems import ProblemError
 
 
 class Library(NamedTuple):

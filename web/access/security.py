@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from web import problems
+from web.api import problems
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (

@@ -19,9 +19,9 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from core.collector import relieve
 from web import create_app
+from web.access.security import Environ, StartResponse
 from web.monitor import Monitor
-from web.security import Environ, StartResponse
-from web.tools import Tools
+from web.serving.tools import Tools
 
 THREADS = 64
 """Of the web server: a viewer holds one for as long as it watches, a download while it lasts."""
@@ -91,7 +91,7 @@ class Deployment:
     def settings(self) -> dict[str, Any]:
         """All that gunicorn is told, whichever way it is started, but for the address."""
         return {
-            "wsgi_app": "web.serving:starting",
+            "wsgi_app": "web.serving.serving:starting",
             "worker_class": "gthread",
             "threads": THREADS,
             "timeout": 0,  # a worker that was stopped for a while must not be killed: its connections are real

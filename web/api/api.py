@@ -6,11 +6,8 @@ from typing import NoReturn
 from flask import Blueprint, Response, jsonify, request
 
 from core.bad_value import BadValueError
-from web import sockets
-from web.bounded import Bounded
-from web.downloads import Downloads
-from web.monitor import Json, Monitor
-from web.parameters import (
+from web.api.downloads import Downloads
+from web.api.parameters import (
     MAX_CONN,
     CloseOrder,
     ConnectionsParameters,
@@ -28,7 +25,10 @@ from web.parameters import (
     parse,
     parse_body,
 )
-from web.problems import ProblemError
+from web.api.problems import ProblemError
+from web.bounded import Bounded
+from web.live import sockets
+from web.monitor import Json, Monitor
 
 
 class _Questions:

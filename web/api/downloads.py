@@ -10,11 +10,11 @@ from flask import Response, request
 
 from core.bad_value import BadValueError
 from core.export.download import Chunks, DownloadError
-from web import sockets
+from web.api.parameters import DownloadParameters
+from web.api.problems import ProblemError
+from web.api.tickets import State, Ticket, Tickets
+from web.live import sockets
 from web.monitor import Json, Monitor
-from web.parameters import DownloadParameters
-from web.problems import ProblemError
-from web.tickets import State, Ticket, Tickets
 
 RETRY_AFTER_S = 5
 # A person may pause a download in the browser; longer than this and the thread is wanted back.

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from web.lab import Lab
-from web.zoo import Zoo
+from web.api.lab import Lab
+from web.api.zoo import Zoo
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from core.bad_value import BadValueError
-from web.encoding import encode
-from web.frames import Last
-from web.monitor import Json, Monitor
-from web.parameters import (
+from web.api.parameters import (
     BEAT_S,
     PastWatch,
     WatchConnection,
@@ -19,6 +16,9 @@ from web.parameters import (
     WatchMap,
     WatchOverview,
 )
+from web.live.encoding import encode
+from web.live.frames import Last
+from web.monitor import Json, Monitor
 
 ROWS: Final = 100
 LAG_S: Final = 3.0

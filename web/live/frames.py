@@ -19,8 +19,8 @@ from functools import partial
 from math import ceil
 from typing import Any, Final
 
-from web.encoding import encode
-from web.parameters import Watch
+from web.api.parameters import Watch
+from web.live.encoding import encode
 
 TICK_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 1.0

@@ -19,11 +19,10 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO
 
 from core.bad_value import BadValueError
-from web import problems, sockets
-from web.frames import SILENCE_S, Frame, Hub, Outlets, Sources, Take
-from web.lab import Lab
-from web.monitor import Json, Monitor
-from web.parameters import (
+from web.access.security import App, Environ, SameOrigin, StartResponse
+from web.api import problems
+from web.api.lab import Lab
+from web.api.parameters import (
     Watch,
     WatchConnection,
     WatchConnections,
@@ -35,9 +34,11 @@ from web.parameters import (
     parse_unwatch,
     parse_watch,
 )
-from web.security import App, Environ, SameOrigin, StartResponse
-from web.tails import Tails
-from web.travel import Travel
+from web.live import sockets
+from web.live.frames import SILENCE_S, Frame, Hub, Outlets, Sources, Take
+from web.live.tails import Tails
+from web.live.travel import Travel
+from web.monitor import Json, Monitor
 
 MAX_MESSAGE_BYTES: Final = 64_000
 RETRY_S: Final = 1.0

@@ -1,0 +1,1 @@
+"""Live updates over Socket.IO: who watches what, and what each is sent. Begin with `live.py`, then `frames.py`."""
