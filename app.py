@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from web.serving.serving import Deployment, Engine
+    from web.serving.serving import Deployment, ServedEngine
     from web.serving.tools import Tools
 
 MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
@@ -153,14 +153,14 @@ def _have_temporary_files(data_dir: Path | None) -> None:
         tempfile.tempdir = str(data_dir.resolve())
 
 
-def _tools(engine: "Engine", data_dir: Path | None = None) -> "Tools":
+def _tools(engine: "ServedEngine", data_dir: Path | None = None) -> "Tools":
     from core.exclusive import OneAtATime
-    from core.lab.lab_runs import Desk
-    from core.zoo.zoo_runner import Keeper
+    from core.lab.lab_runs import LabRuns
+    from core.zoo.zoo_runner import ZooRunner
     from web.serving.tools import Tools
 
     guard = OneAtATime()
-    return Tools(lab=Desk(data_dir, guard) if data_dir else None, zoo=Keeper(engine.monitor, guard))
+    return Tools(lab=LabRuns(data_dir, guard) if data_dir else None, zoo=ZooRunner(engine.monitor, guard))
 
 
 def gunicorn_settings() -> dict[str, Any]:
@@ -231,7 +231,7 @@ def log(**values: Any) -> int:
     from core.ring.ring import RingError
 
     try:
-        return command.run(command.Order(**values))
+        return command.run(command.LogOptions(**values))
     except (JournalError, RingError) as error:
         raise click.ClickException(str(error)) from error
     except BadValueError as error:
@@ -261,13 +261,13 @@ def zoo(**values: Any) -> int:
     """
     from core.zoo import zoo_command as command
     from core.zoo.client_set import ZooError
-    from core.zoo.source import DeskError
+    from core.zoo.source import SourceError
 
     try:
         return command.run(command.Options(**values))
     except ZooError as error:
         raise click.UsageError(str(error)) from error
-    except DeskError as error:
+    except SourceError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -320,11 +320,11 @@ class Numbers(Many):
 def lab(**values: Any) -> int:
     """Compare the I/O models on this machine: each point in a server process of its own."""
     from core.lab import lab_command as command
-    from core.lab.plan import Order, OrderError
+    from core.lab.plan import LabOrder, OrderError
 
     as_json, save = values.pop("as_json"), values.pop("save")
     try:
-        return command.run(Order(**values), as_json, save)
+        return command.run(LabOrder(**values), as_json, save)
     except OrderError as error:
         raise click.UsageError(str(error)) from error
 

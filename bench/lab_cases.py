@@ -13,8 +13,8 @@ from bench.measure import Plan, Row, Speed, interleaved, ratios
 from bench.processes import BenchError, cpu_seconds, echoscope, generate
 from core.lab.figures import Spread, figures, overlap, summary
 from core.lab.measure import measure
-from core.lab.plan import PRESETS, Order, Point
-from core.lab.run import Run
+from core.lab.plan import PRESETS, LabOrder, Point
+from core.lab.run import LabRun
 
 Json = dict[str, Any]
 
@@ -27,9 +27,9 @@ TALKING: Final = 100
 
 def lab(plan: Plan) -> list[Row]:
     """Seven models against the number of idle connections; and the same servers by the other tables' generator."""
-    order = Order(**{**PRESETS["full"], **({} if plan.repeats > 1 else SHORT)})
+    order = LabOrder(**{**PRESETS["full"], **({} if plan.repeats > 1 else SHORT)})
     began = time.monotonic()
-    run = Run("bench", order, _told)
+    run = LabRun("bench", order, _told)
     run.work()
     took = time.monotonic() - began
     found = run.as_dict()
@@ -46,7 +46,7 @@ def lab(plan: Plan) -> list[Row]:
     ]
 
 
-def _told(run: Run) -> None:
+def _told(run: LabRun) -> None:
     at = run.progress()
     if at["state"] == "running" and at["done"] % 7 == 0:
         print(f"  {at['done']} of {at['total']} measured", flush=True)
@@ -99,7 +99,7 @@ def _agreeing(plan: Plan) -> list[Row]:
 
 
 def _in_the_lab(name: str, plan: Plan) -> Speed:
-    order = Order(models=(name,), idle=(0,), active=TALKING, seconds=plan.seconds, repeats=1)
+    order = LabOrder(models=(name,), idle=(0,), active=TALKING, seconds=plan.seconds, repeats=1)
     point = Point(name, 1, 0)
     found = measure(order, point, lambda: False, lambda _doing: None)
     if "result" not in found:

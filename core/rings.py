@@ -13,7 +13,7 @@ from core.log.write.journal import JournalError
 from core.ring.events import Kind, Reason
 from core.ring.recorder import Files, prepare
 from core.ring.ring import CAPACITY, DamagedRingError, RingReader, RingWriter, await_writer, lengthen
-from core.watch.now.pump import Feed, Pump
+from core.watch.now.pump import Pump, WorkerFeed
 from core.watch.now.table import Table
 from core.watch.then.past import Past
 
@@ -37,7 +37,7 @@ class Rings:
         self._given = dict(given or {})
         self._given_conn = given_conn
         self._lost: dict[int, int] = {}
-        self._feeds: dict[int, Feed] = {}
+        self._feeds: dict[int, WorkerFeed] = {}
 
     def path(self, worker: int) -> Path:
         """Where the ring of a worker is."""
@@ -58,7 +58,7 @@ class Rings:
         for worker in sorted(workers | found | {worker for worker, conns in open_conns.items() if conns}):
             table = tables.get(worker) or Table(worker)
             table.restore(open_conns.get(worker, {}))
-            self._feeds[worker] = Feed(table, journal.last_seq.get(worker, 0))
+            self._feeds[worker] = WorkerFeed(table, journal.last_seq.get(worker, 0))
             self._take_leftover(worker)
         if self._pump.log_error:  # the old rings are the only place that has it
             raise JournalError(

@@ -18,7 +18,7 @@ from core.engine.pollers.poller import POLLERS
 from core.engine.processes.places import Places
 from core.engine.processes.worker import WorkerConfig
 from core.engine.processes.workers import WorkerError, Workers
-from core.engine.server.connection import Marks
+from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import BACKLOG, close_port, listen
 from core.engine.settings import ServerSettings
 from core.engine.thread import EngineThread
@@ -34,7 +34,7 @@ from core.rings import Rings
 from core.watch.engine import About
 from core.watch.monitor import Monitor
 from core.watch.now.pump import Pump
-from core.watch.then.checkpointer import Keeper
+from core.watch.then.checkpointer import Checkpointer
 from core.watch.then.history import restore
 from core.watch.then.past import Past, given, set_damaged_aside
 from core.watch.then.runs import Run, RunBook
@@ -91,9 +91,9 @@ class Settings:
         if not math.isfinite(self.sync) or self.sync < 0:
             raise ServiceError(f"--sync {self.sync} is not a number of seconds")
 
-    def marks(self) -> Marks | None:
+    def marks(self) -> WaterMarks | None:
         """The water marks of each connection's queue; None for models that read nothing while a reply waits."""
-        return Marks(self.high_water, self.low_water) if self.model in POLLERS else None
+        return WaterMarks(self.high_water, self.low_water) if self.model in POLLERS else None
 
 
 class Service:
@@ -156,7 +156,7 @@ class Service:
         book = RunBook(settings.data_dir)
         run = Run(pump.begun, pump.begun, since, recovered, marks, about.as_dict(settings.model))
         book.begin(run, (log.span() or (0, 0))[0])
-        self._keeper = Keeper(settings.data_dir, pump, log, pump.begun)
+        self._keeper = Checkpointer(settings.data_dir, pump, log, pump.begun)
         if was_killed:
             self._keeper.keep_checkpoint()  # the events of this run don't tell what the crash ended
         past = Past(settings.data_dir, log, self._keeper.written)
@@ -237,7 +237,7 @@ class Service:
             model=settings.model,
             reply=settings.reply,
             read_size=settings.read_size,
-            marks=Marks(settings.high_water, settings.low_water),
+            marks=WaterMarks(settings.high_water, settings.low_water),
             max_connections=min(settings.max_connections or room, room),
             idle_timeout=settings.idle_timeout,
             shares_listener=_shares_listener(settings),

@@ -11,7 +11,7 @@ import numpy as np
 from waiting import DEADLINE_S, wait_until
 
 from core.engine.models import make_server
-from core.engine.server.connection import Marks
+from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import listen
 from core.engine.settings import ServerSettings
 from core.ring.events import KINDS, REASONS, Kind
@@ -24,7 +24,7 @@ class EchoServer:
 
     def __init__(self, folder: Path, *, model: str = "epoll", host: str = "127.0.0.1", **settings: Any) -> None:
         capacity, begins = settings.pop("capacity", 1 << 16), settings.pop("begins", True)
-        settings = {"marks": Marks(1 << 18, 1 << 16), "max_connections": 5000, **settings}
+        settings = {"marks": WaterMarks(1 << 18, 1 << 16), "max_connections": 5000, **settings}
         self.folder = folder
         self.ring = RingWriter(folder / "ring", capacity=capacity)
         self.reader = RingReader(folder / "ring")

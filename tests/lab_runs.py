@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.lab.figures import METRICS, summary
-from core.lab.plan import Order
+from core.lab.plan import LabOrder
 
 
 def sample(model: str, idle: int, repeat: int = 0, *, served: int = 100, errors: int = 0, **figures: float) -> Any:
@@ -25,7 +25,7 @@ def cannot(model: str, idle: int, why: str) -> Any:
 
 def run(samples: list[Any], run_id: str = "20261123-120000-abcd", **order: Any) -> Any:
     """A run that is done, with its points."""
-    asked = Order(**order).as_dict()
+    asked = LabOrder(**order).as_dict()
     return {
         "id": run_id,
         "state": "done",

@@ -12,7 +12,7 @@ from test_table import OFFSET, fold, record
 from core.filter.query import CONNECTION_FIELDS, parse
 from core.ring.events import Kind
 from core.watch.now.listing import Listing
-from core.watch.now.map_cells import MAP_SORTS, Orders, cells
+from core.watch.now.map_cells import MAP_SORTS, ShownOrder, cells
 from core.watch.now.table import STATES, Table
 
 SECOND = 1_000_000_000
@@ -28,16 +28,16 @@ def test_a_cell_tells_how_lately_it_was_active(idle_s: float, level: int) -> Non
     table = Table()
     fold(table, record(Kind.OPEN, 1, 100, 1001))
     last = int(table["last"][1])
-    assert unpacked(cells([table], "conn", last + int(idle_s * SECOND), Orders())) == [level << 4]
+    assert unpacked(cells([table], "conn", last + int(idle_s * SECOND), ShownOrder())) == [level << 4]
 
 
 def test_orders_that_are_not_known_are_refused() -> None:
     with pytest.raises(ValueError, match='unknown sort "reason"; known: conn, peer, -queue_bytes'):
-        cells([Table()], "reason", NOW, Orders())
+        cells([Table()], "reason", NOW, ShownOrder())
 
 
 def test_of_no_connection_there_is_no_cell() -> None:
-    answer = cells([Table(), Table(2)], "conn", NOW, Orders())
+    answer = cells([Table(), Table(2)], "conn", NOW, ShownOrder())
     assert (answer["total"], unpacked(answer)) == (0, [])
 
 
@@ -53,7 +53,7 @@ changes = st.tuples(
 @given(st.lists(st.lists(changes, max_size=12), min_size=1, max_size=5))
 def test_the_map_is_the_list_whatever_happened(rounds: list[list[Any]]) -> None:
     tables = [Table(0), Table(1)]
-    orders = Orders()
+    orders = ShownOrder()
     for happened in rounds:
         for kind, conn, ago, queued in happened:
             table = tables[conn & 1]

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.engine.pollers.poller import READ, WRITE
-from core.engine.server.connection import MAX_CHUNKS, TRANSITIONS, Connection, Marks, State, Step
+from core.engine.server.connection import MAX_CHUNKS, TRANSITIONS, Connection, State, Transition, WaterMarks
 
-MARKS = Marks(100, 40)
+MARKS = WaterMarks(100, 40)
 
 
 def make() -> Connection:
@@ -97,8 +97,8 @@ def test_nothing_is_read_after_the_end() -> None:
 
 
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("step", Step)
-def test_the_table_decides_every_move(state: State, step: Step) -> None:
+@pytest.mark.parametrize("step", Transition)
+def test_the_table_decides_every_move(state: State, step: Transition) -> None:
     connection = make()
     connection.state = state
     if (state, step) in TRANSITIONS:

@@ -233,7 +233,7 @@ def test_finished_downloads_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatc
         ticket = tickets.Ticket("name", each, FakeChunks(rows(1), False))
         assert kept.add(ticket)
         if each is not asked[0]:
-            ticket.end(tickets.State.DONE)
+            ticket.end(tickets.DownloadState.DONE)
     assert kept.find(f"{1:016x}") is None
     assert kept.find(f"{10:016x}") is not None
     monkeypatch.setattr(tickets, "KEPT_S", -1.0)

@@ -15,7 +15,7 @@ from record_rows import START_NS, make_batch
 from waiting import wait_until
 
 from core.export import exporter_process as process
-from core.export.download import DownloadError, Order
+from core.export.download import DownloadError, DownloadRequest
 from core.export.exporter import Exporter
 from core.export.formats import FORMATS, export
 from core.filter.query import EVENT_FIELDS, Query, parse
@@ -44,8 +44,8 @@ def exporter() -> Iterator[Exporter]:
     one.stop()
 
 
-def order(directory: Path, name: str = "csv", query: str = "", packed: bool = False) -> Order:
-    return Order(str(directory), name, query, None, None, packed)
+def order(directory: Path, name: str = "csv", query: str = "", packed: bool = False) -> DownloadRequest:
+    return DownloadRequest(str(directory), name, query, None, None, packed)
 
 
 def children(pid: int) -> list[int]:
@@ -76,7 +76,7 @@ def test_a_download_is_what_the_writer_makes(directory: Path, exporter: Exporter
 
 def test_bounds_are_obeyed(directory: Path, exporter: Exporter) -> None:
     bounds = (START_NS + 10 * 10**6, START_NS + 20 * 10**6)
-    chunks = exporter.download(Order(str(directory), "csv", "", *bounds, False))
+    chunks = exporter.download(DownloadRequest(str(directory), "csv", "", *bounds, False))
     assert b"".join(chunks) == b"".join(export(Log(directory).batches(Query(), *bounds), "csv"))
     assert chunks.rows == 10
     chunks.close()

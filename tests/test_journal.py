@@ -21,7 +21,7 @@ from core.log.format.schema import SCHEMA
 from core.log.read.log import Log
 from core.log.write import journal as journal_module
 from core.log.write.journal import Journal, JournalError
-from core.log.write.retention import Ledger
+from core.log.write.retention import RetentionTotals
 from core.log.write.seal_thread import Sealer
 from core.ring.events import Kind, Reason
 from core.ring.records import Records
@@ -332,14 +332,14 @@ def test_a_segment_that_cannot_be_dropped_is_tried_again_and_changes_no_row(
 ) -> None:
     journal = Journal(tmp_path, segment_bytes=1, retain_bytes=1)
     sealer = Sealer(journal)
-    remove, refusals = Ledger.remove, ["Read-only file system", "Input/output error"]
+    remove, refusals = RetentionTotals.remove, ["Read-only file system", "Input/output error"]
 
     def refuse(self, number: Any) -> None:
         if refusals:
             raise OSError(5, refusals.pop())
         remove(self, number)
 
-    monkeypatch.setattr(Ledger, "remove", refuse)
+    monkeypatch.setattr(RetentionTotals, "remove", refuse)
     for first in range(1, 40, 10):
         journal.append(make_batch(10, first))
         assert seqs(tmp_path)[-1] == first + 9

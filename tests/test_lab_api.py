@@ -17,10 +17,10 @@ from waiting import DEADLINE_S, wait_until
 from werkzeug.test import Client
 
 from core.exclusive import OneAtATime
-from core.lab.lab_runs import Desk, Json
+from core.lab.lab_runs import Json, LabRuns
 from core.lab.measure import MeasureError
 from core.lab.plan import order_of
-from core.lab.run import Run
+from core.lab.run import LabRun
 from core.lab.store import Store
 from web import create_app
 from web.serving.tools import Tools
@@ -30,12 +30,12 @@ LONG = {**SMALL, "seconds": 30}
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path, OneAtATime())
+def desk(tmp_path: Path) -> LabRuns:
+    return LabRuns(tmp_path, OneAtATime())
 
 
 @pytest.fixture
-def client(desk: Desk, monitor: FakeMonitor) -> Client:
+def client(desk: LabRuns, monitor: FakeMonitor) -> Client:
     return create_app(monitor, tools=Tools(lab=desk)).test_client()
 
 
@@ -189,7 +189,7 @@ def test_two_runs_are_compared(client: Client, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_more_threads")
 def test_a_run_that_could_not_begin_leaves_nothing(tmp_path: Path) -> None:
     guard = OneAtATime()
-    desk = Desk(tmp_path, guard)
+    desk = LabRuns(tmp_path, guard)
     with pytest.raises(RuntimeError):
         desk.start(SMALL)
     assert guard.running() is desk.live()["running"] is None
@@ -204,7 +204,7 @@ def test_few_runs_are_kept_and_damaged_ones_passed_over(tmp_path: Path) -> None:
     assert store.ids() == [f"20261123-12{minute:02}00-0000" for minute in (4, 3, 2)]
     (tmp_path / "lab" / "20261123-120400-0000.json").write_text("{")
     (tmp_path / "lab" / "notes.json").write_text("{}")
-    assert len(Desk(tmp_path, OneAtATime()).runs()) == 2
+    assert len(LabRuns(tmp_path, OneAtATime()).runs()) == 2
 
 
 def test_without_a_lab(browser: Any) -> None:
@@ -214,18 +214,18 @@ def test_without_a_lab(browser: Any) -> None:
         assert "no lab here" in response.text
 
 
-def finished(run_id: str, order: Any, desk: Desk) -> Run:
+def finished(run_id: str, order: Any, desk: LabRuns) -> LabRun:
     """A run whose measurements fail at once; not yet begun."""
 
     def fails(*_: Any) -> Json:
         raise MeasureError("no server")
 
-    run = Run(run_id, order, desk._changed, fails)
+    run = LabRun(run_id, order, desk._changed, fails)
     desk._run = run
     return run
 
 
-def test_a_run_is_never_interrupted_between_its_end_and_its_file(desk: Desk, tmp_path: Path) -> None:
+def test_a_run_is_never_interrupted_between_its_end_and_its_file(desk: LabRuns, tmp_path: Path) -> None:
     order = order_of(SMALL)
     one = finished(Store.new_id(), order, desk)
     saved(tmp_path, one.as_dict())
@@ -239,10 +239,10 @@ def test_a_run_is_never_interrupted_between_its_end_and_its_file(desk: Desk, tmp
     desk._store.save = slow  # type: ignore[method-assign]
     one.work()
     assert {run["state"] for run in seen if run} == {"running", "done"}
-    assert [run["state"] for run in Desk(tmp_path, OneAtATime()).runs()] == ["done"]
+    assert [run["state"] for run in LabRuns(tmp_path, OneAtATime()).runs()] == ["done"]
 
 
-def test_what_was_deleted_is_not_saved_again(desk: Desk, tmp_path: Path) -> None:
+def test_what_was_deleted_is_not_saved_again(desk: LabRuns, tmp_path: Path) -> None:
     one = finished(Store.new_id(), order_of(SMALL), desk)
     saved(tmp_path, one.as_dict())
     one._state = "done"
@@ -252,7 +252,7 @@ def test_what_was_deleted_is_not_saved_again(desk: Desk, tmp_path: Path) -> None
     assert desk.run(one.id) is None
 
 
-def test_a_list_reads_a_run_once(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_reads_a_run_once(desk: LabRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(tmp_path, run(rates("epoll", 0, 1000.0)), run(rates("epoll", 0, 900.0), Store.new_id()))
     first = desk.runs()
     monkeypatch.setattr(desk._store, "load", lambda run_id: pytest.fail(f"{run_id} is read again"))

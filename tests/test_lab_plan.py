@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.lab.plan import (
     PRESETS,
     REFERENCES,
-    Order,
+    LabOrder,
     OrderError,
     Point,
     estimate,
@@ -26,7 +26,7 @@ def some(values: Any, most: int = 4) -> Any:
 
 
 ORDERS = st.builds(
-    Order,
+    LabOrder,
     models=some(st.sampled_from(known_models()), 9),
     workers=some(st.integers(1, 8), 2),
     idle=some(st.integers(0, 100_000)),
@@ -37,36 +37,36 @@ ORDERS = st.builds(
 
 
 @given(ORDERS)
-def test_every_point_is_measured_once_a_repeat(order: Order) -> None:
+def test_every_point_is_measured_once_a_repeat(order: LabOrder) -> None:
     steps = schedule(order)
     assert Counter(steps) == Counter({(repeat, point): 1 for repeat in range(order.repeats) for point in points(order)})
     assert [step.repeat for step in steps] == sorted(step.repeat for step in steps)
 
 
 @given(ORDERS)
-def test_the_seed_decides_the_order(order: Order) -> None:
+def test_the_seed_decides_the_order(order: LabOrder) -> None:
     assert schedule(order) == schedule(order)
 
 
 @given(ORDERS)
-def test_references_have_one_process(order: Order) -> None:
+def test_references_have_one_process(order: LabOrder) -> None:
     assert all(point.workers == 1 for point in points(order) if point.model in REFERENCES)
 
 
 @given(ORDERS)
-def test_an_order_survives_as_json(order: Order) -> None:
+def test_an_order_survives_as_json(order: LabOrder) -> None:
     again = order_of(order.as_dict())
     assert (points(again), again.as_dict()) == (points(order), order.as_dict())
 
 
 @given(ORDERS, st.integers(1, 5))
-def test_longer_measurements_take_longer(order: Order, more: int) -> None:
+def test_longer_measurements_take_longer(order: LabOrder, more: int) -> None:
     longer = order_of({**order.as_dict(), "seconds": order.seconds + more})
     assert estimate(longer) == pytest.approx(estimate(order) + more * order.repeats * len(points(order)))
 
 
 def test_repeats_are_shuffled_differently() -> None:
-    steps = schedule(Order(repeats=2))
+    steps = schedule(LabOrder(repeats=2))
     half = len(steps) // 2
     assert [step.point for step in steps[:half]] != [step.point for step in steps[half:]]
 
@@ -78,7 +78,7 @@ def test_presets_can_be_run(name: str) -> None:
 
 
 def test_points() -> None:
-    order = Order(models=("poll", "asyncio"), workers=(1, 2), idle=(0,))
+    order = LabOrder(models=("poll", "asyncio"), workers=(1, 2), idle=(0,))
     assert points(order) == [Point("poll", 1, 0), Point("poll", 2, 0), Point("asyncio", 1, 0)]
 
 

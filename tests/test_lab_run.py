@@ -15,8 +15,8 @@ from warm import WarmProcess, nursery
 
 from core.lab import generator
 from core.lab.measure import CancelledError, measure
-from core.lab.plan import Order, Point, schedule
-from core.lab.run import Run
+from core.lab.plan import LabOrder, Point, schedule
+from core.lab.run import LabRun
 from core.lab.store import Store
 
 MARK = f"LAB_TEST={os.getpid()}"
@@ -54,7 +54,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 
 
 def test_the_progress_names_the_measurement_that_is_being_made() -> None:
-    order = Order(models=("epoll", "select"), idle=(0, 1_000), repeats=2)
+    order = LabOrder(models=("epoll", "select"), idle=(0, 1_000), repeats=2)
     seen: list[tuple[int, str, int, str]] = []
 
     def look(what: str = "") -> None:
@@ -62,13 +62,13 @@ def test_the_progress_names_the_measurement_that_is_being_made() -> None:
         seen.append((at["done"], at["model"], at["idle"], at["doing"]))
         assert at["doing"] == (what or "starting")
 
-    def made_up(_order: Order, point: Point, _cancelled: Any, tell: Any) -> dict[str, Any]:
+    def made_up(_order: LabOrder, point: Point, _cancelled: Any, tell: Any) -> dict[str, Any]:
         look()
         tell("measuring")
         look("measuring")
         return {"cannot": "a limit"} if point.model == "select" else {"cannot": ""}
 
-    run = Run("made up", order, lambda _run: None, made_up)
+    run = LabRun("made up", order, lambda _run: None, made_up)
     run.work()
     steps = schedule(order)
     assert [(steps[done].point.model, steps[done].point.idle) for done, *_ in seen] == [one[1:3] for one in seen]
@@ -104,7 +104,7 @@ def test_the_table() -> None:
 
 
 def point(model: str, idle: int, seconds: float = 0.2) -> Any:
-    return measure(Order(active=5, seconds=seconds), Point(model, 1, idle), lambda: False, lambda _what: None)
+    return measure(LabOrder(active=5, seconds=seconds), Point(model, 1, idle), lambda: False, lambda _what: None)
 
 
 class Told:
@@ -167,21 +167,21 @@ def test_every_model_serves_all(model: str) -> None:
 
 
 def test_several_workers() -> None:
-    found = measure(Order(active=20, seconds=0.2), Point("epoll", 2, 10), lambda: False, lambda _what: None)
+    found = measure(LabOrder(active=20, seconds=0.2), Point("epoll", 2, 10), lambda: False, lambda _what: None)
     assert found["result"]["served"] == 20
 
 
 @pytest.mark.usefixtures("many_descriptors")
 def test_it_measures_beside_a_thousand_clients() -> None:
     point = Point("epoll", 1, 0)
-    order = Order(models=("epoll",), idle=(0,), active=2, seconds=0.1)
+    order = LabOrder(models=("epoll",), idle=(0,), active=2, seconds=0.1)
     assert "result" in measure(order, point, lambda: False, lambda state: None)
 
 
 def test_cancelled_in_the_middle() -> None:
     doing: list[str] = []
     with pytest.raises(CancelledError):
-        measure(Order(seconds=30), Point("epoll", 1, 0), lambda: "measuring" in doing, doing.append)
+        measure(LabOrder(seconds=30), Point("epoll", 1, 0), lambda: "measuring" in doing, doing.append)
     assert doing[-1] == "measuring"
 
 

@@ -22,10 +22,10 @@ from warm import WarmProcess, nursery
 
 from core.filter.query import EVENT_FIELDS, Query, parse
 from core.log.format.hot_segment import Encoder
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.log.read.follow import follow
 from core.log.read.log import Log
-from core.log.read.top_connections import Talkers
+from core.log.read.top_connections import TopConnections
 from core.log.write.journal import Journal
 from core.ring.events import Kind
 
@@ -82,7 +82,7 @@ def test_nothing_is_left_of_what_failed(directory: Path, tmp_path: Path, monkeyp
     segment = next((directory / "log").glob("segment-*"))
     with monkeypatch.context() as patch:
         patch.setattr("core.log.format.hot_segment.VERSION", 77)
-        segment.write_bytes(Encoder(State()).head)
+        segment.write_bytes(Encoder(LogState()).head)
     assert run("log", "--data-dir", str(directory), "-o", str(path)).returncode == 1
     assert path.read_text() == "as it was"
     assert list(tmp_path.glob("out*")) == [path]
@@ -240,7 +240,7 @@ def test_stats_of_nothing(directory: Path) -> None:
 
 
 def test_talkers_are_exact() -> None:
-    talkers = Talkers()
+    talkers = TopConnections()
     moved: dict[int, int] = {}
     for seed in range(5):
         batch = random_batch(300, 1 + 300 * seed, seed)

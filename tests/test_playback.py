@@ -14,7 +14,7 @@ from waiting import wait_until
 from core.bad_value import BadValueError
 from web.api.parameters import WatchConnection, WatchConnections, WatchEvents, WatchOverview, parse_watch
 from web.live.frames import Last
-from web.live.travel import Playback, Reel, Travel
+from web.live.travel import Playback, PlayClock, Travel
 
 SECOND = 10**9
 
@@ -26,7 +26,7 @@ def done(compute: Callable[[], str]) -> Future[str]:
 
 
 def playback(speed: float | None, end: float = 1000.0) -> Playback:
-    return Playback(lambda at: {"at": at / SECOND}, Reel(100 * SECOND, speed), lambda: int(end * SECOND), done)
+    return Playback(lambda at: {"at": at / SECOND}, PlayClock(100 * SECOND, speed), lambda: int(end * SECOND), done)
 
 
 def frame(view: Playback, now: float) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_a_moment_that_is_no_longer_held_ends_the_view() -> None:
     def dropped(_at: int) -> dict[str, Any]:
         raise BadValueError("before the log's beginning")
 
-    view = Playback(dropped, Reel(0, 1.0), lambda: SECOND, done)
+    view = Playback(dropped, PlayClock(0, 1.0), lambda: SECOND, done)
     assert frame(view, 1.0) == {"error": "before the log's beginning", "end": True, "last": True}
 
 
@@ -95,7 +95,7 @@ def test_nothing_is_waited_for() -> None:
         futures.append(Future())
         return futures[-1]
 
-    view = Playback(lambda at: {}, Reel(0, 1.0), lambda: SECOND, later)
+    view = Playback(lambda at: {}, PlayClock(0, 1.0), lambda: SECOND, later)
     assert [view.take(now) for now in (1.0, 2.0, 3.0)] == [None, None, None]
     assert len(futures) == 1
     futures[0].set_result("{}")
@@ -195,7 +195,7 @@ def test_a_view_that_is_no_longer_wanted_is_not_computed() -> None:
         asked.append(at)
         return {}
 
-    left, stays = (Playback(answer, Reel(at, None), lambda: SECOND, later) for at in (1, 2))
+    left, stays = (Playback(answer, PlayClock(at, None), lambda: SECOND, later) for at in (1, 2))
     for view in (left, stays):
         view.take(0.0)
     del left, view

@@ -7,7 +7,7 @@ import pytest
 import core.watch.now.pump as pump_module
 from core.log.write.journal import Journal
 from core.ring.ring import RingReader, RingWriter
-from core.watch.now.pump import Feed, Pump
+from core.watch.now.pump import Pump, WorkerFeed
 from core.watch.now.table import Table
 
 SECOND = 1_000_000_000
@@ -16,7 +16,7 @@ SECOND = 1_000_000_000
 def test_a_loop_that_ends_is_not_suddenly_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its last word counts no turns and no waiting, like the first of the next one."""
     pump, writer = Pump(Journal(tmp_path)), RingWriter(tmp_path / "ring", capacity=64)
-    feed = Feed(Table(0), 0)
+    feed = WorkerFeed(Table(0), 0)
     pump.attach(feed, RingReader(tmp_path / "ring"))
     now = 1000 * SECOND
     monkeypatch.setattr(pump_module.time, "monotonic_ns", lambda: now)

@@ -21,7 +21,7 @@ from warm import nursery
 
 from core.filter.query import EVENT_FIELDS, Query, parse
 from core.log.format.files import DAMAGED, HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.log.format.parquet_segment import Runs, SealedFile, SealedWriter
 from core.log.format.rows import to_batch
 from core.log.format.schema import SCHEMA
@@ -370,7 +370,7 @@ def test_a_row_group_holds_what_it_holds(
     directory = tmp_path_factory.mktemp("data")
     batches = [make_batch(1, 1 + i, conn=conn) for i, conn in enumerate(conn for each in conns for conn in each * 8)]
     table = pa.Table.from_batches(batches)
-    with SealedWriter(directory / "file", State()) as writer:
+    with SealedWriter(directory / "file", LogState()) as writer:
         at = 0
         for each in conns:
             writer.write(table.slice(at, 8 * len(each)).unify_dictionaries())

@@ -21,7 +21,7 @@ import core.engine.server.server as server_module
 import core.engine.threads.conversation as conversation_module
 from core.engine.models import MODELS
 from core.engine.pollers.poller import POLLERS
-from core.engine.server.connection import Marks
+from core.engine.server.connection import WaterMarks
 from core.engine.server.sample import take
 from core.engine.server.server import Server
 from core.engine.settings import STAMP_SIZE
@@ -257,7 +257,7 @@ class TestBackpressure:
 
     @all_but(*ONE_REPLY_QUEUED)
     def test_reading_pauses_and_resumes(self, start: Start, model: str) -> None:
-        server = start(model, reply="echo", marks=Marks(200_000, 50_000))
+        server = start(model, reply="echo", marks=WaterMarks(200_000, 50_000))
         client = server.connect(receive_buffer=4096)
         sent = fill(client, 64 << 20, server, "pause")
         pause = server.wait_kind("pause")
@@ -611,7 +611,7 @@ class TestBlocking:
         client.close()
 
     def test_the_marks_have_their_rows(self, start: Start, model: str) -> None:
-        server = start(model, reply="echo", marks=Marks(1, 0))
+        server = start(model, reply="echo", marks=WaterMarks(1, 0))
         client = server.connect(receive_buffer=4096)
         sent = fill(client, 64 << 20, server, "pause")
         assert server.wait_kind("pause")["reason"] == "high_water"

@@ -9,7 +9,7 @@ from echo_server import EchoServer, fill, receive
 from waiting import wait_until
 
 from core.engine.pollers.poller import POLLERS
-from core.engine.server.connection import Marks
+from core.engine.server.connection import WaterMarks
 from core.ring.flight_recorder import TURN
 from core.watch.now.turns import Turns, summary, turn_columns
 
@@ -127,7 +127,7 @@ def test_some_turns_are_measured_in_parts(server: EchoServer) -> None:
 
 
 # The kernel takes a third of its buffer at once: a queue of several such parts is flushed without being read.
-@pytest.mark.parametrize("server", [{"read_size": 8192, "marks": Marks(8 << 20, 1)}], indirect=True)
+@pytest.mark.parametrize("server", [{"read_size": 8192, "marks": WaterMarks(8 << 20, 1)}], indirect=True)
 def test_what_is_flushed_counts_as_written(server: EchoServer) -> None:
     with server.connect() as client:
 

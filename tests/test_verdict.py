@@ -20,20 +20,20 @@ from core.engine.processes.workers import Workers
 from core.engine.server.sample import Sample
 from core.service import Service, Settings
 from core.watch.kernel import facts as kernel
-from core.watch.kernel.verdict import CODES, Scene, judge, size, span
+from core.watch.kernel.verdict import CODES, Evidence, judge, size, span
 
 Start = Callable[..., Service]
 
 QUIET: dict[str, Any] = dict.fromkeys(kernel.FACTS, 0) | {"snd_wnd": 65536, "snd_mss": 1448, "rtt": 90, "min_rtt": 20}
 
 
-def scene(state: str = "open", **values: Any) -> Scene:
+def scene(state: str = "open", **values: Any) -> Evidence:
     """A connection whose latest sample differs from a quiet one in `values`."""
-    names = Scene.__dataclass_fields__.keys()
+    names = Evidence.__dataclass_fields__.keys()
     own = {name: values.pop(name) for name in list(values) if name in names}
     before = own.pop("before", None)
     earlier = None if before is None else {**QUIET, **before}
-    return Scene(state, now={**QUIET, **values}, before=earlier, span=1.0 if earlier else 0.0, **own)
+    return Evidence(state, now={**QUIET, **values}, before=earlier, span=1.0 if earlier else 0.0, **own)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_loop_that_comes_late(tmp_path: Path) -> None:
         client_info = lambda: client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512)  # noqa: E731
         wait_until(lambda: int(kernel.decode_tcp_info(client_info())["last_data_sent"] or 0) > 100, "a while")
         release.set()
-        found = judge(Scene("open", now=kernel.decode(answer.get(timeout=DEADLINE_S)[1])))
+        found = judge(Evidence("open", now=kernel.decode(answer.get(timeout=DEADLINE_S)[1])))
     server.stop()
     assert found.code == "loop_late"
     assert "0.98 KiB have been waiting to be read for" in found.sentence
@@ -275,17 +275,17 @@ def started_inside(start: Start) -> Service:
 
 CASES = [
     ("fine", scene()),
-    ("fine", Scene("open")),
+    ("fine", Evidence("open")),
     ("fine", scene(unsent=5000, in_flight=5000)),
     ("idle", scene(idle_s=12.0)),
     ("idle", scene(heard=False, idle_s=1.5)),
     ("fine", scene(heard=False, idle_s=0.5)),
-    ("unknown", Scene("blocked", queue_bytes=500)),
-    ("unknown", Scene("paused", queue_bytes=500, past=True)),
-    ("closing", Scene("closing", queue_bytes=500, past=True)),
+    ("unknown", Evidence("blocked", queue_bytes=500)),
+    ("unknown", Evidence("paused", queue_bytes=500, past=True)),
+    ("closing", Evidence("closing", queue_bytes=500, past=True)),
     ("delivering", scene("blocked", queue_bytes=500)),
     ("closing", scene("closing", queue_bytes=500)),
-    ("closed", Scene("closed", "peer")),
+    ("closed", Evidence("closed", "peer")),
     ("peer_not_reading", scene("blocked", unsent=5000, snd_wnd=0)),
     ("peer_not_reading", scene("paused", unsent=5000, snd_wnd=0)),
     ("peer_not_reading", scene("closing", unsent=5000, snd_wnd=0)),
@@ -305,7 +305,7 @@ CASES = [
     ("fine", scene(in_flight=5000, unsent=9000, rtt=5000, before={"unsent": 9000})),
     ("policy", scene("paused", queue_bytes=300_000, bytes_acked=90_000, before={})),
     ("policy", scene("paused", queue_bytes=300_000)),
-    ("loop_late", Scene("open", loop_age=2.0)),
+    ("loop_late", Evidence("open", loop_age=2.0)),
     ("loop_late", scene(unread=10, last_data_recv=80)),
     ("loop_late", scene(unread=10, last_data_recv=20, loop_busy=0.97)),
     ("fine", scene(unread=10, last_data_recv=20, loop_busy=0.5)),
@@ -325,7 +325,7 @@ def test_paused_reading_names_what_it_waits_for() -> None:
 
 
 @pytest.mark.parametrize(("code", "case"), CASES)
-def test_made_up_samples(code: str, case: Scene) -> None:
+def test_made_up_samples(code: str, case: Evidence) -> None:
     found = judge(case)
     assert found.code == code, found
     assert found.sentence.endswith(".")
@@ -348,30 +348,30 @@ def test_a_sentence_tells_its_figures() -> None:
     ("case", "sentence"),
     [
         (
-            Scene("paused", queue_bytes=1000, past=True),
+            Evidence("paused", queue_bytes=1000, past=True),
             "0.98 KiB of replies waited in our queue, since the send buffer had no room, and reading was paused. "
             "What the kernel held then is not recorded: it is asked only while someone looks. "
             "So it could not be told whether the peer or the network held them up.",
         ),
         (
-            Scene("blocked", queue_bytes=1000),
+            Evidence("blocked", queue_bytes=1000),
             "0.98 KiB of replies wait in our queue, since the send buffer had no room. "
             "What the kernel holds is not known: it could not be asked. "
             "So it cannot be told whether the peer or the network held them up.",
         ),
         (
-            Scene("closing", queue_bytes=1000, past=True),
+            Evidence("closing", queue_bytes=1000, past=True),
             "The peer had ended its side; 0.98 KiB in our queue were still to be delivered. "
             "What the kernel held then is not recorded: it is asked only while someone looks.",
         ),
         (
-            Scene("open", past=True),
+            Evidence("open", past=True),
             "Nothing waited in our queue. "
             "What the kernel held then is not recorded: it is asked only while someone looks.",
         ),
     ],
 )
-def test_without_the_kernel_only_the_record_is_told(case: Scene, sentence: str) -> None:
+def test_without_the_kernel_only_the_record_is_told(case: Evidence, sentence: str) -> None:
     assert judge(case).sentence == sentence
 
 
@@ -384,16 +384,16 @@ def test_without_the_kernel_only_the_record_is_told(case: Scene, sentence: str) 
     ],
 )
 def test_the_end_tells_why(reason: str, sentence: str) -> None:
-    assert judge(Scene("closed", reason, queue_bytes=1000)).sentence == sentence
+    assert judge(Evidence("closed", reason, queue_bytes=1000)).sentence == sentence
 
 
 def test_the_end_tells_what_was_left_in_our_queue_from_what_the_kernel_had() -> None:
     now = {**QUIET, "unsent": 4_110_000, "in_flight": 0}
-    assert judge(Scene("closed", "reset", queue_bytes=286_000, now=now)).sentence == (
+    assert judge(Evidence("closed", "reset", queue_bytes=286_000, now=now)).sentence == (
         "The peer reset the connection; 279 KiB of replies never left our queue, "
         "and 3.92 MiB of what the kernel had were never sent."
     )
-    assert judge(Scene("closed", "reset", now=now)).sentence == (
+    assert judge(Evidence("closed", "reset", now=now)).sentence == (
         "The peer reset the connection; 3.92 MiB of replies that the kernel had were never sent."
     )
 
@@ -401,7 +401,7 @@ def test_the_end_tells_what_was_left_in_our_queue_from_what_the_kernel_had() -> 
 def test_an_older_kernel_without_the_window_is_judged_by_the_times() -> None:
     values = {name: value for name, value in QUIET.items() if name != "snd_wnd"}
     now = {**values, "unsent": 5000, "rwnd_limited": 800_000}
-    assert judge(Scene("blocked", now=now, before=values, span=1.0)).code == "peer_not_reading"
+    assert judge(Evidence("blocked", now=now, before=values, span=1.0)).code == "peer_not_reading"
 
 
 def test_sizes_and_times() -> None:

@@ -16,7 +16,7 @@ from core.watch.now.table import STATES
 from core.zoo.animal_process import perform
 from core.zoo.animals import ANIMALS, Animal, find, plan
 from core.zoo.check import Expectation, Trace, check, live
-from core.zoo.client_set import Pen, ZooError, loopback
+from core.zoo.client_set import ClientSet, ZooError, loopback
 from core.zoo.signature import expected
 
 COUNTS = {"connect-storm": 60, "lockstep": 12, "half-closes": 2, "resets": 2}
@@ -26,7 +26,7 @@ MATRIX = [(name, model) for model in MODELS if model not in POLLED_ALIKE for nam
 MATRIX += [(name, model) for model in POLLED_ALIKE for name in ("never-reads", "half-closes", "resets")]
 
 
-def traces(server: EchoServer, pen: Pen) -> list[Trace]:
+def traces(server: EchoServer, pen: ClientSet) -> list[Trace]:
     """What the record has of each of the pen's connections, by their ports."""
     opened = {row["port"]: row["conn"] for row in server.rows if row["kind"] == "open"}
     found = []
@@ -36,7 +36,7 @@ def traces(server: EchoServer, pen: Pen) -> list[Trace]:
     return found
 
 
-def is_settled(server: EchoServer, pen: Pen) -> bool:
+def is_settled(server: EchoServer, pen: ClientSet) -> bool:
     """Whether all of them are closed."""
     return all(trace.rows and trace.rows[-1]["kind"] == "close" for trace in traces(server, pen))
 
@@ -75,7 +75,7 @@ def test_every_animal_on_every_kind_of_model(tmp_path: Path, name: str, model: s
     server = EchoServer(tmp_path, model=model, reply="echo")
     animal, count = ANIMALS[name], COUNTS.get(name, 1)
     keeper = Keeper(server, animal, model, count)
-    pen = Pen(loopback(*server.address), count, 60.0, enough=keeper)
+    pen = ClientSet(loopback(*server.address), count, 60.0, enough=keeper)
     assert perform(animal, pen) == ""
     wait_until(lambda: is_settled(server, pen), "all are closed")
     signature = expected(animal.signature, model, count).signature
@@ -93,7 +93,7 @@ def test_several_at_once_and_stamped(tmp_path: Path, model: str, name: str) -> N
     animal = ANIMALS[name]
     signature = expected(animal.signature, model, 3).signature
     wanted = set(signature.kinds) - {"eof", "close"}
-    pen = Pen(loopback(*server.address), 3, 60.0, enough=lambda: wanted <= {row["kind"] for row in server.rows})
+    pen = ClientSet(loopback(*server.address), 3, 60.0, enough=lambda: wanted <= {row["kind"] for row in server.rows})
     assert perform(animal, pen) == ""
     wait_until(lambda: is_settled(server, pen), "all are closed")
     assert unmet(check(signature, traces(server, pen), watched=False)) == []
@@ -106,7 +106,7 @@ def test_what_a_server_that_was_held_up_did_not_take_is_offered_again(tmp_path: 
     release = threading.Event()
     server.server.loop.call_soon(lambda: release.wait(DEADLINE_S) and None)
     filled = ("holding", "reading a byte a second", "sipping")
-    pen = Pen(
+    pen = ClientSet(
         loopback(*server.address),
         1,
         20.0,
@@ -120,7 +120,7 @@ def test_what_a_server_that_was_held_up_did_not_take_is_offered_again(tmp_path: 
 
 def test_those_that_are_refused_are_told_apart(tmp_path: Path) -> None:
     server = EchoServer(tmp_path, max_connections=2)
-    pen = Pen(loopback(*server.address), 4, 0.5)
+    pen = ClientSet(loopback(*server.address), 4, 0.5)
     assert perform(ANIMALS["says-nothing"], pen) == ""
     wait_until(lambda: sum(row["kind"] == "close" for row in server.rows) == 2, "two are closed")
     found = traces(server, pen)

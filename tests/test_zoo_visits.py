@@ -16,10 +16,10 @@ from core.service import Service, Settings
 from core.zoo.animals import ANIMALS
 from core.zoo.check import Trace
 from core.zoo.client_set import ZooError
-from core.zoo.source import DeskError, HttpDesk, LogDesk
-from core.zoo.visit import Order, StoppedError, Visit
+from core.zoo.source import HttpDesk, LogDesk, SourceError
+from core.zoo.visit import StoppedError, Visit, VisitOrder
 from core.zoo.witness import Witness
-from core.zoo.zoo_runner import Keeper
+from core.zoo.zoo_runner import ZooRunner
 
 Start = Callable[..., Service]
 COUNTS = {"connect-storm": 40, "lockstep": 12, "half-closes": 2, "resets": 2, "says-nothing": 2}
@@ -44,7 +44,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 def visit(service: Service, name: str, count: int | None = None, seconds: float = 20.0) -> Visit:
     host, port = service.echo_address
-    order = Order(
+    order = VisitOrder(
         animal=ANIMALS[name], host=host, port=port, count=count or COUNTS.get(name, 1), seconds=seconds, brief=True
     )
     return Visit(order, Witness(service.monitor))
@@ -128,7 +128,7 @@ def test_the_state_that_was_seen_last_comes_last(services: Start, monkeypatch: p
 @pytest.mark.usefixtures("no_leaks")
 def test_a_visit_that_could_not_begin_leaves_nothing(services: Start, request: pytest.FixtureRequest) -> None:
     orders = OneAtATime()
-    keeper = Keeper(services(model="epoll", workers=0).monitor, orders)
+    keeper = ZooRunner(services(model="epoll", workers=0).monitor, orders)
     request.getfixturevalue("no_more_threads")
     with pytest.raises(RuntimeError):
         keeper.start("says-nothing", None, None, brief=True)
@@ -137,17 +137,17 @@ def test_a_visit_that_could_not_begin_leaves_nothing(services: Start, request: p
 
 
 def test_nobody_there(services: Start) -> None:
-    order = Order(animal=ANIMALS["resets"], host="127.0.0.1", port=1, count=1, seconds=1.0)
+    order = VisitOrder(animal=ANIMALS["resets"], host="127.0.0.1", port=1, count=1, seconds=1.0)
     with pytest.raises(ZooError, match=r"127\.0\.0\.1:1: Connection refused"):
         Visit(order, Witness(services(model="epoll", workers=0).monitor)).run()
 
 
 def test_desks_that_do_not_answer(tmp_path: Path) -> None:
-    with pytest.raises(DeskError, match="is not the address of a dashboard"):
+    with pytest.raises(SourceError, match="is not the address of a dashboard"):
         HttpDesk("file:///etc/passwd")
-    with pytest.raises(DeskError, match=r"no dashboard at http://127\.0\.0\.1:1: Connection refused"):
+    with pytest.raises(SourceError, match=r"no dashboard at http://127\.0\.0\.1:1: Connection refused"):
         HttpDesk("http://127.0.0.1:1").status()
-    with pytest.raises(DeskError, match=str(tmp_path)):
+    with pytest.raises(SourceError, match=str(tmp_path)):
         LogDesk(tmp_path)
 
 

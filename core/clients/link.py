@@ -6,7 +6,7 @@ from core.clients.connect import place
 from core.clients.reply_check import Verifier
 
 
-class Link:
+class Stream:
     """One connection. Its stream is a run of messages, numbered; it begins at message `first`."""
 
     __slots__ = (

@@ -13,7 +13,7 @@ from array import array
 from typing import Final
 
 from core.clients.latency import SAMPLES, Latencies
-from core.clients.link import Link
+from core.clients.link import Stream
 from core.clients.reply_check import (
     READ_SIZE,
     STAMP_SIZE,
@@ -64,16 +64,16 @@ class Traffic:
         self._unended = len(sockets)
         # [fd]: a link with one whole message in flight and none of its reply come. Only `answered` and
         # `since` of such a link are kept; _general() works out the rest.
-        self._plain: list[Link | None] = [None] * (max(self._wake, *self._links) + 1)
+        self._plain: list[Stream | None] = [None] * (max(self._wake, *self._links) + 1)
 
-    def _link(self, number: int, sock: socket.socket) -> Link:
+    def _link(self, number: int, sock: socket.socket) -> Stream:
         first = number * 7 % self._pattern.count
         start = first * self._size
         verifier: Verifier = EchoVerifier(self._pattern, start)
         if self._stamps:
             verifier = StampVerifier(self._pattern, start, self._stamps)
         self._poller.register(sock, select.EPOLLIN)
-        return Link(sock, first, self._size, self._depth, verifier)
+        return Stream(sock, first, self._size, self._depth, verifier)
 
     def stop(self) -> None:
         """End the sending; from any thread or a signal handler."""
@@ -178,18 +178,18 @@ class Traffic:
             self._expected = self._unknown
         return self._expected
 
-    def _general(self, link: Link) -> None:
+    def _general(self, link: Stream) -> None:
         """Take a link off the fast way: work out where it is."""
         if self._plain[link.fd]:
             self._plain[link.fd] = None
             link.verifier.position = link.answered * self._size
             link.sent = link.target = link.verifier.position + self._size
 
-    def _unexpected(self, link: Link, data: bytes) -> None:
+    def _unexpected(self, link: Stream, data: bytes) -> None:
         self._general(link)
         self._take(link, data, len(data))
 
-    def _sent_in_part(self, link: Link, taken: int) -> None:
+    def _sent_in_part(self, link: Stream, taken: int) -> None:
         self._general(link)
         link.sent += taken - self._size
         self._send(link)
@@ -212,7 +212,7 @@ class Traffic:
         if mask & select.EPOLLOUT and fd in self._links:
             self._send(link)
 
-    def _receive(self, link: Link) -> None:
+    def _receive(self, link: Stream) -> None:
         try:
             got = link.sock.recv_into(self._buffer)
         except OSError as error:
@@ -220,7 +220,7 @@ class Traffic:
         else:
             self._take(link, self._buffer, got)
 
-    def _take(self, link: Link, data: bytes | bytearray, got: int) -> None:
+    def _take(self, link: Stream, data: bytes | bytearray, got: int) -> None:
         """data[:got] has come; nothing is the end of the stream."""
         self.bytes_in += got
         if not got:
@@ -235,7 +235,7 @@ class Traffic:
             else:
                 self._answered(link, now)
 
-    def _answered(self, link: Link, now: int) -> None:
+    def _answered(self, link: Stream, now: int) -> None:
         while link.answered < link.verifier.position // self._size:
             self.latencies.add(now - link.since[link.answered % self._depth])
             link.answered += 1
@@ -248,7 +248,7 @@ class Traffic:
             self._stamp = self._stamps.latest
             self._expected = [self._stamp + message for message in self._messages]
 
-    def _offer(self, link: Link, now: int) -> None:
+    def _offer(self, link: Stream, now: int) -> None:
         """Let `depth` messages be in flight."""
         goal = link.answered + self._depth
         for number in range(link.target // self._size, goal):
@@ -259,7 +259,7 @@ class Traffic:
         if whole and self._messages and link.fd in self._links:
             self._plain[link.fd] = link
 
-    def _send(self, link: Link) -> None:
+    def _send(self, link: Stream) -> None:
         """Send as far as `target`, or as the kernel takes it."""
         try:
             while link.sent < link.target:
@@ -273,18 +273,18 @@ class Traffic:
             self._failed(link, error)
         self._watch(link)
 
-    def _watch(self, link: Link) -> None:
+    def _watch(self, link: Stream) -> None:
         """Tell the poller when it is another matter whether we wait for room."""
         writing = link.sent < link.target
         if writing != link.writing and link.fd in self._links:
             link.writing = writing
             self._poller.modify(link.fd, select.EPOLLIN | select.EPOLLOUT if writing else select.EPOLLIN)
 
-    def _end_if_answered(self, link: Link) -> None:
+    def _end_if_answered(self, link: Stream) -> None:
         if link.verifier.position == link.sent and not link.ending:
             self._end(link)
 
-    def _end(self, link: Link) -> None:
+    def _end(self, link: Stream) -> None:
         link.target = link.sent
         link.ending = True
         self._unended -= 1
@@ -294,35 +294,35 @@ class Traffic:
             self._failed(link, error)
         self._watch(link)
 
-    def _ended(self, link: Link) -> None:
+    def _ended(self, link: Stream) -> None:
         if link.ending:
             self._close(link)
         else:
             self._drop(link, "closed by the server")
 
-    def _failed(self, link: Link, error: OSError) -> None:
+    def _failed(self, link: Stream, error: OSError) -> None:
         if not isinstance(error, BlockingIOError):
             self._drop(link, error.strerror or str(error))
 
-    def _wrong(self, link: Link, why: str) -> None:
+    def _wrong(self, link: Stream, why: str) -> None:
         self._error(1, link, why)
         link.wrong = True
         if not link.ending:
             self._end(link)
 
-    def _drop(self, link: Link, why: str) -> None:
+    def _drop(self, link: Stream, why: str) -> None:
         self._general(link)
         missing = -(-link.sent // self._size) - link.answered
         if not link.wrong:
             self._error(max(1, missing), link, f"{why}, {missing} replies missing" if missing else why)
         self._close(link)
 
-    def _error(self, number: int, link: Link, why: str) -> None:
+    def _error(self, number: int, link: Stream, why: str) -> None:
         self.errors += number
         if len(self.error_samples) < ERROR_SAMPLES:
             self.error_samples.append(f"connection from {link.local_name()}: {why}")
 
-    def _close(self, link: Link) -> None:
+    def _close(self, link: Stream) -> None:
         self._general(link)
         if not link.ending:
             self._unended -= 1

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from core.engine.server.connection import Marks
+from core.engine.server.connection import WaterMarks
 
 FINISH_S: Final = 5.0
 """How long the peer of a connection that an operator has closed may take to end its side."""
@@ -18,7 +18,7 @@ class ServerSettings:
     model: str = "epoll"
     reply: str = "stamp"
     read_size: int = 65536
-    marks: Marks
+    marks: WaterMarks
     max_connections: int
     idle_timeout: float = 0.0
     shares_listener: bool = False

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 
 @dataclass(frozen=True)
-class Order:
+class DownloadRequest:
     """A download: the log of a directory, filtered, in a format; times in nanoseconds since 1970, None for no bound."""
 
     directory: str

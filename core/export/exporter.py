@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from core.export.download import DownloadError, Order
-from core.export.exporter_frames import Frame, What, read_frame
+from core.export.download import DownloadError, DownloadRequest
+from core.export.exporter_frames import Piece, What, read_frame
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_TIMEOUT: Final = 2.0
@@ -22,8 +22,8 @@ _ENVIRONMENT: Final = {
 }
 
 
-class Chunks(Iterator[bytes]):
-    """One download, made in another process; see :class:`core.export.download.Chunks`."""
+class ExporterChunks(Iterator[bytes]):
+    """One download, made in another process; see :class:`core.export.download.ExporterChunks`."""
 
     def __init__(self, begin: Callable[[bool], socket.socket]) -> None:
         """`begin(anew)` orders the download, from a new process when `anew`, and answers where it comes."""
@@ -67,7 +67,7 @@ class Chunks(Iterator[bytes]):
             if self._sock is not None:
                 self._sock.close()
 
-    def _frame(self) -> Frame:
+    def _frame(self) -> Piece:
         """The next one. An order that a dying process took with it is given once more."""
         try:
             return read_frame(self._socket())
@@ -101,9 +101,9 @@ class Exporter:
         """Its process; None while there is none."""
         return self._process.pid if self._process else None
 
-    def download(self, order: Order) -> Chunks:
+    def download(self, order: DownloadRequest) -> ExporterChunks:
         """The pieces of a download, which begins when the first is asked for."""
-        return Chunks(lambda anew: self._begin(order, anew))
+        return ExporterChunks(lambda anew: self._begin(order, anew))
 
     def prepare(self) -> None:
         """Start the process, so that the next download finds it ready. Does not wait."""
@@ -115,7 +115,7 @@ class Exporter:
         with self._lock:
             self._end()
 
-    def _begin(self, order: Order, anew: bool) -> socket.socket:
+    def _begin(self, order: DownloadRequest, anew: bool) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             if anew:

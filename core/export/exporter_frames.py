@@ -17,7 +17,7 @@ class What(IntEnum):
     FAILED = 2
 
 
-class Frame(NamedTuple):
+class Piece(NamedTuple):
     """A piece of the file, its end, or why there is no more (`data` is the text)."""
 
     what: What
@@ -26,16 +26,16 @@ class Frame(NamedTuple):
     data: bytes
 
 
-def send_frame(sock: socket.socket, frame: Frame) -> None:
+def send_frame(sock: socket.socket, frame: Piece) -> None:
     """Write a whole frame. Raises OSError when the reader has gone."""
     sock.sendall(HEADER.pack(frame.what, frame.rows, frame.size, len(frame.data)))
     sock.sendall(frame.data)
 
 
-def read_frame(sock: socket.socket) -> Frame:
+def read_frame(sock: socket.socket) -> Piece:
     """Read a whole frame. Raises EOFError when the writer has gone."""
     what, rows, size, length = HEADER.unpack(_exactly(sock, HEADER.size))
-    return Frame(What(what), rows, size, _exactly(sock, length))
+    return Piece(What(what), rows, size, _exactly(sock, length))
 
 
 def _exactly(sock: socket.socket, length: int) -> bytes:

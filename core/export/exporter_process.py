@@ -23,8 +23,8 @@ from typing import Final
 import pyarrow as pa
 
 from core.export.counted import Counted
-from core.export.download import Order
-from core.export.exporter_frames import Frame, What, send_frame
+from core.export.download import DownloadRequest
+from core.export.exporter_frames import Piece, What, send_frame
 from core.export.formats import FORMATS, export
 from core.export.traced_turns import turns_of
 from core.filter.query import EVENT_FIELDS, parse
@@ -48,15 +48,15 @@ class _Sender:
     def __init__(self, sock: socket.socket, gzip: bool) -> None:
         self._sock = sock
         self._packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP) if gzip else None
-        self._queue: queue.Queue[Frame] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Piece] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
         self._thread.start()
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Piece) -> None:
         """Send a frame, after those before it."""
         self._queue.put(frame)
 
-    def finish(self, frame: Frame) -> None:
+    def finish(self, frame: Piece) -> None:
         """Send the last frame; it has gone when this returns."""
         self._queue.put(frame)
         self._thread.join()
@@ -71,7 +71,7 @@ class _Sender:
         except OSError:
             os._exit(0)  # whoever wanted it has gone
 
-    def _send_data(self, frame: Frame, data: bytes) -> None:
+    def _send_data(self, frame: Piece, data: bytes) -> None:
         if data:
             send_frame(self._sock, frame._replace(what=What.DATA, data=data))
 
@@ -106,7 +106,7 @@ def _wait_for(lock: int) -> None:
             return
 
 
-def carry_out(order: Order, sock: socket.socket, lock: int) -> None:
+def carry_out(order: DownloadRequest, sock: socket.socket, lock: int) -> None:
     """Send the download, to its end or to what went wrong."""
     sender = _Sender(sock, order.gzip and FORMATS[order.format].is_text)
     rows = size = 0
@@ -117,10 +117,10 @@ def carry_out(order: Order, sock: socket.socket, lock: int) -> None:
         turns = turns_of(Path(order.directory), order.since, order.until)
         for chunk in in_turn(export(batches, order.format, turns), lock):
             rows, size = batches.rows, size + len(chunk)
-            sender.put(Frame(What.DATA, rows, size, chunk))
-        sender.finish(Frame(What.END, rows, size, b""))
+            sender.put(Piece(What.DATA, rows, size, chunk))
+        sender.finish(Piece(What.END, rows, size, b""))
     except (JournalError, RingError, OSError) as error:
-        sender.finish(Frame(What.FAILED, rows, size, str(error).encode()))
+        sender.finish(Piece(What.FAILED, rows, size, str(error).encode()))
 
 
 def _end_with(sock: socket.socket) -> None:
@@ -138,7 +138,7 @@ def _child(data: bytes, descriptor: int, lock: int) -> None:
         pa.set_io_thread_count(1)
         with socket.socket(fileno=descriptor) as sock:
             threading.Thread(target=_end_with, args=(sock,), name="watcher", daemon=True).start()
-            carry_out(Order.from_json(data), sock, lock)
+            carry_out(DownloadRequest.from_json(data), sock, lock)
             status = 0
     except BaseException:  # noqa: BLE001 - a fork must not go on as if it were its parent
         traceback.print_exc()

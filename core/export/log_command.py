@@ -27,7 +27,7 @@ _ENDLESS: Final = ("jsonl", "csv")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class LogOptions:
     """The options of the command."""
 
     data_dir: Path
@@ -43,7 +43,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Selection:
+class AskedRows:
     """The rows asked for; times in nanoseconds since 1970."""
 
     directory: Path
@@ -52,12 +52,12 @@ class Selection:
     until: int | None
 
 
-def run(order: Order) -> int:
+def run(order: LogOptions) -> int:
     """Do it; the exit status. Raises ValueError for what makes no sense, JournalError, RingError, OSError."""
     _refuse_what_does_not_go_together(order)
     now = wall_ns()
     start, end = (parse_time(text, now) if text else None for text in (order.since, order.until))
-    asked = Selection(order.data_dir, parse(order.query, EVENT_FIELDS), start, end)
+    asked = AskedRows(order.data_dir, parse(order.query, EVENT_FIELDS), start, end)
     if order.verify:
         return verify(asked, order.as_json)
     log = Log(asked.directory)
@@ -72,7 +72,7 @@ def run(order: Order) -> int:
     return 0
 
 
-def _refuse_what_does_not_go_together(order: Order) -> None:
+def _refuse_what_does_not_go_together(order: LogOptions) -> None:
     chosen = [f"--{name}" for name in ("follow", "stats", "verify") if getattr(order, name)]
     name = order.format_name
     is_odd = {
@@ -94,7 +94,7 @@ def _refuse_what_does_not_go_together(order: Order) -> None:
             raise BadValueError(why)
 
 
-def write(log: Log, asked: Selection, name: str, output: Path | None) -> None:
+def write(log: Log, asked: AskedRows, name: str, output: Path | None) -> None:
     """The rows as they are now. Raises JournalError, RingError, OSError."""
     batches = Counted(log.batches(asked.query, asked.since, asked.until))
     chunks = export(batches, name, turns_of(asked.directory, asked.since, asked.until))
@@ -106,7 +106,7 @@ def write(log: Log, asked: Selection, name: str, output: Path | None) -> None:
             out.write(chunk)
 
 
-def write_on(log: Log, asked: Selection, name: str, output: Path | None) -> None:
+def write_on(log: Log, asked: AskedRows, name: str, output: Path | None) -> None:
     """The rows, and those to come, until the reader has gone. Raises as `write`."""
     with sink.opened(output, whole=False) as out:
         for chunk in export([], name):  # what stands before the first row
@@ -117,13 +117,13 @@ def write_on(log: Log, asked: Selection, name: str, output: Path | None) -> None
             out.flush()
 
 
-def stats(log: Log, asked: Selection, as_json: bool) -> None:
+def stats(log: Log, asked: AskedRows, as_json: bool) -> None:
     """Sums over the rows. Raises JournalError."""
     figures = report.stats_of(log, asked.query, asked.since, asked.until)
     print(json.dumps(figures) if as_json else report.stats_text(figures))
 
 
-def verify(asked: Selection, as_json: bool) -> int:
+def verify(asked: AskedRows, as_json: bool) -> int:
     """Check the whole log; 1 when it is damaged. Raises JournalError when there is none."""
     found = check(asked.directory)
     print(json.dumps(report.verify_json(found)) if as_json else report.verify_text(found))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from core.filter.query import EVENT_FIELDS, Query, parse
 from core.log.read.log import Log
-from core.log.read.top_connections import Talkers
+from core.log.read.top_connections import TopConnections
 from core.log.read.verify import Report, Stats, stats
 
 Json = dict[str, Any]
@@ -17,7 +17,7 @@ _COUNTS: Final = ("kinds", "reasons", "workers")
 
 def stats_of(log: Log, query: Query, since: int | None, until: int | None) -> Json:
     """Sums over the rows that match, and the connections that moved the most. Raises JournalError."""
-    talkers = Talkers()
+    talkers = TopConnections()
     sums = stats(log, query, since, until, talkers.add)
     span = ((sums.last or 0) - (sums.first or 0)) / 1e9
     return {

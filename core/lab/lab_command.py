@@ -12,23 +12,23 @@ from typing import Any, Final
 from core.lab.conclusion import verdict
 from core.lab.figures import summary
 from core.lab.machine import machine
-from core.lab.plan import Order
+from core.lab.plan import LabOrder
 from core.lab.points_table import text
-from core.lab.run import Run
+from core.lab.run import LabRun
 from core.lab.store import Store
 
 CANCELLED: Final = 130
 _TELL_S: Final = 0.5
 
 
-def run(order: Order, as_json: bool, save_to: Path | None) -> int:
+def run(order: LabOrder, as_json: bool, save_to: Path | None) -> int:
     """Measure, tell the progress on standard error, print the table or JSON; the exit status.
 
     Ctrl-C and SIGTERM call it off: what has been measured is printed, and the status is 130. `save_to` is a data
     directory, whose dashboard then shows the run.
     """
     store = Store(save_to / "lab") if save_to else None
-    one = Run(Store.new_id(), order, lambda run: store.save(run.as_dict()) if store else None)
+    one = LabRun(Store.new_id(), order, lambda run: store.save(run.as_dict()) if store else None)
     with _Interrupts(one.cancel):
         thread = threading.Thread(target=one.work, name="lab")
         thread.start()
@@ -40,7 +40,7 @@ def run(order: Order, as_json: bool, save_to: Path | None) -> int:
     return _print(one, as_json)
 
 
-def _print(one: Run, as_json: bool) -> int:
+def _print(one: LabRun, as_json: bool) -> int:
     found = one.as_dict()
     points = summary(found["samples"], found["order"])
     sentences = verdict(points, found)
@@ -62,7 +62,7 @@ def _measured_on() -> str:
 class _Teller:
     """One line on a terminal, overwritten; elsewhere a line a measurement."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: LabRun) -> None:
         self._run = run
         self._terminal = sys.stderr.isatty()
         self._last = ""

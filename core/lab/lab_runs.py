@@ -11,9 +11,9 @@ from core.lab.compare import compare
 from core.lab.conclusion import verdict
 from core.lab.figures import METRICS, summary
 from core.lab.machine import machine
-from core.lab.plan import PRESETS, REFERENCES, Order, estimate, known_models, order_of, schedule
+from core.lab.plan import PRESETS, REFERENCES, LabOrder, estimate, known_models, order_of, schedule
 from core.lab.points_table import to_csv
-from core.lab.run import Run
+from core.lab.run import LabRun
 from core.lab.store import Store
 
 FOLDER: Final = "lab"
@@ -22,14 +22,14 @@ _STOP_S: Final = 10.0
 Json = dict[str, Any]
 
 
-class Desk:
+class LabRuns:
     """Starts, follows and keeps runs in a data directory. May be used from any thread."""
 
     def __init__(self, data_dir: Path, guard: OneAtATime) -> None:
         self._store = Store(data_dir / FOLDER)
         self._guard = guard
         self._lock = threading.Lock()
-        self._run: Run | None = None
+        self._run: LabRun | None = None
         self._thread: threading.Thread | None = None
         self._changes = 0
         self._heads: dict[tuple[str, int], Json] = {}
@@ -39,8 +39,8 @@ class Desk:
         return {
             "models": list(known_models()),
             "references": list(REFERENCES),
-            "defaults": Order().as_dict(),
-            "presets": {name: {**Order().as_dict(), **preset} for name, preset in PRESETS.items()},
+            "defaults": LabOrder().as_dict(),
+            "presets": {name: {**LabOrder().as_dict(), **preset} for name, preset in PRESETS.items()},
             "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
             "machine": machine(),
         }
@@ -56,7 +56,7 @@ class Desk:
         run_id = self._store.new_id()
         claim = self._guard.claim(f"lab run {run_id}", estimate(order))
         try:
-            run = Run(run_id, order, self._changed)
+            run = LabRun(run_id, order, self._changed)
             thread = threading.Thread(target=self._work, args=(run, claim), name="lab", daemon=True)
             with self._lock:
                 self._run, self._thread = run, thread
@@ -135,17 +135,17 @@ class Desk:
             run.cancel()
             thread.join(_STOP_S)
 
-    def _work(self, run: Run, claim: Claim) -> None:
+    def _work(self, run: LabRun, claim: Claim) -> None:
         with claim:
             run.work()
 
-    def _changed(self, run: Run) -> None:
+    def _changed(self, run: LabRun) -> None:
         with self._lock:
             if run is self._run:
                 self._store.save(run.as_dict())
                 self._changes += 1
 
-    def _current(self, run_id: str) -> Run | None:
+    def _current(self, run_id: str) -> LabRun | None:
         run = self._run
         return run if run is not None and run.id == run_id and run.progress()["state"] == "running" else None
 

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.engine.processes.worker import WorkerConfig
-from core.engine.server.connection import Marks
+from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import BACKLOG, listen
 from core.engine.settings import ServerSettings
 from core.lab.generator import HOST, Task
 from core.lab.machine import cores
-from core.lab.plan import REFERENCES, Order, Point
-from core.lab.ring_counter import Tape
+from core.lab.plan import REFERENCES, LabOrder, Point
+from core.lab.ring_counter import RingCounter
 from core.ring.recorder import Files, prepare
 from core.ring.ring import RingWriter
 
@@ -46,7 +46,7 @@ class CancelledError(Exception):
     """Whoever asked for it has called it off."""
 
 
-def measure(order: Order, point: Point, cancelled: Callable[[], bool], told: Callable[[str], None]) -> Json:
+def measure(order: LabOrder, point: Point, cancelled: Callable[[], bool], told: Callable[[str], None]) -> Json:
     """What the generator reports (see core.lab.generator), or `{"cannot": why}`.
 
     `told` hears what is being done. Raises CancelledError soon after `cancelled` answers true, and MeasureError.
@@ -61,26 +61,26 @@ def measure(order: Order, point: Point, cancelled: Callable[[], bool], told: Cal
 
 
 @dataclass(frozen=True)
-class Server:
+class MeasuredServer:
     """The processes of a server; `directory` and `tape` are None for a reference."""
 
     port: int
     pids: list[int]
     directory: Path | None
-    tape: Tape | None
+    tape: RingCounter | None
 
 
 @dataclass(frozen=True)
 class _Following:
-    order: Order
+    order: LabOrder
     point: Point
-    server: Server
+    server: MeasuredServer
     generator: Process
     cancelled: Callable[[], bool]
     told: Callable[[str], None]
 
 
-def _task(order: Order, point: Point, server: Server) -> Task:
+def _task(order: LabOrder, point: Point, server: MeasuredServer) -> Task:
     return Task(
         port=server.port,
         pids=server.pids,
@@ -153,7 +153,7 @@ def _lines(process: Process) -> Iterator[bytes | None]:
 
 
 @contextmanager
-def serving(point: Point) -> Iterator[Server]:
+def serving(point: Point) -> Iterator[MeasuredServer]:
     """The server of a point, ready for connections; it is killed at the end. Raises MeasureError and OSError."""
     if point.model in REFERENCES:
         with _reference(point.model) as server:
@@ -168,14 +168,14 @@ def _allowed() -> str:
 
 
 @contextmanager
-def _reference(name: str) -> Iterator[Server]:
+def _reference(name: str) -> Iterator[MeasuredServer]:
     command = [sys.executable, "-m", "core.lab.measured_server", name, _allowed()]
     with _process(command, stdin=subprocess.PIPE) as process:
-        yield Server(int(_first_line(process, name)), [process.pid], None, None)
+        yield MeasuredServer(int(_first_line(process, name)), [process.pid], None, None)
 
 
 @contextmanager
-def _engine(point: Point) -> Iterator[Server]:
+def _engine(point: Point) -> Iterator[MeasuredServer]:
     """Worker processes of the engine, as `serve --workers` has them, each with a ring that a tape reads along."""
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="echoscope-lab-"))
@@ -186,19 +186,21 @@ def _engine(point: Point) -> Iterator[Server]:
             files = Files.of(directory, number)
             RingWriter(files.ring, worker=number, capacity=_RING).close()
             prepare(files)
-        tape = Tape(directory, point.workers)
+        tape = RingCounter(directory, point.workers)
         tape.start()
         stack.callback(tape.stop)
         pids = [
             stack.enter_context(_worker(_config(point, directory, number, port)))
             for number in range(1, point.workers + 1)
         ]
-        yield Server(port, pids, directory, tape)
+        yield MeasuredServer(port, pids, directory, tape)
 
 
 def _config(point: Point, directory: Path, number: int, port: int) -> WorkerConfig:
     room = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - _DESCRIPTORS_KEPT
-    settings = ServerSettings(model=point.model, reply="echo", marks=Marks(256 * 1024, 64 * 1024), max_connections=room)
+    settings = ServerSettings(
+        model=point.model, reply="echo", marks=WaterMarks(256 * 1024, 64 * 1024), max_connections=room
+    )
     return WorkerConfig(str(directory), number, HOST, port, BACKLOG, number, point.workers, settings)
 
 

@@ -40,7 +40,7 @@ class Point(NamedTuple):
     idle: int
 
 
-class Step(NamedTuple):
+class Measurement(NamedTuple):
     """One measurement: a point in one of the repeats, from 0."""
 
     repeat: int
@@ -48,7 +48,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class LabOrder:
     """What to measure. Raises OrderError for values that make no sense."""
 
     models: Sequence[str] = MODELS
@@ -95,17 +95,17 @@ def known_models() -> tuple[str, ...]:
     return MODELS + tuple(name for name in REFERENCES if name == "asyncio" or find_spec(name))
 
 
-def order_of(values: Mapping[str, Any]) -> Order:
+def order_of(values: Mapping[str, Any]) -> LabOrder:
     """The order that JSON values describe; what is left out is as by default. Raises OrderError."""
-    known = [field.name for field in fields(Order)]
+    known = [field.name for field in fields(LabOrder)]
     unknown = next((name for name in values if name not in known), None)
     if unknown is not None:
         raise OrderError(f'unknown field "{unknown:.60}"; known: {", ".join(known)}')
     lists = {name: tuple(_list(name, values[name])) for name in ("models", "workers", "idle") if name in values}
-    return Order(**{**values, **lists})
+    return LabOrder(**{**values, **lists})
 
 
-def points(order: Order) -> list[Point]:
+def points(order: LabOrder) -> list[Point]:
     """All combinations, each once."""
     return combinations(order.models, order.workers, order.idle)
 
@@ -121,24 +121,24 @@ def combinations(models: Sequence[str], workers: Sequence[int], idle: Sequence[i
     return list(found)
 
 
-def schedule(order: Order) -> list[Step]:
+def schedule(order: LabOrder) -> list[Measurement]:
     """Every point once a repeat, each repeat in an order of its own: drift of the machine falls on all alike."""
     shuffled = random.Random(order.seed)  # noqa: S311 (no secret)
     steps = []
     for repeat in range(order.repeats):
         these = points(order)
         shuffled.shuffle(these)
-        steps += [Step(repeat, point) for point in these]
+        steps += [Measurement(repeat, point) for point in these]
     return steps
 
 
-def step_seconds(order: Order, point: Point) -> float:
+def step_seconds(order: LabOrder, point: Point) -> float:
     """About how long one measurement takes, its preparations included."""
     connecting = (point.idle + 2 * order.active) * _CONNECT_S
     return _START_S + WARM_S + connecting + 2 * PROBE_S + QUIET_S + order.seconds
 
 
-def estimate(order: Order) -> float:
+def estimate(order: LabOrder) -> float:
     """About how many seconds the whole run takes."""
     return order.repeats * sum(step_seconds(order, point) for point in points(order))
 

@@ -14,7 +14,7 @@ from core.ring.ring import RingReader
 _PERIOD_S: Final = 0.1
 
 
-class Tape:
+class RingCounter:
     """Of workers 1..N in a directory; a thread of its own from `start` to `stop`."""
 
     def __init__(self, directory: Path, workers: int) -> None:

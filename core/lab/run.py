@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 from core.lab.figures import figures
 from core.lab.machine import machine
 from core.lab.measure import CancelledError, MeasureError, measure
-from core.lab.plan import Order, Point, Step, schedule, step_seconds
+from core.lab.plan import LabOrder, Measurement, Point, schedule, step_seconds
 
 Json = dict[str, Any]
-Measure = Callable[[Order, Point, Callable[[], bool], Callable[[str], None]], Json]
+Measure = Callable[[LabOrder, Point, Callable[[], bool], Callable[[str], None]], Json]
 
 STATES: Final = ("running", "done", "cancelled", "failed", "interrupted")
 
@@ -22,17 +22,17 @@ class _At(NamedTuple):
 
     done: int
     doing: str
-    step: Step
+    step: Measurement
 
 
-class Run:
+class LabRun:
     """`work` measures and returns; every other method is for any thread.
 
     `changed(self)` is called whenever a measurement has been made, and at the end.
     """
 
     def __init__(
-        self, run_id: str, order: Order, changed: Callable[["Run"], None], measure_one: Measure = measure
+        self, run_id: str, order: LabOrder, changed: Callable[["LabRun"], None], measure_one: Measure = measure
     ) -> None:
         self.id = run_id
         self.order = order
@@ -107,7 +107,7 @@ class Run:
             "samples": list(self._samples),
         }
 
-    def _step(self, index: int, step: Step) -> None:
+    def _step(self, index: int, step: Measurement) -> None:
         if self._cancelled.is_set():
             raise CancelledError
         began = time.monotonic()
@@ -119,7 +119,7 @@ class Run:
         self._at = _At(index + 1, "starting", following)
         self._changed(self)
 
-    def _sample(self, step: Step) -> Json:
+    def _sample(self, step: Measurement) -> Json:
         def tell(what: str) -> None:
             self._at = self._at._replace(doing=what)
 

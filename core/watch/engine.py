@@ -27,7 +27,7 @@ class About:
         return {"model": model, "reply": self.reply, "workers": self.workers, "echo": echo, "marks": marks}
 
 
-class Engine(Protocol):
+class EchoServer(Protocol):
     """What the monitor asks of the echo server, be it a thread or processes."""
 
     def failure(self) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from core.export.download import Chunks, Order
+from core.export.download import Chunks, DownloadRequest
 from core.export.formats import FORMATS, download_name, unknown_format
 from core.filter.query import EVENT_FIELDS, Query, parse, parse_time
 from core.watch.moment import Source
@@ -36,10 +36,10 @@ class Download:
     chunks: Chunks
 
 
-class Exporter(Protocol):
+class DownloadMaker(Protocol):
     """Makes downloads, out of the way of everything else."""
 
-    def download(self, order: Order) -> Chunks:
+    def download(self, order: DownloadRequest) -> Chunks:
         """The pieces of a download; the work begins when the first is asked for."""
 
     def prepare(self) -> None:
@@ -52,7 +52,7 @@ class Logbook:
     Filters that can't be understood raise QueryError, other bad values ValueError, each with one clear line.
     """
 
-    def __init__(self, source: Source, past: Past, exporter: Exporter) -> None:
+    def __init__(self, source: Source, past: Past, exporter: DownloadMaker) -> None:
         self._source = source
         self._past = past
         self._log = past.log
@@ -140,7 +140,9 @@ class Logbook:
         query, low, high = self._selection(q, since, until)
         self._source.catch_up()
         kind = FORMATS[format]
-        order = Order(str(self._past.directory.resolve()), format, query.text, low, high, gzip and kind.is_text)
+        order = DownloadRequest(
+            str(self._past.directory.resolve()), format, query.text, low, high, gzip and kind.is_text
+        )
         chunks = self._exporter.download(order)
         return Download(download_name(format, query, low, high), kind.mimetype, order.gzip, chunks)
 

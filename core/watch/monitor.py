@@ -10,13 +10,13 @@ from core.bad_value import BadValueError
 from core.filter import catalogue
 from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, parse, parse_time
 from core.version import NAME, VERSION
-from core.watch.engine import About, Engine
-from core.watch.kernel.kernel_view import Onlooker, facts
+from core.watch.engine import About, EchoServer
+from core.watch.kernel.kernel_view import KernelView, facts
 from core.watch.kernel.sampler import LastSamples, Sampler
-from core.watch.logbook import Exporter, Logbook
+from core.watch.logbook import DownloadMaker, Logbook
 from core.watch.moment import Moment, Source
 from core.watch.now.loops import Loops
-from core.watch.now.map_cells import Orders, cells
+from core.watch.now.map_cells import ShownOrder, cells
 from core.watch.now.recent import newest
 from core.watch.now.suggest import suggest
 from core.watch.now.tally import Notes, gauges, totals
@@ -45,8 +45,8 @@ class Monitor(Logbook):
         source: Source,
         past: Past,
         about: About,
-        engine: Engine,
-        exporter: Exporter,
+        engine: EchoServer,
+        exporter: DownloadMaker,
         note: Callable[[str], None],
     ) -> None:
         """`note` is told of the model that the server goes on with."""
@@ -59,9 +59,9 @@ class Monitor(Logbook):
         self._engine = engine
         self._note = note
         workers = [] if source.is_replay else list(range(1, about.workers + 1)) or [0]
-        self._onlooker = Onlooker(source, Sampler(engine.sample), LastSamples(past.directory))
+        self._onlooker = KernelView(source, Sampler(engine.sample), LastSamples(past.directory))
         self._loops = Loops(past.directory, workers, engine.report)
-        self._orders = Orders()
+        self._orders = ShownOrder()
         # A live page of one asks again and again, in the thread that publishes.
         self._ended = lru_cache(_ENDED_KEPT)(self.connection)
         self._notes = Notes()
@@ -106,7 +106,7 @@ class Monitor(Logbook):
     def map(self, sort: str, at: int | None = None) -> Json:
         """All open connections, a byte each."""
         moment = self._moment(at)
-        orders = self._orders if moment.is_live else Orders()
+        orders = self._orders if moment.is_live else ShownOrder()
         return cells([tally.table for tally in moment.tallies], sort, moment.now, orders) | _dated(moment)
 
     def connection(self, conn: int, at: int | None = None) -> Json | None:

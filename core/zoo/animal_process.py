@@ -12,10 +12,10 @@ import threading
 from typing import Any
 
 from core.zoo.animals import Animal, find
-from core.zoo.client_set import Pen, ZooError, loopback
+from core.zoo.client_set import ClientSet, ZooError, loopback
 
 
-def perform(animal: Animal, pen: Pen) -> str:
+def perform(animal: Animal, pen: ClientSet) -> str:
     """Let it loose, to its end; all connections are closed then. What went wrong, in words; empty: nothing."""
     try:
         animal.behave(pen)
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         print(f"echoscope: {error}", file=sys.stderr)
         return 2
     threading.Thread(target=_listen, args=(enough,), daemon=True).start()
-    pen = Pen(address, int(count), float(seconds), enough=enough.is_set, tell=_tell)
+    pen = ClientSet(address, int(count), float(seconds), enough=enough.is_set, tell=_tell)
     trouble = perform(animal, pen)
     _tell({"clients": [one.sums() for one in pen.clients], "error": trouble})
     # The thread that listens sits in a read of standard input, which the interpreter would wait for.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.zoo import behaviour
-from core.zoo.client_set import Pen, ZooError
+from core.zoo.client_set import ClientSet, ZooError
 from core.zoo.signature import Signature
 
 MOST_SECONDS: Final = 120.0
@@ -23,7 +23,7 @@ class Animal:
     """Where to watch it: a page of the dashboard."""
     watch: str
     signature: Signature
-    behave: Callable[[Pen], None]
+    behave: Callable[[ClientSet], None]
     count: int = 1
     most: int = 8
     seconds: float = 15.0

@@ -5,7 +5,7 @@ Deterministic but for time: how much is sent, and in how many pieces, does not d
 
 from typing import Final
 
-from core.zoo.client_set import MOST_BYTES, Pen
+from core.zoo.client_set import MOST_BYTES, ClientSet
 
 MESSAGE: Final = 64
 BURST: Final = 16 * 1024 * 1024
@@ -21,14 +21,14 @@ _SIP: Final = 512
 _SIP_EVERY_S: Final = 0.05
 
 
-def never_reads(pen: Pen) -> None:
+def never_reads(pen: ClientSet) -> None:
     """Sends until nothing goes any more, reads nothing, closes."""
     clients = pen.connect(pen.count)
     pen.fill(clients)
     pen.hold(clients)
 
 
-def reads_slowly(pen: Pen) -> None:
+def reads_slowly(pen: ClientSet) -> None:
     """As above, but takes a byte a second, and offers what a slow server did not take before."""
     clients = pen.connect(pen.count)
     pen.fill(clients)
@@ -42,7 +42,7 @@ def reads_slowly(pen: Pen) -> None:
             return
 
 
-def sends_slowly(pen: Pen) -> None:
+def sends_slowly(pen: ClientSet) -> None:
     """Sends a byte, waits for its echo, and so on."""
     clients = pen.connect(pen.count)
     pen.stage("sending a byte at a time")
@@ -57,7 +57,7 @@ def sends_slowly(pen: Pen) -> None:
     pen.part(clients)
 
 
-def half_closes(pen: Pen) -> None:
+def half_closes(pen: ClientSet) -> None:
     """One after the other: a message, the end of our side at once, then reads to the server's end."""
     for number in range(pen.count):
         clients = pen.connect(1)
@@ -67,7 +67,7 @@ def half_closes(pen: Pen) -> None:
             pen.wait(pen.share(pen.count))
 
 
-def resets(pen: Pen) -> None:
+def resets(pen: ClientSet) -> None:
     """One after the other: a message, the first of its reply, a reset while the rest is on its way."""
     for number in range(pen.count):
         (one,) = pen.connect(1)
@@ -79,21 +79,21 @@ def resets(pen: Pen) -> None:
             pen.wait(pen.share(pen.count))
 
 
-def says_nothing(pen: Pen) -> None:
+def says_nothing(pen: ClientSet) -> None:
     """Connects, and that is all."""
     clients = pen.connect(pen.count)
     pen.hold()
     pen.part(clients)
 
 
-def storms(pen: Pen) -> None:
+def storms(pen: ClientSet) -> None:
     """All connections at once, kept for a while, ended at once."""
     clients = pen.connect(pen.count)
     pen.hold()
     pen.part(clients)
 
 
-def bursts(pen: Pen) -> None:
+def bursts(pen: ClientSet) -> None:
     """Megabytes at once, read as they come back; then silence."""
     clients = pen.connect(pen.count)
     pen.blast(clients, BURST)
@@ -101,7 +101,7 @@ def bursts(pen: Pen) -> None:
     pen.part(clients)
 
 
-def tiny_window(pen: Pen) -> None:
+def tiny_window(pen: ClientSet) -> None:
     """Sends until nothing goes any more, and sips the replies through the smallest receive buffer that there is."""
     clients = pen.connect(pen.count, _TINY)
     pen.fill(clients)
@@ -113,14 +113,14 @@ def tiny_window(pen: Pen) -> None:
         pen.wait(_SIP_EVERY_S)
 
 
-def walks_away(pen: Pen) -> None:
+def walks_away(pen: ClientSet) -> None:
     """Sends until nothing goes any more, and closes a moment later."""
     clients = pen.connect(pen.count)
     pen.fill(clients)
     pen.hold(clients)
 
 
-def lockstep(pen: Pen) -> None:
+def lockstep(pen: ClientSet) -> None:
     """All send the same at one instant, and wait for the last reply before the next round."""
     clients = pen.connect(pen.count)
     pen.stage("in lockstep")

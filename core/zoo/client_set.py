@@ -41,7 +41,7 @@ def loopback(host: str, port: int) -> Address:
     return found[0][0], found[0][4]
 
 
-class Pen:
+class ClientSet:
     """What an animal is given: `seconds` to live and `count` connections.
 
     `enough` ends its holding still early; `tell` hears what it does. Its methods raise OSError where the server

@@ -18,11 +18,11 @@ Json = dict[str, Any]
 _TIMEOUT_S: Final = 10.0
 
 
-class DeskError(Exception):
+class SourceError(Exception):
     """Why nothing can be asked; the text is one line for the user."""
 
 
-class Desk(Protocol):
+class Source(Protocol):
     """The part of the monitor that the zoo needs. May raise DeskError."""
 
     def status(self) -> Json:
@@ -44,7 +44,7 @@ class Desk(Protocol):
 def echo_address(status: Json) -> tuple[str, int]:
     """Where clients of this machine find the echo server. Raises DeskError when there is none (a replay)."""
     if status.get("replay") or not status.get("echo"):
-        raise DeskError("this is a replay of a log: there is no echo server to visit")
+        raise SourceError("this is a replay of a log: there is no echo server to visit")
     host, port = status["echo"]["host"], int(status["echo"]["port"])
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - what it listens on
 
@@ -56,7 +56,7 @@ class HttpDesk:
         """Raises DeskError for what is no http address."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise DeskError(f"{url!r} is not the address of a dashboard, such as http://127.0.0.1:5000")
+            raise SourceError(f"{url!r} is not the address of a dashboard, such as http://127.0.0.1:5000")
         self.url = url.rstrip("/")
 
     def status(self) -> Json:
@@ -87,16 +87,16 @@ class HttpDesk:
             with error:
                 if error.code == 404:
                     raise _MissingError(f"{self.url} knows no {path}") from error
-                raise DeskError(f"{self.url} answers {error.code} {error.reason}") from error
+                raise SourceError(f"{self.url} answers {error.code} {error.reason}") from error
         except (OSError, ValueError) as error:
             why = getattr(error, "reason", None) or error
-            raise DeskError(f"no dashboard at {self.url}: {getattr(why, 'strerror', None) or why}") from error
+            raise SourceError(f"no dashboard at {self.url}: {getattr(why, 'strerror', None) or why}") from error
         if not isinstance(answer, dict):
-            raise DeskError(f"{self.url} is no dashboard")
+            raise SourceError(f"{self.url} is no dashboard")
         return answer
 
 
-class _MissingError(DeskError):
+class _MissingError(SourceError):
     """There is nothing at that path."""
 
 
@@ -110,7 +110,7 @@ class LogDesk:
             self._log = Log(directory)
             self._log.span()
         except (JournalError, OSError) as error:
-            raise DeskError(str(error)) from error
+            raise SourceError(str(error)) from error
         self._about = dict(runs[-1].about) if runs else {"model": ""}
 
     def status(self) -> Json:
@@ -120,10 +120,10 @@ class LogDesk:
         return {"until": datetime.fromtimestamp(time.time(), UTC).isoformat()}
 
     def connections(self, q: str, sort: str, limit: int, offset: int) -> Json:
-        raise DeskError("a log knows nothing of the present")
+        raise SourceError("a log knows nothing of the present")
 
     def connection(self, conn: int) -> Json | None:
-        raise DeskError("a log knows nothing of the present")
+        raise SourceError("a log knows nothing of the present")
 
     def events(self, q: str, since: str | None, until: str | None, limit: int, cursor: str | None, order: str) -> Json:
         low = parse_time(since, time.time_ns()) if since else None

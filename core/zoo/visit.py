@@ -29,7 +29,7 @@ _SHOWN: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class VisitOrder:
     """Which animal, where to, how many connections, how many seconds; `brief`: no longer than until all was seen."""
 
     animal: Animal
@@ -47,7 +47,7 @@ class StoppedError(Exception):
 class Visit:
     """One visit. `run` is for one thread, all else for any other."""
 
-    def __init__(self, order: Order, witness: Witness, heard: Callable[[Json], None] = lambda told: None) -> None:
+    def __init__(self, order: VisitOrder, witness: Witness, heard: Callable[[Json], None] = lambda told: None) -> None:
         """`heard` is called with what the animal tells of itself."""
         self.order = order
         self.began = time.time()

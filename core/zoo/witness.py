@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from core.zoo.check import Trace
-from core.zoo.source import Desk
+from core.zoo.source import Source
 
 MOST_WATCHED: Final = 3
 """Connections whose state and verdict are looked at: who looks at a page of one costs the server as much."""
@@ -20,7 +20,7 @@ _LOOK_AGAIN_S: Final = 0.1
 class Witness:
     """Fills in the traces of a visit that begins now. Raises DeskError when nobody answers."""
 
-    def __init__(self, desk: Desk, *, watches: bool = True) -> None:
+    def __init__(self, desk: Source, *, watches: bool = True) -> None:
         """`watches`: whether the desk knows the present, and not the record alone."""
         self.watches = watches
         self._desk = desk

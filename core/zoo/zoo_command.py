@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from core.zoo.animals import ANIMALS, Animal, find, plan
 from core.zoo.client_set import loopback
-from core.zoo.source import Desk, HttpDesk, LogDesk, echo_address
-from core.zoo.visit import Order, Visit
+from core.zoo.source import HttpDesk, LogDesk, Source, echo_address
+from core.zoo.visit import Visit, VisitOrder
 from core.zoo.witness import Witness
 
 ALL: Final = "all"
@@ -40,7 +40,7 @@ def run(options: Options) -> int:
         return 0
     animals = list(ANIMALS.values()) if options.name == ALL else [find(options.name)]
     planned = [(animal, *plan(animal, options.count, options.seconds)) for animal in animals]
-    desk: Desk = HttpDesk(options.dashboard) if options.data_dir is None else LogDesk(options.data_dir)
+    desk: Source = HttpDesk(options.dashboard) if options.data_dir is None else LogDesk(options.data_dir)
     host, port = _target(options)
     loopback(host, port)
     status = desk.status()
@@ -48,7 +48,7 @@ def run(options: Options) -> int:
         host, port = echo_address(status)
     results = []
     for animal, count, seconds in planned:
-        order = Order(animal=animal, host=host, port=port, count=count, seconds=seconds, brief=options.brief)
+        order = VisitOrder(animal=animal, host=host, port=port, count=count, seconds=seconds, brief=options.brief)
         results.append(_let_loose(order, desk, options))
     if options.as_json:
         print(json.dumps(results if options.name == ALL else results[0]))
@@ -59,7 +59,7 @@ def _target(options: Options) -> tuple[str, int]:
     return options.host or "127.0.0.1", options.port or 21567
 
 
-def _let_loose(order: Order, desk: Desk, options: Options) -> Json:
+def _let_loose(order: VisitOrder, desk: Source, options: Options) -> Json:
     animal = order.animal
     if not options.as_json:
         print(f"{animal.title} ({animal.name}): {animal.does}")

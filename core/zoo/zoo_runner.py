@@ -6,8 +6,8 @@ from typing import Any, Final
 from core.exclusive import Claim, OneAtATime
 from core.zoo.animals import ANIMALS, Animal, find, plan
 from core.zoo.client_set import ZooError, loopback
-from core.zoo.source import Desk, DeskError, echo_address
-from core.zoo.visit import Order, StoppedError, Visit
+from core.zoo.source import Source, SourceError, echo_address
+from core.zoo.visit import StoppedError, Visit, VisitOrder
 from core.zoo.witness import Witness
 
 Json = dict[str, Any]
@@ -15,10 +15,10 @@ Json = dict[str, Any]
 _STOP_S: Final = 5.0
 
 
-class Keeper:
+class ZooRunner:
     """May be used from any thread. `orders` is shared with whatever else must not run beside an animal."""
 
-    def __init__(self, desk: Desk, orders: OneAtATime) -> None:
+    def __init__(self, desk: Source, orders: OneAtATime) -> None:
         self._desk = desk
         self._orders = orders
         self._lock = threading.Lock()
@@ -79,19 +79,19 @@ class Keeper:
         try:
             loopback(host, port)
         except ZooError as error:
-            raise DeskError(str(error)) from error
+            raise SourceError(str(error)) from error
         return host, port
 
     def _refusal(self) -> str:
         try:
             self._target()
-        except DeskError as error:
+        except SourceError as error:
             return str(error)
         return ""
 
     def _begin(self, animal: Animal, host: str, port: int, planned: tuple[int, float], brief: bool) -> Visit:
         count, seconds = planned
-        order = Order(animal=animal, host=host, port=port, count=count, seconds=seconds, brief=brief)
+        order = VisitOrder(animal=animal, host=host, port=port, count=count, seconds=seconds, brief=brief)
         return Visit(order, Witness(self._desk))
 
     def _follow(self, visit: Visit, claim: Claim) -> None:
@@ -111,7 +111,7 @@ class Keeper:
             result = visit.run()
         except StoppedError:
             result = visit.failed("called back before its end: nothing was checked")
-        except (ZooError, DeskError) as error:
+        except (ZooError, SourceError) as error:
             result = visit.failed(str(error))
         finally:
             with self._lock:

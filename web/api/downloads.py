@@ -12,7 +12,7 @@ from core.bad_value import BadValueError
 from core.export.download import Chunks, DownloadError
 from web.api.parameters import DownloadParameters
 from web.api.problems import ProblemError
-from web.api.tickets import State, Ticket, Tickets
+from web.api.tickets import DownloadState, Ticket, Tickets
 from web.live import sockets
 from web.monitor import Json, Monitor
 
@@ -40,17 +40,17 @@ class Stream(Iterator[bytes]):
             if not self._cut and sockets.wait_for(self._chunks.fileno(), self._sock):
                 return next(self._chunks)
         except StopIteration:
-            self.ticket.end(State.DONE)
+            self.ticket.end(DownloadState.DONE)
             raise
         except DownloadError as error:
             if not self._cut:
-                self.ticket.end(State.FAILED)
+                self.ticket.end(DownloadState.FAILED)
                 log.error("%s: %s", self.ticket.name, error)
         self.close()
         # Ends the response unfinished, so that the browser doesn't take it for the whole set.
         raise ConnectionResetError(errno.ECONNRESET, "the download was broken off")
 
-    def cut(self, state: State) -> None:
+    def cut(self, state: DownloadState) -> None:
         """Break the download off, from another thread."""
         self.ticket.end(state)
         self._cut = True
@@ -62,7 +62,7 @@ class Stream(Iterator[bytes]):
 
     def close(self) -> None:
         """End the work (called when the response is over, or the browser has gone away)."""
-        self.ticket.end(State.CANCELLED)
+        self.ticket.end(DownloadState.CANCELLED)
         self._chunks.close()
         self._release(self)
 
@@ -102,7 +102,7 @@ class Downloads:
     def progress(self, token: str) -> Json:
         """How far the download with that token has come."""
         ticket = self._known(token)
-        if ticket.estimate is None and ticket.state is not State.REFUSED:
+        if ticket.estimate is None and ticket.state is not DownloadState.REFUSED:
             asked = ticket.asked
             ticket.estimate = self._monitor.estimate(asked.format, asked.q, asked.since, asked.until)
         return ticket.as_dict()
@@ -113,7 +113,7 @@ class Downloads:
         with self._lock:
             streams = [stream for stream in self._active if stream.ticket is ticket]
         for stream in streams:
-            stream.cut(State.CANCELLED)
+            stream.cut(DownloadState.CANCELLED)
         return ticket.as_dict()
 
     def stop(self) -> None:
@@ -122,7 +122,7 @@ class Downloads:
             self._stopping = True
             active = list(self._active)
         for stream in active:
-            stream.cut(State.FAILED)
+            stream.cut(DownloadState.FAILED)
 
     def _known(self, token: str) -> Ticket:
         ticket = self._tickets.find(token)

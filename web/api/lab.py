@@ -41,7 +41,7 @@ def _numbers(value: Any) -> Any:
     return [_number(part) for part in _texts(value)]
 
 
-class EstimateParameters(Strict):
+class LabEstimateParameters(Strict):
     """An order whose length is asked for; lists are separated by commas."""
 
     models: Annotated[list[str] | None, BeforeValidator(_texts)] = None
@@ -96,7 +96,7 @@ def _reading(routes: Blueprint, lab: Lab | None) -> None:
 
     @routes.get("/api/v1/lab/estimate")
     def estimate() -> Response:
-        asked = parse(EstimateParameters, request.args).model_dump(exclude_none=True)
+        asked = parse(LabEstimateParameters, request.args).model_dump(exclude_none=True)
         return _answered(lambda: _there(lab).estimate(asked))
 
     @routes.get("/api/v1/lab/runs")

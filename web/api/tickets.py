@@ -15,7 +15,7 @@ KEPT_S: Final = 300.0
 """How long a download that is over is remembered."""
 
 
-class State(StrEnum):
+class DownloadState(StrEnum):
     """How a download is doing."""
 
     RUNNING = "running"
@@ -32,7 +32,7 @@ class Ticket:
     name: str
     asked: DownloadParameters
     chunks: Chunks
-    state: State = State.RUNNING
+    state: DownloadState = DownloadState.RUNNING
     estimate: Json | None = None
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
@@ -40,7 +40,7 @@ class Ticket:
     """Why it was refused."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def end(self, state: State) -> None:
+    def end(self, state: DownloadState) -> None:
         """It is over."""
         with self._lock:
             if self.ended is None:
@@ -49,7 +49,7 @@ class Ticket:
     def refuse(self, reason: str) -> None:
         """It never began."""
         self.reason = reason
-        self.end(State.REFUSED)
+        self.end(DownloadState.REFUSED)
 
     def as_dict(self) -> Json:
         """As the API tells it; `bytes` are before gzip, as the file will be."""

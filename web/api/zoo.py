@@ -5,7 +5,7 @@ from typing import Protocol
 from flask import Blueprint, Response, jsonify, request
 
 from core.zoo.client_set import ZooError
-from core.zoo.source import DeskError
+from core.zoo.source import SourceError
 from web.access.local_only import one_at_a_time, require_local
 from web.access.security import local_refusal
 from web.api.parameters import NoParameters, ZooOrder, parse, parse_body
@@ -34,7 +34,7 @@ def _let_out(zoo: Zoo, name: str, order: ZooOrder) -> Json:
             return zoo.start(name, order.count, order.seconds, order.brief)
     except ZooError as error:
         raise ProblemError(400, str(error)) from error
-    except DeskError as error:
+    except SourceError as error:
         raise ProblemError(409, str(error)) from error
 
 

@@ -26,7 +26,7 @@ LAG_S: Final = 3.0
 _NS: Final = 1_000_000_000
 
 
-class Reel:
+class PlayClock:
     """The moment that a viewer's views play: from `start` (ns) on by `speed` seconds a second; None: not at all."""
 
     def __init__(self, start: int, speed: float | None) -> None:
@@ -54,7 +54,7 @@ class Travel:
         self._monitor = monitor
         self._ready = ready
         self._worker = ThreadPoolExecutor(1, "travel")
-        self._reels: weakref.WeakValueDictionary[str, Reel] = weakref.WeakValueDictionary()
+        self._reels: weakref.WeakValueDictionary[str, PlayClock] = weakref.WeakValueDictionary()
 
     def begin(self, asked: PastWatch, viewer: str = "") -> "Playback":
         """The view that a viewer asks for; of the last moment when it names none.
@@ -72,12 +72,12 @@ class Travel:
         reel = self._reel(viewer, start, asked.speed)
         return Playback(_Answers(self._monitor, asked), reel, self._monitor.latest, self._submit)
 
-    def _reel(self, viewer: str, start: int, speed: float | None) -> Reel:
+    def _reel(self, viewer: str, start: int, speed: float | None) -> PlayClock:
         """All views of a viewer that play have one, so that a page is of one moment."""
         known = self._reels.get(viewer)
         if known is not None and speed is not None and known.plays(start, speed):
             return known
-        reel = self._reels[viewer] = Reel(start, speed)
+        reel = self._reels[viewer] = PlayClock(start, speed)
         return reel
 
     def stop(self) -> None:
@@ -96,7 +96,7 @@ class Playback:
     def __init__(
         self,
         answer: Callable[[int], Json],
-        reel: Reel,
+        reel: PlayClock,
         latest: Callable[[], int],
         submit: Callable[[Callable[[], str]], Future[str]],
     ) -> None:

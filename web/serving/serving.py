@@ -32,7 +32,7 @@ KILLED_AFTER_S = 60
 _BOOT_FAILED = 3
 
 
-class Engine(Protocol):
+class ServedEngine(Protocol):
     """What serves the echo and is watched: made before the fork, started after it."""
 
     @property
@@ -73,9 +73,9 @@ class Deployment:
 
     def __init__(
         self,
-        make_engine: Callable[[], Engine],
+        make_engine: Callable[[], ServedEngine],
         failure: type[Exception],
-        make_tools: Callable[[Engine], Tools] = lambda _engine: Tools(),
+        make_tools: Callable[[ServedEngine], Tools] = lambda _engine: Tools(),
         allow_hosts: Iterable[str] = (),
         with_gallery: bool = False,
     ) -> None:
@@ -84,7 +84,7 @@ class Deployment:
         self._make_tools = make_tools
         self._allow_hosts = tuple(allow_hosts)
         self._with_gallery = with_gallery
-        self._engine: Engine | None = None
+        self._engine: ServedEngine | None = None
         self._stop_asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopper: threading.Thread | None = None
 
@@ -175,7 +175,7 @@ class Deployment:
         sys.stdout.write(f"dashboard {url}\n" + (f"echo {url_host(echo[0])}:{echo[1]}\n" if echo else ""))
         sys.stdout.flush()
 
-    def _stop(self, worker: Any, engine: Engine, app: Any, tools: Tools) -> None:
+    def _stop(self, worker: Any, engine: ServedEngine, app: Any, tools: Tools) -> None:
         """Accept no more, deliver what is queued, and meanwhile end viewers, tools and downloads; then end the log."""
         self._stop_asked.get()
         live, downloads = app.extensions["echoscope"]

@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from core.collector import relieve
 from core.engine.models import Engine, make_server, report
 from core.engine.processes.places import Places
-from core.engine.server.connection import Marks
+from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import listen
 from core.engine.server.sample import Sample
 from core.engine.settings import ServerSettings
@@ -58,10 +58,10 @@ class WorkerConfig:
         """What `to_json` made."""
         values = json.loads(text)
         settings = values.pop("settings")
-        return cls(**values, settings=ServerSettings(**{**settings, "marks": Marks(*settings["marks"])}))
+        return cls(**values, settings=ServerSettings(**{**settings, "marks": WaterMarks(*settings["marks"])}))
 
 
-class Orders:
+class OrderReader:
     """The worker's end of the socket: one JSON object a line, `{"do": name, …}`, obeyed by a thread of its own.
 
     The thread blocks, so that it serves a server of any model, which may have no loop. An order `sample` is answered
@@ -126,7 +126,7 @@ def main(config: WorkerConfig, control: socket.socket) -> None:
     signal.signal(signal.SIGTERM, lambda *_: control.shutdown(socket.SHUT_RD))
     relieve()
     control.send(b"ready\n")
-    Orders(control, server)
+    OrderReader(control, server)
     server.run()
 
 

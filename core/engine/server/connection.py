@@ -26,7 +26,7 @@ class State(Enum):
     __hash__ = object.__hash__  # Enum hashes the name, in Python, at every look into the table
 
 
-class Step(Enum):
+class Transition(Enum):
     """What can happen to the state of a connection."""
 
     EOF = "eof"
@@ -37,15 +37,15 @@ class Step(Enum):
 
 
 TRANSITIONS: Final = {
-    (State.OPEN, Step.EOF): State.DRAINING,
-    (State.OPEN, Step.SHUTDOWN): State.DRAINING,
-    (State.DRAINING, Step.SHUTDOWN): State.DRAINING,
-    (State.OPEN, Step.CLOSE): State.CLOSED,
-    (State.DRAINING, Step.CLOSE): State.CLOSED,
+    (State.OPEN, Transition.EOF): State.DRAINING,
+    (State.OPEN, Transition.SHUTDOWN): State.DRAINING,
+    (State.DRAINING, Transition.SHUTDOWN): State.DRAINING,
+    (State.OPEN, Transition.CLOSE): State.CLOSED,
+    (State.DRAINING, Transition.CLOSE): State.CLOSED,
 }
 
 
-class Marks(NamedTuple):
+class WaterMarks(NamedTuple):
     """Bytes of queued reply: reading stops above `high` and is taken up again at `low` or below."""
 
     high: int
@@ -57,7 +57,7 @@ class Connection:
 
     __slots__ = ("_head", "_marks", "_queue", "full", "id", "paused", "queue_bytes", "reason", "state")
 
-    def __init__(self, id: int, marks: Marks) -> None:
+    def __init__(self, id: int, marks: WaterMarks) -> None:
         self.id = id
         self.state = State.OPEN
         self.full = False  # the last send took less than it was offered
@@ -85,7 +85,7 @@ class Connection:
         """Whether there is nothing left to do but to close."""
         return self.state is State.DRAINING and not self._queue
 
-    def step(self, step: Step) -> None:
+    def step(self, step: Transition) -> None:
         """Change the state. Raises ValueError for a move that the table does not know."""
         try:
             self.state = TRANSITIONS[self.state, step]
@@ -105,7 +105,7 @@ class Connection:
 
     def receive_eof(self) -> None:
         """The peer ended its side: deliver what is queued, then close."""
-        self.step(Step.EOF)
+        self.step(Transition.EOF)
 
     def pending(self, limit: int) -> list[bytes | memoryview]:
         """The next chunks to send: at most MAX_CHUNKS, and not more after `limit` bytes are reached."""

@@ -16,11 +16,11 @@ from core.engine.pollers.poller import POLLERS, READ, Poller
 from core.engine.processes.places import Places
 from core.engine.recorder import Recorder
 from core.engine.server.acceptor import Acceptor
-from core.engine.server.connection import Connection, State, Step
+from core.engine.server.connection import Connection, State, Transition
 from core.engine.server.entrance import Accepted, Entrance
 from core.engine.server.listener import AcceptQueue, packed, reset_on_close
 from core.engine.server.sample import MOST_SAMPLES, Sample, take, tcp_info
-from core.engine.server.visits import Link, Visits
+from core.engine.server.visits import Served, Visits
 from core.engine.settings import FINISH_S, ServerSettings
 from core.ring.events import ERRNO_BASE, Kind, Reason
 
@@ -45,7 +45,7 @@ class Server:
         self._recorder = recorder
         self._settings = settings
         self._ids = ids
-        self._links: dict[int, Link] = {}
+        self._links: dict[int, Served] = {}
         self._stopping = False
         self._calls = Calls()
         self._loop = Loop(POLLERS[settings.model]())
@@ -151,7 +151,7 @@ class Server:
         sock, (peer, port) = accepted.sock, packed(accepted.address)
         reason = self._refusal(sock.fileno()) if accepted.has_place else Reason.LIMIT
         if not reason:
-            link = Link(sock, Connection(next(self._ids), self._settings.marks))
+            link = Served(sock, Connection(next(self._ids), self._settings.marks))
             link.quiet = self._visits.quiet(link)
             sock.setblocking(False)
             try:
@@ -173,7 +173,7 @@ class Server:
             return Reason.SELECT_LIMIT
         return 0
 
-    def _close(self, link: Link, reason: int) -> None:
+    def _close(self, link: Served, reason: int) -> None:
         conn = link.conn
         del self._links[conn.id]  # first: should anything fail, it is not closed a second time
         if link.timer is not None:
@@ -185,17 +185,17 @@ class Server:
             link.sock.close()
         self._entrance.left()
         del link.quiet  # it holds the link: a circle that only the garbage collector would find
-        conn.step(Step.CLOSE)
+        conn.step(Transition.CLOSE)
         self._recorder.emit(Kind.CLOSE, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
         if self._stopping and not self._links:
             self._loop.stop()
 
     # -- time and orders from outside
 
-    def _watch_idle(self, link: Link, delay: float) -> None:
+    def _watch_idle(self, link: Served, delay: float) -> None:
         link.timer = self._loop.call_later(delay, partial(self._check_idle, link))
 
-    def _check_idle(self, link: Link) -> None:
+    def _check_idle(self, link: Served) -> None:
         """The kernel knows when data last went either way: the hot path need not keep the time."""
         sent, received = _LAST_DATA.unpack(link.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA.size))
         remaining = self._settings.idle_timeout - min(sent, received) / 1000
@@ -237,10 +237,10 @@ class Server:
         else:
             self._loop.stop()
 
-    def _drain(self, link: Link, reason: int) -> None:
+    def _drain(self, link: Served, reason: int) -> None:
         """Answer what has already arrived, one visit's worth, then only deliver what is queued."""
         self._loop.visits[link.sock.fileno()](READ)
         if link.conn.state is not State.CLOSED:
-            link.conn.step(Step.SHUTDOWN)
+            link.conn.step(Transition.SHUTDOWN)
             link.conn.reason = link.conn.reason or reason
             self._visits.settle(link)

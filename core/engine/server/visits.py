@@ -39,7 +39,7 @@ _ECHO: Final = int(Kind.ECHO)
 _ECHO_EMPTIED: Final = Kind.ECHO | 1 << 8
 
 
-class Link:
+class Served:
     """A connection with its socket, its registration and its timer."""
 
     __slots__ = ("conn", "mask", "quiet", "sock", "timer")
@@ -61,7 +61,7 @@ class Visits:
         recorder: Recorder,
         calls: Calls,
         settings: ServerSettings,
-        close: Callable[[Link, int], None],
+        close: Callable[[Served, int], None],
     ) -> None:
         """`close(link, reason)` is called once a connection is to be closed."""
         self._loop = loop
@@ -99,7 +99,7 @@ class Visits:
         self._record = record
         self._replace(record)
 
-    def _quiet_visits(self) -> tuple[Callable[[Link], Visit], Callable[[Record], None]]:
+    def _quiet_visits(self) -> tuple[Callable[[Served], Visit], Callable[[Record], None]]:
         """What makes the hot path of a connection, and what replaces its `record`.
 
         Every name in it is a local of a function around it. Those that all connections share are of the outer one, so
@@ -112,7 +112,7 @@ class Visits:
             nonlocal record
             record = other
 
-        def quiet_visit(link: Link) -> Visit:
+        def quiet_visit(link: Served) -> Visit:
             recv_into, send, conn = link.sock.recv_into, link.sock.send, link.conn.id
 
             def visit(mask: int) -> None:
@@ -138,13 +138,13 @@ class Visits:
 
         return quiet_visit, replace
 
-    def _echoed(self, link: Link, mask: int, received: int, size: int) -> None:
+    def _echoed(self, link: Served, mask: int, received: int, size: int) -> None:
         """More than data was told of: there may be more to read than a short read lets expect."""
         if mask & URGENT and has_stopped_short(link.sock):
             self._revise(Kind.ECHO, link, received, size)
         self._loop.again(link.sock.fileno())
 
-    def _bulk(self, link: Link) -> None:
+    def _bulk(self, link: Served) -> None:
         """A quiet visit's first read was full: read some more, then answer all at once."""
         received, size, failure = self._read_on(link.sock)
         self._record(link.conn.id, received, size, _ECHO_EMPTIED if self._emptied(link, received) else _ECHO)
@@ -172,7 +172,7 @@ class Visits:
         chunks = -(-received // self._settings.read_size)
         return received, received + chunks * self._prefix, failure
 
-    def _keep(self, link: Link, received: int, size: int, sent: int) -> None:
+    def _keep(self, link: Served, received: int, size: int, sent: int) -> None:
         """The kernel took `sent` of the reply's `size` bytes: queue the rest."""
         conn = link.conn
         conn.receive(bytes(self._whole[sent:size]))
@@ -180,7 +180,7 @@ class Visits:
         self._revise(Kind.FULL, link, received, sent)
         self.settle(link)
 
-    def _unsent(self, link: Link, received: int, size: int, error: OSError) -> None:
+    def _unsent(self, link: Served, received: int, size: int, error: OSError) -> None:
         if isinstance(error, BlockingIOError):
             self._calls.eagains += 1
             return self._keep(link, received, size, 0)
@@ -188,24 +188,24 @@ class Visits:
         self._revise(Kind.READ, link, received, 0)
         return self._failed(link, error)
 
-    def _revise(self, kind: int, link: Link, received: int, sent: int) -> None:
+    def _revise(self, kind: int, link: Served, received: int, sent: int) -> None:
         """Another row than the echo's that was written before its send, which is now counted as a read and a write."""
         conn, emptied = link.conn, self._emptied(link, received)
         self._calls.reads += 1
         self._calls.writes += 1
         self._recorder.revise(kind, conn.id, received, sent, conn.queue_bytes, conn.queue_chunks, emptied)
 
-    def _emptied(self, link: Link, received: int) -> bool:
+    def _emptied(self, link: Served, received: int) -> bool:
         """Whether a quiet visit's reads have left nothing."""
         return received < self._most and not has_stopped_short(link.sock)
 
-    def _busy_visit(self, link: Link, mask: int) -> None:
+    def _busy_visit(self, link: Served, mask: int) -> None:
         """A connection with a queue: flush if it may be writable (or broken), else read."""
         flushed = mask & ~_READABLE and link.conn.queue_bytes and self._flush(link)
         if not flushed and link.conn.wants & READ:
             self._read(link)
 
-    def _flush(self, link: Link) -> bool:
+    def _flush(self, link: Served) -> bool:
         """Offer what is queued; False when the send buffer is as full as it was."""
         conn = link.conn
         was_full = conn.full
@@ -221,7 +221,7 @@ class Visits:
             self._failed(link, error)
         return True
 
-    def _offer(self, link: Link) -> tuple[int, OSError | None]:
+    def _offer(self, link: Served) -> tuple[int, OSError | None]:
         """Send until the queue is empty, the buffer full or the visit long enough: bytes taken, and what went wrong."""
         conn, total = link.conn, 0
         for _ in range(_FLUSHES):
@@ -241,7 +241,7 @@ class Visits:
                 break
         return total, None
 
-    def _read(self, link: Link) -> None:
+    def _read(self, link: Served) -> None:
         conn = link.conn
         try:
             received = link.sock.recv_into(self._body)
@@ -257,7 +257,7 @@ class Visits:
 
     # -- after a visit
 
-    def settle(self, link: Link) -> None:
+    def settle(self, link: Served) -> None:
         """Bring marks, interest and visit in line with the connection's state; close it when it is done."""
         conn = link.conn
         paused = conn.throttle()
@@ -276,7 +276,7 @@ class Visits:
         self._loop.visits[fd] = link.quiet if wants == READ else partial(self._busy_visit, link)
         return None
 
-    def _finish(self, link: Link) -> None:
+    def _finish(self, link: Served) -> None:
         """Close a connection that has been sent everything.
 
         Closing while something is unread, or before more of it comes, would send a reset, which makes the peer's kernel
@@ -294,7 +294,7 @@ class Visits:
         link.mask = READ
         return self._loop.change(sock.fileno(), READ)
 
-    def _discard(self, link: Link, mask: int) -> None:
+    def _discard(self, link: Served, mask: int) -> None:
         """A connection that is only waited for: what it still sends is counted, and not answered."""
         try:
             received = link.sock.recv_into(self._body)
@@ -306,7 +306,7 @@ class Visits:
         self._recorder.emit(Kind.READ, link.conn.id, received)
         return self._loop.again(link.sock.fileno())
 
-    def _ended(self, link: Link) -> None:
+    def _ended(self, link: Served) -> None:
         conn = link.conn
         self._calls.reads += 1
         conn.receive_eof()
@@ -317,13 +317,13 @@ class Visits:
         else:
             self._close(link, Reason.PEER)
 
-    def _unread(self, link: Link, error: OSError) -> None:
+    def _unread(self, link: Served, error: OSError) -> None:
         self._calls.reads += 1
         if isinstance(error, BlockingIOError):
             self._calls.eagains += 1
         self._failed(link, error)
 
-    def _failed(self, link: Link, error: OSError) -> None:
+    def _failed(self, link: Served, error: OSError) -> None:
         if not isinstance(error, BlockingIOError):  # readiness is a hint: select(2), BUGS
             code = error.errno or 0
             self._close(link, Reason.RESET if code in _RESET else ERRNO_BASE + code)

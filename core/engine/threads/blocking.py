@@ -16,7 +16,7 @@ from core.engine.server.listener import AcceptQueue, accept_queue, close_port, p
 from core.engine.server.sample import MOST_SAMPLES, Sample, take
 from core.engine.settings import ServerSettings
 from core.engine.threads.conversation import Conversation
-from core.engine.threads.shared_recorder import Ledger
+from core.engine.threads.shared_recorder import SharedRecorder
 from core.ring.events import ERRNO_BASE, Kind, Reason
 
 MOST_THREADS: Final = 1000
@@ -44,7 +44,7 @@ class BlockingServer:
         self._listener = listener
         self._settings = settings
         self._ids = ids
-        self._ledger = Ledger(recorder)
+        self._ledger = SharedRecorder(recorder)
         # All of what follows is read and changed with the ledger held.
         self._conversations: dict[int, Conversation] = {}
         most = min(settings.max_connections, self._most)

@@ -15,11 +15,11 @@ import time
 from typing import Final
 
 from core.engine.recorder import Recorder
-from core.engine.server.connection import Connection, State, Step
+from core.engine.server.connection import Connection, State, Transition
 from core.engine.server.listener import reset_on_close
 from core.engine.server.sample import has_stopped_short, tcp_info, unread
 from core.engine.settings import FINISH_S, STAMP_SIZE, ServerSettings
-from core.engine.threads.shared_recorder import Ledger
+from core.engine.threads.shared_recorder import SharedRecorder
 from core.ring.events import ERRNO_BASE, Kind, Reason
 
 _RESET: Final = (ConnectionResetError, BrokenPipeError)
@@ -44,7 +44,7 @@ class Conversation:
         sock: socket.socket,
         conn: Connection,
         settings: ServerSettings,
-        ledger: Ledger,
+        ledger: SharedRecorder,
         wake: float,
     ) -> None:
         self.sock = sock
@@ -133,7 +133,7 @@ class Conversation:
         with self._ledger as recorder:
             recorder.last_sample(conn.id, tcp_info(self.sock))
             self.sock.close()
-            conn.step(Step.CLOSE)
+            conn.step(Transition.CLOSE)
             recorder.emit(Kind.CLOSE, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
 
     # -- the steps of `serve`; each makes one call that may block, and records what came of it
@@ -201,7 +201,7 @@ class Conversation:
         """What has arrived before the stop is answered."""
         self._read(socket.MSG_DONTWAIT)
         if self.conn.state is not State.CLOSED:
-            self.conn.step(Step.SHUTDOWN)
+            self.conn.step(Transition.SHUTDOWN)
             self.conn.reason = self.conn.reason or Reason.SHUTDOWN
 
     def _finish(self) -> None:

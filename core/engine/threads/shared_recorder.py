@@ -6,7 +6,7 @@ import time
 from core.engine.recorder import Recorder
 
 
-class Ledger:
+class SharedRecorder:
     """A recorder under a lock: `with ledger as recorder: ...` is one visit, published at its end.
 
     Whatever threads share is read and changed within such a section only. Time in which no thread is in one counts as

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.log.format.files import KEY, VERSION, JournalError, NewerVersionError, check_version
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.log.format.rows import KIND_VALUES, REASON_VALUES
 from core.log.format.schema import SCHEMA
 from core.log.format.summary import Summary
@@ -87,7 +87,7 @@ class Head:
 class Encoder:
     """Makes the bytes of one segment: its head first, then a unit a batch."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: LogState) -> None:
         metadata = {KEY: str(VERSION).encode(), **state.to_metadata()}
         messages = _messages(_empty_batch().replace_schema_metadata(metadata), {_CRC: _NO_CRC})
         self.head: Final = _checked(messages)
@@ -154,10 +154,10 @@ def _check_prefix(prefix: bytes, path: Path) -> None:
         raise JournalError(f"{path}: its head is damaged ({type(error).__name__})") from None
 
 
-def read_state(head: Head, path: Path) -> State:
+def read_state(head: Head, path: Path) -> LogState:
     """State of the log where a segment begins; raises JournalError when the head is damaged."""
     try:
-        return State.from_metadata(head.metadata)
+        return LogState.from_metadata(head.metadata)
     except (ValueError, KeyError) as error:
         raise JournalError(f"{path}: its head is damaged ({error})") from None
 

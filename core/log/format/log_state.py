@@ -11,14 +11,14 @@ import pyarrow as pa
 from core.ring.events import KINDS, Kind
 
 STATE_COLUMNS: Final = ("seq", "worker", "conn", "peer", "kind")
-"""What `State.fold` looks at."""
+"""What `LogState.fold` looks at."""
 
 
 _MOST_WORKERS: Final = 64
 
 
 @dataclass(slots=True)
-class State:
+class LogState:
     """The sum of all rows so far, as far as a restart needs it.
 
     `last_seq` by worker; `max_conn` the greatest connection number.

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.log.format.files import KEY, VERSION, JournalError, check_version
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.log.format.rows import KIND_VALUES
 from core.log.format.schema import SCHEMA
 from core.log.format.summary import Summary
@@ -40,7 +40,7 @@ _DICTIONARY: Final = [name for name in SCHEMA.names if name not in (*_DELTA, "em
 class SealedWriter:
     """Writes one file, a row group at a time; use as a context manager. Raises OSError."""
 
-    def __init__(self, path: Path, state: State) -> None:
+    def __init__(self, path: Path, state: LogState) -> None:
         self._sink = pa.OSFile(str(path), "wb")
         self._state = state
         self._summaries: list[Summary] = []
@@ -193,11 +193,11 @@ class SealedFile:
         self.damage: list[str] = json.loads(metadata.get(_DAMAGE.encode(), b"[]"))
         """What could not be read when it was sealed."""
 
-    def state(self) -> State:
+    def state(self) -> LogState:
         """Where the log stood before this segment."""
         try:
             packed = (self._footer().metadata or {})[_STATE.encode()]
-            return State.from_metadata({name.encode(): text.encode() for name, text in _unpacked(packed).items()})
+            return LogState.from_metadata({name.encode(): text.encode() for name, text in _unpacked(packed).items()})
         except (ValueError, KeyError, zlib.error) as error:
             raise JournalError(f"{self.path}: its footer is damaged ({_line(error)})") from None
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from core.bad_value import BadValueError
 from core.filter.query import EVENT_FIELDS, parse
 from core.log.read.index import Index
-from core.log.read.scan import Scan, Selection, Step
+from core.log.read.scan import Scan, Selection, UnitScan
 
 Numbers = npt.NDArray[Any]
 
@@ -19,7 +19,7 @@ _SECOND: Final = 1_000_000_000
 _READ: Final = ("time", "kind", "bytes_in", "bytes_out", "queue_bytes")
 
 
-class Course(NamedTuple):
+class ConnectionSeries(NamedTuple):
     """Steps of `step` whole seconds, oldest first, `time` being where they begin (unix seconds).
 
     `bytes_in` and `bytes_out` are bytes a second, `queue_bytes` what was queued at the end of a step, or left when it
@@ -34,7 +34,7 @@ class Course(NamedTuple):
     is_whole: bool
 
 
-def course(index: Index, conn: int, since: int, until: int, budget: float) -> Course:
+def course(index: Index, conn: int, since: int, until: int, budget: float) -> ConnectionSeries:
     """Of a connection, since <= time < until (ns), in at most MOST_STEPS steps.
 
     After `budget` seconds it comes with what has been looked at, the newest part. Raises ValueError for an empty range.
@@ -57,7 +57,7 @@ def course(index: Index, conn: int, since: int, until: int, budget: float) -> Co
     return sums.course(np.nan, is_whole=True)
 
 
-def _rows(step: Step) -> pa.RecordBatch | None:
+def _rows(step: UnitScan) -> pa.RecordBatch | None:
     """The rows of a unit that match, in the order of time; None where there is none."""
     rows, batch = step.matches(_READ)
     return batch.take(pa.array(rows)) if len(rows) else None
@@ -91,7 +91,7 @@ class _Sums:
         self._kept = _earlier(self._kept, places, _kept(batch))
         self._oldest = min(self._oldest, int(places[0]))
 
-    def course(self, before: float, *, is_whole: bool) -> Course:
+    def course(self, before: float, *, is_whole: bool) -> ConnectionSeries:
         """`before`: what was queued when the first step began."""
         places = np.arange(len(self._queue))
         told = np.maximum.accumulate(np.where(np.isnan(self._queue), -1, places))
@@ -99,7 +99,7 @@ class _Sums:
         # The oldest step may have been looked at in part.
         unknown = places <= self._oldest if not is_whole else np.zeros(len(places), np.bool_)
         bytes_in, bytes_out = (np.where(unknown, np.nan, sums / self._step) for sums in self._bytes.values())
-        return Course(self._step, self._first + places * self._step, bytes_in, bytes_out, queue, is_whole)
+        return ConnectionSeries(self._step, self._first + places * self._step, bytes_in, bytes_out, queue, is_whole)
 
 
 def _earlier(newer: Numbers, places: Numbers, values: Numbers) -> Numbers:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from core.bad_value import BadValueError
 from core.filter.query import Query
 from core.log.read.index import Index
-from core.log.read.scan import Position, Scan, Selection, Step
+from core.log.read.scan import Position, Scan, Selection, UnitScan
 from core.ring.events import KINDS
 
 Numbers = npt.NDArray[Any]
@@ -68,7 +68,7 @@ def histogram(
     return Histogram(since, until, step_ns, columns, int(counts.sum()), scanned, scan.total, following)
 
 
-def _count(counts: Numbers, step: Step, query: Query, since: int, step_ns: int) -> None:
+def _count(counts: Numbers, step: UnitScan, query: Query, since: int, step_ns: int) -> None:
     """Adds the rows of a unit that match."""
     summary = step.unit.summary
     first, last = ((at - since) // step_ns for at in (summary.first, summary.last))

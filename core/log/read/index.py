@@ -22,7 +22,7 @@ from core.log.format.files import (
     segment_path,
 )
 from core.log.format.hot_segment import Entry, Gap, Head, find_head, is_torn, read_state, read_unit, survey
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.log.format.parquet_segment import SealedFile, SealedReader
 from core.log.format.summary import SUMMARY_COLUMNS, Summary
 
@@ -108,9 +108,9 @@ class HotSegment:
             summary = _summary(fd, self.path, self.head, part)
             self.units.append(Unit(start, part.offset, part.length, summary, part.crc_at))
 
-    def state(self) -> State:
+    def state(self) -> LogState:
         """Where the log stood before this segment; raises JournalError when that is damaged."""
-        return read_state(self.head, self.path) if self.head else State()
+        return read_state(self.head, self.path) if self.head else LogState()
 
     @property
     def size(self) -> int:
@@ -141,7 +141,7 @@ class SealedSegment:
             Unit(start, i, 1, group) for i, (start, group) in enumerate(zip(starts, self._file.groups, strict=False))
         ]
 
-    def state(self) -> State:
+    def state(self) -> LogState:
         """See HotSegment."""
         return self._file.state()
 

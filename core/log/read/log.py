@@ -15,13 +15,13 @@ from core.export.formats import to_dicts
 from core.filter.query import Query
 from core.log.format.files import JournalError
 from core.log.format.rows import event_columns
-from core.log.read.connection_series import Course, course
+from core.log.read.connection_series import ConnectionSeries, course
 from core.log.read.counting import Estimate, Histogram, estimate, histogram
 from core.log.read.index import Index
-from core.log.read.scan import Position, Scan, Selection, Step
-from core.log.write.retention import Dropped, Ledger
+from core.log.read.scan import Position, Scan, Selection, UnitScan
+from core.log.write.retention import Dropped, RetentionTotals
 
-__all__ = ["Course", "Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
+__all__ = ["ConnectionSeries", "Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
 
 Numbers = npt.NDArray[Any]
 Order = Literal["asc", "desc"]
@@ -139,13 +139,13 @@ class Log:
         """How many rows match, without looking at all of them; see Estimate."""
         return estimate(self.index, Selection(query, since, until))
 
-    def course(self, conn: int, since: int, until: int, budget: float = BUDGET_S) -> Course:
+    def course(self, conn: int, since: int, until: int, budget: float = BUDGET_S) -> ConnectionSeries:
         """What the rows of a connection come to over time, within `budget` seconds; see Course."""
         return course(self.index, conn, since, until, budget)
 
     def dropped(self) -> Dropped:
         """What retention has dropped from the beginning of the log."""
-        return Ledger(self.index.folder).dropped
+        return RetentionTotals(self.index.folder).dropped
 
     def latest(self) -> int | None:
         """Time (ns) of the rows that were written last; None when there is none."""
@@ -158,7 +158,7 @@ class Log:
         return (min(unit.first for unit in units), max(unit.last for unit in units)) if units else None
 
 
-def _some(step: Step, rows: Numbers, room: int, reverse: bool) -> tuple[Numbers, str | None]:
+def _some(step: UnitScan, rows: Numbers, room: int, reverse: bool) -> tuple[Numbers, str | None]:
     """Rows of a unit for which there is room; the cursor when there is none left before the last row of the scan."""
     chosen = rows[::-1] if reverse else rows
     wanted = chosen[:room]

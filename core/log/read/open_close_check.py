@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.ring.events import KINDS, Kind
 
 Numbers = npt.NDArray[Any]
@@ -17,7 +17,7 @@ _PAGE: Final = 65_536
 UNSEEN, OPEN, CLOSED = 0, 1, 2
 
 
-class Marks:
+class StateByConnection:
     """A small number for each connection, 0 at first; a byte each, in pages that are made when they are needed."""
 
     def __init__(self) -> None:
@@ -44,11 +44,11 @@ class Marks:
         return sum(int(np.count_nonzero(page == value)) for page in self._pages.values())
 
 
-class Lives:
+class OpenCloseCheck:
     """Follows `open` and `close` from where the log stood on; rows come in order."""
 
-    def __init__(self, state: State) -> None:
-        self._marks = Marks()
+    def __init__(self, state: LogState) -> None:
+        self._marks = StateByConnection()
         before = [conn for conns in state.open_conns.values() for conn in conns]
         self._marks.put(np.array(sorted(before), np.int64), OPEN)
         self._is_blind = False

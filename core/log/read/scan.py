@@ -106,7 +106,7 @@ class _Window(NamedTuple):
         return cls(after.written, rows, after.row)
 
 
-class Step:
+class UnitScan:
     """A unit on the way. `scanned` counts the rows of the asked time up to and including it."""
 
     def __init__(
@@ -242,7 +242,7 @@ class Scan:
         self.total: Final = sum(sizes)
         self._before = np.cumsum([0, *sizes]).tolist()
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[UnitScan]:
         """Steps, of which the files stay open until the next."""
         for view, before in zip(self._views, self._before, strict=False):
             if not self._is_done(view):
@@ -251,7 +251,7 @@ class Scan:
                     step.is_last &= view is self._views[-1]
                     yield step
 
-    def _steps(self, view: View) -> Iterator[Step]:
+    def _steps(self, view: View) -> Iterator[UnitScan]:
         """Those of a segment; it is opened only when a unit can match."""
         units = self._units(view.segment, view.rows)
         if not any(self._selection.may_match(view.segment, unit) for unit in units):
@@ -263,13 +263,13 @@ class Scan:
                 rows = view.rows if segment is view.segment else _NO_BOUND
                 yield from self._walk(view, segment, reader, self._units(segment, rows))
 
-    def _walk(self, view: View, segment: Segment, reader: Reader | None, units: list[Unit]) -> Iterator[Step]:
+    def _walk(self, view: View, segment: Segment, reader: Reader | None, units: list[Unit]) -> Iterator[UnitScan]:
         after = self._after if self._after and self._after.number == view.number else None
         window = _Window.of(_NO_BOUND if self._is_open_ended else view.rows, after, self._reverse)
         scanned = 0
         for unit in reversed(units) if self._reverse else units:
             wanted = reader if reader and self._selection.may_match(segment, unit) else None
-            step = Step(self._index, self._selection, view.number, segment, wanted, unit, window, self._reverse)
+            step = UnitScan(self._index, self._selection, view.number, segment, wanted, unit, window, self._reverse)
             step.scanned = scanned = scanned + unit.summary.rows
             step.is_last = unit is (units[0] if self._reverse else units[-1])
             if step.is_ahead:

@@ -9,7 +9,7 @@ import pyarrow as pa
 _PAGE: Final = 1 << 16
 
 
-class Talkers:
+class TopConnections:
     """Bytes by connection. The numbers of connections are dense, so they are places in pages: 8 bytes each."""
 
     def __init__(self) -> None:

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from core.filter.query import Query
 from core.log.format.files import JournalError, is_sealed, list_damaged, list_segments
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.log.format.summary import Summary
 from core.log.read.index import Index, Reader, Segment, Unit, View, load
 from core.log.read.log import Log
-from core.log.read.open_close_check import OPEN, Lives, Marks
-from core.log.write.retention import Dropped, Ledger
+from core.log.read.open_close_check import OPEN, OpenCloseCheck, StateByConnection
+from core.log.write.retention import Dropped, RetentionTotals
 from core.ring.events import Reason
 
 Numbers = npt.NDArray[Any]
@@ -28,7 +28,7 @@ _COUNT: Final = re.compile(r"[a-z_]+:(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class NumberRange:
     """The rows of a worker: first and last number, and how many rows there are."""
 
     first: int
@@ -57,7 +57,7 @@ class Report:
     open: int = 0
     first: int | None = None
     last: int | None = None
-    runs: dict[int, Run] = field(default_factory=dict)
+    runs: dict[int, NumberRange] = field(default_factory=dict)
     dropped: Dropped = field(default_factory=Dropped)
     problems: list[str] = field(default_factory=list)
     found: int = 0
@@ -105,7 +105,7 @@ def verify(directory: Path) -> Report:
     """Reads the whole log of a data directory, past all that is damaged. Raises JournalError when there is none."""
     index = Index(directory)
     report = Report()
-    ledger = Ledger(index.folder)
+    ledger = RetentionTotals(index.folder)
     report.dropped = ledger.dropped
     if ledger.damage:
         report.blame(index.folder, ledger.damage)
@@ -127,7 +127,7 @@ def stats(
     visit: Callable[[pa.RecordBatch], None] = lambda _: None,
 ) -> Stats:
     """Sums over the rows that match; reads them a batch at a time, and shows each to `visit`."""
-    sums, conns = Stats(), Marks()
+    sums, conns = Stats(), StateByConnection()
     for batch in log.batches(query, since, until):
         visit(batch)
         _add(sums, batch)
@@ -144,7 +144,7 @@ class _Check:
     def __init__(self, index: Index, report: Report) -> None:
         self._index = index
         self._report = report
-        self._lives: Lives | None = None
+        self._lives: OpenCloseCheck | None = None
         self._next: dict[int, int] = {}
         self._gaps: dict[tuple[int, int], tuple[Path, str]] = {}
         """By worker and length: the numbers that are missing and that no row has told of yet."""
@@ -181,8 +181,8 @@ class _Check:
         try:
             state = segment.state()
         except JournalError:
-            state = State()
-        self._lives = Lives(state)
+            state = LogState()
+        self._lives = OpenCloseCheck(state)
         self._next = {worker: last + 1 for worker, last in state.last_seq.items()}
 
     def finish(self) -> None:
@@ -259,7 +259,7 @@ class _Check:
                     self._gaps[one, here - there - 1] = path, wrong[-1]
                     self._forgive()
             self._next[one] = last + 1
-            run = self._report.runs.get(one, Run(first, last, 0))
+            run = self._report.runs.get(one, NumberRange(first, last, 0))
             self._report.runs[one] = replace(run, last=last, rows=run.rows + len(mine))
         return wrong
 

@@ -24,10 +24,10 @@ from core.log.format.files import (
     sync,
 )
 from core.log.format.hot_segment import END_OF_STREAM, Encoder
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.log.format.parquet_segment import SealedFile
 from core.log.write.recovery import recover
-from core.log.write.retention import Dropped, Ledger
+from core.log.write.retention import Dropped, RetentionTotals
 
 __all__ = ["Journal", "JournalError"]
 
@@ -74,7 +74,7 @@ class Journal:
         self._retain_age = retain_age
         self._live: _LiveSegment | None = None
         self._is_over = False
-        self._ledger = Ledger(self._folder)
+        self._ledger = RetentionTotals(self._folder)
         self._state, self.damage, self._torn = recover(self._folder, self._ledger)
         self.damage += self._ledger.set_damaged_aside()
         segments = list_segments(self._folder)
@@ -272,7 +272,7 @@ class Journal:
 class _LiveSegment:
     """The segment that is being written; `size` counts what is whole."""
 
-    def __init__(self, folder: Path, number: int, state: State, batch: pa.RecordBatch) -> None:
+    def __init__(self, folder: Path, number: int, state: LogState, batch: pa.RecordBatch) -> None:
         self.number = number
         self.path = path = segment_path(folder, number)
         self.size = 0

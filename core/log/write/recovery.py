@@ -15,13 +15,13 @@ from core.log.format.files import (
     set_aside,
 )
 from core.log.format.hot_segment import END_OF_STREAM
-from core.log.format.log_state import STATE_COLUMNS, State
+from core.log.format.log_state import STATE_COLUMNS, LogState
 from core.log.format.parquet_segment import SealedFile
 from core.log.read.index import HotSegment, Segment, load, opened
-from core.log.write.retention import Ledger
+from core.log.write.retention import RetentionTotals
 
 
-def recover(folder: Path, ledger: Ledger) -> tuple[State, list[str], tuple[Path, bytes]]:
+def recover(folder: Path, ledger: RetentionTotals) -> tuple[LogState, list[str], tuple[Path, bytes]]:
     """Finishes what was begun and cuts the torn tail of the newest segment.
 
     Answers where the log stands, what is damaged, a line each, and of which file (or folder, if there is none) what was
@@ -82,9 +82,9 @@ def _loaded(path: Path, damage: list[str], *, is_newest: bool) -> Segment | None
     return segment
 
 
-def _where(segments: list[Segment], damage: list[str]) -> State:
+def _where(segments: list[Segment], damage: list[str]) -> LogState:
     """The sum of all rows: from the newest segment on whose state can be read."""
-    state, base = State(), 0
+    state, base = LogState(), 0
     for i, segment in reversed(list(enumerate(segments))):
         with suppress(JournalError):
             state, base = segment.state(), i

@@ -24,7 +24,7 @@ class Dropped:
     through: int = -1
 
 
-class Ledger:
+class RetentionTotals:
     """Drops segments, and keeps the sums in a file of the log's folder."""
 
     def __init__(self, folder: Path) -> None:

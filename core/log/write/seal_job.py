@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from core.log.format.files import PARTIAL, JournalError, sync
 from core.log.format.hot_segment import Entry, Head, read_unit
-from core.log.format.log_state import State
+from core.log.format.log_state import LogState
 from core.log.format.parquet_segment import GROUP_ROWS, Runs, SealedWriter
 from core.log.format.schema import SCHEMA
 from core.log.read.index import HotSegment, load
@@ -66,12 +66,12 @@ def _rewrite(source: Path, target: Path, keep_on: Callable[[], bool], *, by_time
         os.close(fd)
 
 
-def _state(segment: HotSegment) -> State:
+def _state(segment: HotSegment) -> LogState:
     """Where the log stood before a segment; of one with a damaged head that is not known."""
     try:
         return segment.state()
     except JournalError:
-        return State()
+        return LogState()
 
 
 class _Merge:

@@ -6,13 +6,13 @@ from typing import Any
 from core.ring.clock import wall_offset
 from core.watch.kernel.sampler import LastSamples, Sampler, Seen
 from core.watch.kernel.suspicion import suspects
-from core.watch.kernel.verdict import LATE_S, Scene, judge
+from core.watch.kernel.verdict import LATE_S, Evidence, judge
 from core.watch.moment import Moment, Source
 
 Json = dict[str, Any]
 
 
-class Onlooker:
+class KernelView:
     """Looks at a few connections at a time; `items` are those of a listing. May be used from any thread."""
 
     def __init__(self, source: Source, sampler: Sampler, last_samples: LastSamples) -> None:
@@ -36,7 +36,7 @@ class Onlooker:
     def verdict(self, item: Json, seen: Mapping[int, Seen], moment: Moment, low_water: int | None) -> Json:
         """Who holds it up."""
         sample = seen.get(item["conn"])
-        scene = Scene(
+        scene = Evidence(
             item["state"],
             item["reason"],
             item["queue_bytes"],

@@ -54,7 +54,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Evidence:
     """What a verdict is made of.
 
     `state`, `reason`, `queue_bytes` and `idle_s` are the connection's, `now` and `before` samples as
@@ -106,7 +106,7 @@ class Scene:
         return min(1.0, self.grown("rwnd_limited") / 1e6 / self.span) if self.span else 0.0
 
 
-def judge(scene: Scene) -> Verdict:
+def judge(scene: Evidence) -> Verdict:
     """The verdict of the first rule that applies."""
     for rule in _RULES:
         verdict = rule(scene)
@@ -118,7 +118,7 @@ def judge(scene: Scene) -> Verdict:
     return Verdict("fine", "All is well: replies go out as they come.", _evidence(scene, "rtt", "snd_wnd"))
 
 
-def _closed(scene: Scene) -> Verdict | None:
+def _closed(scene: Evidence) -> Verdict | None:
     if scene.state != "closed":
         return None
     parts = [_reason(scene.reason), *_undelivered(scene)]
@@ -130,7 +130,7 @@ def _closed(scene: Scene) -> Verdict | None:
     return Verdict("closed", "; ".join(parts) + ".", _evidence(scene, *names))
 
 
-def _undelivered(scene: Scene) -> list[str]:
+def _undelivered(scene: Evidence) -> list[str]:
     """What became of no segment, as a clause; what the kernel had taken counts as written in the record."""
     queued, unsent = scene.queue_bytes, scene.number("unsent")
     ours = f"{size(queued)} of replies never left our queue"
@@ -141,7 +141,7 @@ def _undelivered(scene: Scene) -> list[str]:
     return [f"{ours}, and {size(unsent)} of what the kernel had were never sent"]
 
 
-def _loop_late(scene: Scene) -> Verdict | None:
+def _loop_late(scene: Evidence) -> Verdict | None:
     if scene.loop_age > LATE_S:
         sentence = f"Our loop is late: it has not turned for {span(scene.loop_age)}."
         return Verdict("loop_late", sentence, _evidence(scene, "unread"))
@@ -160,12 +160,12 @@ def _loop_late(scene: Scene) -> Verdict | None:
     return Verdict("loop_late", sentence, facts)
 
 
-def _is_held(scene: Scene) -> bool:
+def _is_held(scene: Evidence) -> bool:
     """Whether the peer keeps us from reading on: a model without a poller reads nothing while a reply waits."""
     return scene.state == "blocked" and (_silence(scene) or _peer_not_reading(scene)) is not None
 
 
-def _silence(scene: Scene) -> Verdict | None:
+def _silence(scene: Evidence) -> Verdict | None:
     probes = scene.number("probes")
     if not scene.window_closed or probes < _UNANSWERED:
         return None
@@ -178,7 +178,7 @@ def _silence(scene: Scene) -> Verdict | None:
     return Verdict("network", sentence, _evidence(scene, "probes", "last_ack_recv", "snd_wnd", "unsent", "in_flight"))
 
 
-def _peer_not_reading(scene: Scene) -> Verdict | None:
+def _peer_not_reading(scene: Evidence) -> Verdict | None:
     if scene.window_closed and not scene.number("retransmits"):
         since = scene.number("last_data_sent") / 1000
         how = (
@@ -195,7 +195,7 @@ def _peer_not_reading(scene: Scene) -> Verdict | None:
     return Verdict("peer_not_reading", sentence, _evidence(scene, *names))
 
 
-def _losses(scene: Scene) -> list[str]:
+def _losses(scene: Evidence) -> list[str]:
     """What says that segments are lost."""
     texts = {
         "retransmits": "{} timeouts in a row without an acknowledgement",
@@ -207,7 +207,7 @@ def _losses(scene: Scene) -> list[str]:
     return [text.replace("1 timeouts in a row", "1 timeout").replace("1 segments", "1 segment") for text in found]
 
 
-def _network(scene: Scene) -> Verdict | None:
+def _network(scene: Evidence) -> Verdict | None:
     if not scene.number("in_flight"):
         return None
     losses = _losses(scene)
@@ -226,7 +226,7 @@ def _network(scene: Scene) -> Verdict | None:
     return None
 
 
-def _policy(scene: Scene) -> Verdict | None:
+def _policy(scene: Evidence) -> Verdict | None:
     if scene.state != "paused" or scene.now is None:
         return None
     taken = scene.grown("bytes_acked")
@@ -237,7 +237,7 @@ def _policy(scene: Scene) -> Verdict | None:
     return Verdict("policy", sentence, _evidence(scene, "unsent", "in_flight", "snd_wnd", "unread"))
 
 
-def _closing(scene: Scene) -> Verdict | None:
+def _closing(scene: Evidence) -> Verdict | None:
     if scene.state != "closing":
         return None
     if scene.now is None:
@@ -249,7 +249,7 @@ def _closing(scene: Scene) -> Verdict | None:
     return Verdict("closing", sentence, _evidence(scene, "state", "unsent", "in_flight"))
 
 
-def _delivering(scene: Scene) -> Verdict | None:
+def _delivering(scene: Evidence) -> Verdict | None:
     if not scene.queue_bytes and scene.state not in ("blocked", "paused"):
         return None
     if scene.now is None:
@@ -259,7 +259,7 @@ def _delivering(scene: Scene) -> Verdict | None:
     return Verdict("delivering", sentence, _evidence(scene, "unsent", "in_flight", "snd_wnd", "delivery_rate"))
 
 
-def _unknown(scene: Scene) -> Verdict:
+def _unknown(scene: Evidence) -> Verdict:
     """What the record alone says of replies that wait."""
     wait, was, can = ("waited", "was", "could ") if scene.past else ("wait", "is", "can")
     paused = f", and reading {was} paused" if scene.state == "paused" else ""
@@ -275,14 +275,14 @@ def _unknown(scene: Scene) -> Verdict:
     return Verdict("unknown", sentence, record)
 
 
-def _not_asked(scene: Scene) -> str:
+def _not_asked(scene: Evidence) -> str:
     """Why the kernel's part is missing."""
     if scene.past:
         return "What the kernel held then is not recorded: it is asked only while someone looks."
     return "What the kernel holds is not known: it could not be asked."
 
 
-def _idle(scene: Scene) -> Verdict | None:
+def _idle(scene: Evidence) -> Verdict | None:
     if not scene.heard and scene.idle_s >= SILENT_S:
         sentence = f"Silent: it connected {span(scene.idle_s)} ago and has sent nothing yet."
         return Verdict("idle", sentence, _evidence(scene, "last_data_recv"))
@@ -292,7 +292,7 @@ def _idle(scene: Scene) -> Verdict | None:
     return Verdict("idle", sentence, _evidence(scene, "last_data_recv", "last_data_sent"))
 
 
-_RULES: Final[tuple[Callable[[Scene], Verdict | None], ...]] = (
+_RULES: Final[tuple[Callable[[Evidence], Verdict | None], ...]] = (
     _closed,
     _loop_late,
     _silence,
@@ -325,7 +325,7 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _evidence(scene: Scene, *names: str) -> tuple[str, ...]:
+def _evidence(scene: Evidence, *names: str) -> tuple[str, ...]:
     """These facts, as far as they are known; a count of nothing is no evidence."""
     told = ((name, _told(name, value)) for name in names if (value := (scene.now or {}).get(name)) is not None)
     return tuple(f"{FACTS[name].label}: {text}" for name, text in told if text)

@@ -20,7 +20,7 @@ _ACTIVE_WITHIN_NS: Final = (1_000_000_000, 10_000_000_000, 60_000_000_000)
 _LEVEL_SHIFT: Final = 4
 
 
-class Orders:
+class ShownOrder:
     """In which order the open connections were shown last: it stays while no one comes and no one goes."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Orders:
         return known[1]
 
 
-def cells(tables: list[Table], sort: str, now: int, orders: Orders) -> dict[str, Any]:
+def cells(tables: list[Table], sort: str, now: int, orders: ShownOrder) -> dict[str, Any]:
     """A byte for each open connection, in order: its state, and how lately it was active at `now` (wall clock, ns).
 
     `cells` is base64 of deflated bytes: index into STATES | level << 4; level 3 to 0: active within 1, 10, 60 s, or

@@ -58,7 +58,7 @@ class _Sample:
     waited: int
 
 
-class Feed(Tally):
+class WorkerFeed(Tally):
     """A worker's ring and what is folded from it."""
 
     def __init__(self, table: Table, taken: int) -> None:
@@ -105,11 +105,11 @@ class Pump:
         """
         self.journal = journal
         self.sync_s = sync_s
-        self._unsynced: dict[Feed, int] = {}
+        self._unsynced: dict[WorkerFeed, int] = {}
         self._sync_error = ""
         self.sealer = Sealer(journal, rewriter)
         self.lock = threading.RLock()
-        self.feeds: list[Feed] = []
+        self.feeds: list[WorkerFeed] = []
         self.series = Series()
         self.recent = Recent()
         self.begun, self._begun_at = wall_ns(), time.monotonic_ns()
@@ -117,7 +117,7 @@ class Pump:
         self.log_error = ""
         self._writing_since: float | None = None
         self._unwritten_rows = 0
-        self._unwritten: deque[tuple[Feed, pa.RecordBatch, int]] = deque()
+        self._unwritten: deque[tuple[WorkerFeed, pa.RecordBatch, int]] = deque()
         self._samples: deque[_Sample] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
@@ -158,7 +158,7 @@ class Pump:
             self.feeds.clear()
         self.sealer.finish(SEAL_S)
 
-    def attach(self, feed: Feed, ring: RingReader) -> None:
+    def attach(self, feed: WorkerFeed, ring: RingReader) -> None:
         """Read `ring` for `feed` from now on."""
         with self.lock:
             if feed in self.feeds:
@@ -168,7 +168,7 @@ class Pump:
             feed.ring = ring
             self._moment = None
 
-    def remove(self, feed: Feed) -> None:
+    def remove(self, feed: WorkerFeed) -> None:
         """Read this one no more."""
         with self.lock:
             self.feeds.remove(feed)
@@ -193,7 +193,7 @@ class Pump:
         """What happened since `begin`."""
         return totals(self.feeds)
 
-    def ingest(self, feed: Feed, records: Records) -> None:
+    def ingest(self, feed: WorkerFeed, records: Records) -> None:
         """Fold `records` of a feed (in order; altered here) and put them up for the log."""
         with self.lock:
             self._oldest = min(int(records["time"][0]), self._oldest or _NEVER)
@@ -232,7 +232,7 @@ class Pump:
         if has_news:
             self._tell()
 
-    def _follow(self, feed: Feed, step: int, records: Records) -> None:
+    def _follow(self, feed: WorkerFeed, step: int, records: Records) -> None:
         """The clock of a feed has moved by `step` ns within `records`."""
         first = int(np.flatnonzero((records["kind"] == Kind.START) & (records["reason"] == Reason.CLOCK))[0])
         if first:

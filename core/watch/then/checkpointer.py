@@ -34,7 +34,7 @@ def events_between(size: int, least: int = INTERVAL) -> float:
     return max(least, size * _EVENTS_PER_BYTE)
 
 
-class Keeper:
+class Checkpointer:
     """Works beside a pump; what it can't write now it tries again later. May be used from any thread."""
 
     def __init__(self, directory: Path, pump: Pump, log: Log, begun: int, interval: int = INTERVAL) -> None:
