@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from core.engine.models import MODELS, make_server
-from core.engine.pollers.poller import POLLERS
+from core.engine.pollers.backends import POLLERS
 from core.engine.processes.places import Places
 from core.engine.processes.worker import WorkerConfig
 from core.engine.processes.workers import WorkerError, Workers

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from record_rows import START_NS, make_batch, plain_rows, random_batch
 
-from core.export.formats import FORMATS, download_name, export, to_dicts
+from core.export.formats import FORMATS, download_name, export
 from core.export.parquet import GROUP_ROWS
 from core.filter.query import EVENT_FIELDS, Query, parse
 from core.log.format.gather import gathered
 from core.log.format.schema import SCHEMA
+from core.log.format.text import to_dicts
 
 NUMBERS = ("seq", "worker", "conn", "bytes_in", "bytes_out", "queue_bytes", "queue_chunks")
 

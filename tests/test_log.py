@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, plain_rows, random_batch
 from waiting import DEADLINE_S
 
-from core.export.formats import to_dicts
 from core.filter.query import EVENT_FIELDS, Query, parse
 from core.log.format.files import list_segments
 from core.log.format.rows import event_columns
+from core.log.format.text import to_dicts
 from core.log.read import index as index_module
 from core.log.read.log import JournalError, Log
 from core.log.write.journal import Journal

@@ -13,7 +13,8 @@ from waiting import DEADLINE_S
 import core.engine.loop.loop as loop_module
 from core.engine.loop.loop import Loop, Turn
 from core.engine.loop.registrations import Registrations
-from core.engine.pollers.poller import POLLERS, READ
+from core.engine.pollers.backends import POLLERS
+from core.engine.pollers.poller import READ
 
 
 @pytest.fixture(params=POLLERS)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 from waiting import DEADLINE_S
 
-from core.engine.pollers.poller import MAX_READY, POLLERS, READ, URGENT, WRITE, Poller, SelectPoller
+from core.engine.pollers.backends import POLLERS
+from core.engine.pollers.poller import MAX_READY, READ, URGENT, WRITE, Poller
+from core.engine.pollers.select import SelectPoller
 
 ASKING = [name for name in POLLERS if name != "busy"]  # busy asks nobody: everything is ready, always
 

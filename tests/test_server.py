@@ -20,7 +20,7 @@ from waiting import DEADLINE_S, wait_until
 import core.engine.server.server as server_module
 import core.engine.threads.conversation as conversation_module
 from core.engine.models import MODELS
-from core.engine.pollers.poller import POLLERS
+from core.engine.pollers.backends import POLLERS
 from core.engine.server.connection import WaterMarks
 from core.engine.server.sample import take
 from core.engine.server.server import Server

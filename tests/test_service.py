@@ -17,7 +17,7 @@ from waiting import DEADLINE_S, wait_until
 import core.engine.processes.workers as workers_module
 import core.watch.now.pump as pump_module
 from core.engine.models import MODELS
-from core.engine.pollers.poller import POLLERS
+from core.engine.pollers.backends import POLLERS
 from core.engine.processes.workers import Workers
 from core.filter.query import QueryError
 from core.ring.clock import wall_ns

@@ -8,10 +8,11 @@ import pytest
 from echo_server import EchoServer, fill, receive
 from waiting import wait_until
 
-from core.engine.pollers.poller import POLLERS
+from core.engine.pollers.backends import POLLERS
 from core.engine.server.connection import WaterMarks
 from core.ring.flight_recorder import TURN
-from core.watch.now.turns import Turns, summary, turn_columns
+from core.ring.turns import turn_columns
+from core.watch.now.turns import Turns, summary
 
 SLEEPING = [{"model": name} for name in POLLERS if name != "busy"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from core.engine.loop.registrations import Registrations
-from core.engine.pollers.poller import POLLERS
+from core.engine.pollers.backends import POLLERS
 from core.engine.processes.places import Places
 from core.engine.recorder import Recorder
 from core.engine.server.listener import AcceptQueue

@@ -12,9 +12,9 @@ from core.bad_value import BadValueError
 from core.export.parquet import parquet
 from core.export.perfetto import Turns, perfetto
 from core.filter.query import Query
-from core.log.format.text import csv, jsonl, to_dicts
+from core.log.format.text import csv, jsonl
 
-__all__ = ["FORMATS", "Format", "Turns", "download_name", "export", "to_dicts", "unknown_format"]
+__all__ = ["FORMATS", "Format", "Turns", "download_name", "export", "unknown_format"]
 
 
 @dataclass(frozen=True, slots=True)

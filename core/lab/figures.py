@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from core.engine.pollers.poller import POLLERS
+from core.engine.pollers.backends import POLLERS
 from core.lab.plan import REFERENCES, Point
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from core.log.write.retention import Dropped
+from core.log.format.dropped import Dropped
 from core.watch.now.listing import Listing
 from core.watch.now.recent import Recent
 from core.watch.now.tally import Rates, Tally

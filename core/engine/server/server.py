@@ -12,7 +12,8 @@ from core.engine.loop.calls import Calls, turn_end
 from core.engine.loop.loop import Loop
 from core.engine.loop.phases import Phases
 from core.engine.loop.registrations import Registrations
-from core.engine.pollers.poller import POLLERS, READ, Poller
+from core.engine.pollers.backends import POLLERS
+from core.engine.pollers.poller import READ, Poller
 from core.engine.processes.places import Places
 from core.engine.recorder import Recorder
 from core.engine.server.acceptor import Acceptor

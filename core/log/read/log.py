@@ -11,15 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.bad_value import BadValueError
-from core.export.formats import to_dicts
 from core.filter.query import Query
+from core.log.format.dropped import Dropped, read_dropped
 from core.log.format.files import JournalError
 from core.log.format.rows import event_columns
+from core.log.format.text import to_dicts
 from core.log.read.connection_series import ConnectionSeries, course
 from core.log.read.counting import Estimate, Histogram, estimate, histogram
 from core.log.read.index import Index
 from core.log.read.scan import Position, Scan, Selection, UnitScan
-from core.log.write.retention import Dropped, RetentionTotals
 
 __all__ = ["ConnectionSeries", "Estimate", "Histogram", "JournalError", "Log", "Order", "Page"]
 
@@ -145,7 +145,7 @@ class Log:
 
     def dropped(self) -> Dropped:
         """What retention has dropped from the beginning of the log."""
-        return RetentionTotals(self.index.folder).dropped
+        return read_dropped(self.index.folder)[0]
 
     def latest(self) -> int | None:
         """Time (ns) of the rows that were written last; None when there is none."""

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.filter.query import Query
+from core.log.format.dropped import Dropped, read_dropped
 from core.log.format.files import JournalError, is_sealed, list_damaged, list_segments
 from core.log.format.log_state import LogState
 from core.log.format.summary import Summary
 from core.log.read.index import Index, Reader, Segment, Unit, View, load
 from core.log.read.log import Log
 from core.log.read.open_close_check import OPEN, OpenCloseCheck, StateByConnection
-from core.log.write.retention import Dropped, RetentionTotals
 from core.ring.events import Reason
 
 Numbers = npt.NDArray[Any]
@@ -105,10 +105,9 @@ def verify(directory: Path) -> Report:
     """Reads the whole log of a data directory, past all that is damaged. Raises JournalError when there is none."""
     index = Index(directory)
     report = Report()
-    ledger = RetentionTotals(index.folder)
-    report.dropped = ledger.dropped
-    if ledger.damage:
-        report.blame(index.folder, ledger.damage)
+    report.dropped, damage = read_dropped(index.folder)
+    if damage:
+        report.blame(index.folder, damage)
     check = _Check(index, report)
     segments = list_segments(index.folder)
     for number, path in segments:

@@ -10,6 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from core.log.format.dropped import Dropped
 from core.log.format.files import (
     FOLDER,
     HOT,
@@ -27,7 +28,7 @@ from core.log.format.hot_segment import END_OF_STREAM, Encoder
 from core.log.format.log_state import LogState
 from core.log.format.parquet_segment import SealedFile
 from core.log.write.recovery import recover
-from core.log.write.retention import Dropped, RetentionTotals
+from core.log.write.retention import RetentionTotals
 
 __all__ = ["Journal", "JournalError"]
 

@@ -2,26 +2,13 @@
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
 
+from core.log.format.dropped import NAME, read_dropped
 from core.log.format.files import HOT, SEALED, JournalError, list_damaged, segment_path, set_aside, write_durably
 from core.log.format.summary import Summary
 from core.log.read.index import load
-
-_NAME: Final = "dropped.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """Sums over the segments dropped so far: `until` is the time (ns) of their last row, `through` the last number."""
-
-    segments: int = 0
-    rows: int = 0
-    bytes: int = 0
-    until: int | None = None
-    through: int = -1
 
 
 class RetentionTotals:
@@ -29,11 +16,9 @@ class RetentionTotals:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path = folder / _NAME
+        self._path = folder / NAME
         self._is_kept = True
-        self.damage = ""
-        """Why it is not known what was dropped before; empty: it is."""
-        self.dropped = self._load()
+        self.dropped, self.damage = read_dropped(folder)
 
     def set_damaged_aside(self) -> list[str]:
         """Keeps a damaged file under another name; what is to be told, a line each. Raises OSError."""
@@ -79,15 +64,6 @@ class RetentionTotals:
                 size = path.stat().st_size
                 return _summaries(path), size
         return [], 0
-
-    def _load(self) -> Dropped:
-        try:
-            return Dropped(**json.loads(self._path.read_text()))
-        except FileNotFoundError:
-            return Dropped()
-        except (ValueError, TypeError):
-            self.damage = f"{self._path}: damaged; what was dropped before is not known"
-            return Dropped()
 
     def _save(self) -> None:
         """The sums are worth less than the log: what can't be kept now is kept the next time."""

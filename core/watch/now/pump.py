@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from core.log.format.dropped import Dropped
 from core.log.format.rows import joined, to_batch
 from core.log.write.journal import Journal
-from core.log.write.retention import Dropped
 from core.log.write.seal_thread import Rewriter, Sealer
 from core.ring.clock import STEP_NS, adopt, found_offset, wall_ns, wall_offset
 from core.ring.events import Kind, Reason

@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from core.export.formats import to_dicts
 from core.filter.query import Query
 from core.log.format.rows import event_columns, joined
+from core.log.format.text import to_dicts
 
 ROWS_KEPT: Final = 200_000
 JOINED: Final = 256

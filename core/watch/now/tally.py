@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.export.formats import to_dicts
 from core.log.format.rows import to_batch
+from core.log.format.text import to_dicts
 from core.ring.events import ORDINARY_ENDS, Kind
 from core.ring.records import Records
 from core.watch.now.sums import Sums, by_second

@@ -9,14 +9,13 @@ import numpy.typing as npt
 
 from core.ring.flight_recorder import TURN, LatestReader
 from core.ring.recorder import Files
+from core.ring.turns import CALLS, PHASES, turn_columns
 
 Json = dict[str, Any]
 Numbers = npt.NDArray[Any]
 
 WINDOW_S: Final = 10.0
 _LATEST: Final = 240
-_CALLS: Final = ("accepts", "reads", "writes", "eagains")
-_PHASES: Final = {"accept": "accepts", "read": "reads", "write": "writes"}
 _SHARES: Final = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
 
 
@@ -54,17 +53,6 @@ class Turns:
         return summary(self.columns(worker), time.monotonic_ns() + reader.wall_offset)
 
 
-def turn_columns(records: Numbers, wall_offset: int) -> dict[str, Numbers]:
-    """Records of TURN as columns, counts as of each turn alone; without the first, which they are counted from."""
-    columns = {name: records[name][1:].astype(np.int64) + wall_offset for name in ("began", "woken", "ended")}
-    columns |= {name: records[name][1:].astype(np.int64) for name in ("ready", "scanned", "measured", *_PHASES)}
-    echoes, *counts = (_since_last(records[name]) for name in ("echoes", *_CALLS))
-    columns |= dict(zip(_CALLS, counts, strict=True))
-    columns["reads"] += echoes
-    columns["writes"] += echoes
-    return columns
-
-
 def summary(columns: dict[str, Numbers], now: int) -> Json:
     """Figures of the turns that ended in the last WINDOW_S seconds before `now` (ns); times in microseconds."""
     start = now - int(WINDOW_S * 1e9)
@@ -84,17 +72,11 @@ def summary(columns: dict[str, Numbers], now: int) -> Json:
         "busy_us": _spread(busy),
         "ready": _spread(recent["ready"]) | {"histogram": _histogram(recent["ready"])},
         "scanned_per_ready": _ratio(recent["scanned"].sum(), recent["ready"].sum()),
-        "calls_per_s": {name: round(float(recent[name].sum()) / span, 1) if span else 0.0 for name in _CALLS},
+        "calls_per_s": {name: round(float(recent[name].sum()) / span, 1) if span else 0.0 for name in CALLS},
         "phases": _phases(recent),
         "latest": _latest(columns),
         "measured": _latest({name: column[columns["measured"] > 0] for name, column in columns.items()}),
     }
-
-
-def _since_last(values: Numbers) -> Numbers:
-    steps = np.diff(values.astype(np.int64))
-    # A new loop of the same worker begins at 0 again.
-    return np.where(steps < 0, values[1:].astype(np.int64), steps)
 
 
 def _spread(values: Numbers) -> Json:
@@ -122,8 +104,8 @@ def _phases(recent: dict[str, Numbers]) -> Json:
     return {
         "turns": len(busy),
         "busy_us": round(float(busy.sum()) / 1000, 1),
-        **{f"{phase}_us": round(float(measured[phase].sum()) / 1000, 1) for phase in _PHASES},
-        **{calls: int(measured[calls].sum()) for calls in _PHASES.values()},
+        **{f"{phase}_us": round(float(measured[phase].sum()) / 1000, 1) for phase in PHASES},
+        **{calls: int(measured[calls].sum()) for calls in PHASES.values()},
     }
 
 
@@ -134,8 +116,8 @@ def _latest(columns: dict[str, Numbers]) -> Json:
         "time": (last["began"] / 1e9).round(6).tolist(),
         "wait_us": ((last["woken"] - last["began"]) / 1000).round(1).tolist(),
         "busy_us": ((last["ended"] - last["woken"]) / 1000).round(1).tolist(),
-        **{f"{phase}_us": _where(known, (last[phase] / 1000).round(1)) for phase in _PHASES},
-        **{name: last[name].tolist() for name in ("ready", "scanned", *_CALLS)},
+        **{f"{phase}_us": _where(known, (last[phase] / 1000).round(1)) for phase in PHASES},
+        **{name: last[name].tolist() for name in ("ready", "scanned", *CALLS)},
     }
 
 

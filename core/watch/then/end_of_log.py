@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.log.write.retention import Dropped
+from core.log.format.dropped import Dropped
 from core.watch.moment import Moment
 from core.watch.now.recent import Recent
 from core.watch.then.past import Past
