@@ -11,9 +11,9 @@ from typing import Any, Final
 from bench.echo_cases import peer_speed
 from bench.measure import Plan, Row, Speed, interleaved, ratios
 from bench.processes import BenchError, cpu_seconds, echoscope, generate
-from core.lab.figures import Spread, figures, overlap, summary
 from core.lab.measure import measure
 from core.lab.plan import PRESETS, LabOrder, Point
+from core.lab.results.figures import Spread, figures, overlap, summary
 from core.lab.run import LabRun
 
 Json = dict[str, Any]

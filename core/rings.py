@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from core.bad_value import BadValueError
-from core.log.format.files import damaged_path
+from core.durable import damaged_path
 from core.log.read.log import Log
 from core.log.write.journal import JournalError
 from core.ring.events import Kind, Reason

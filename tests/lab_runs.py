@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from core.lab.figures import METRICS, summary
 from core.lab.plan import LabOrder
+from core.lab.results.figures import METRICS, summary
 
 
 def sample(model: str, idle: int, repeat: int = 0, *, served: int = 100, errors: int = 0, **figures: float) -> Any:

@@ -7,8 +7,8 @@ from fake_monitor import FakeMonitor
 from waiting import DEADLINE_S, wait_until
 
 from web import create_app
+from web.api.bounded import AT_ONCE, WAITING, Bounded
 from web.api.problems import ProblemError
-from web.bounded import AT_ONCE, WAITING, Bounded
 
 
 def wanted() -> bool:

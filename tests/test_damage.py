@@ -11,8 +11,8 @@ from record_rows import make_batch, random_batch
 from test_journal import segments, seqs, write
 from test_sealing import seal_all
 
+from core.durable import DAMAGED
 from core.filter.query import Query
-from core.log.format.files import DAMAGED
 from core.log.format.hot_segment import Entry, Gap, read_head, survey
 from core.log.read.log import Log
 from core.log.read.verify import verify

@@ -1,5 +1,6 @@
 """What the documents say is there is there, and what is there is in the documents."""
 
+import ast
 import os
 import re
 import subprocess
@@ -66,11 +67,34 @@ def test_no_table_says_a_thing_twice(page: str) -> None:
         assert sorted(set(first)) == sorted(first), f"{page}: a row that begins as another of its table"
 
 
-@pytest.mark.parametrize("room", ["", *(f"{path.parent.name}/" for path in (ROOT / "core").glob("*/__init__.py"))])
-def test_the_map_names_every_module_of_a_room(room: str) -> None:
-    (row,) = re.findall(rf"^\| `core/{room}` \|.*$", (ROOT / "docs/design.md").read_text(), re.MULTILINE)
-    modules = {path.name for path in (ROOT / "core" / room).glob("*.py")} - {"__init__.py"}
-    assert set(re.findall(r"`(\w+\.py)`", row)) == modules
+MOST_FILES = 12
+FOLDERS = sorted(
+    path.parent.relative_to(ROOT) for name in ("core", "web") for path in (ROOT / name).rglob("__init__.py")
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=str)
+def test_a_folder_says_what_to_open_first(folder: Path) -> None:
+    text = ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text())) or ""
+    if folder.parts not in (("core",), ("web",)):
+        named = re.findall(r"`([\w/]+\.py)`", text)
+        assert named
+        assert [name for name in named if not (ROOT / folder / name).exists()] == []
+    files = [path for path in (ROOT / folder).glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= MOST_FILES, f"{folder} holds {len(files)} files"
+
+
+def test_the_map_names_every_room() -> None:
+    table = (ROOT / "docs/design.md").read_text().split("## One direction")[1].split("\n## ")[0]
+    rooms = {f"{folder}/" for folder in FOLDERS if len(folder.parts) <= 2 and folder.parts[0] == "core"}
+    assert rooms <= set(re.findall(r"^\| `([\w/]+/)` ", table, re.MULTILINE))
+
+
+def test_a_file_name_occurs_once() -> None:
+    names = [
+        path.name for name in ("core", "web") for path in (ROOT / name).rglob("*.py") if path.name != "__init__.py"
+    ]
+    assert [name for name in names if names.count(name) > 1] == []
 
 
 def test_every_parameter_of_a_page_is_in_the_reference() -> None:

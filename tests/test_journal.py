@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_rows import START_NS, make_batch, make_records, plain_rows, random_batch
 
+from core.durable import DAMAGED
 from core.filter.query import Query
-from core.log.format.files import DAMAGED, HOT, SEALED, VERSION, list_segments
+from core.log.format.files import HOT, SEALED, VERSION, list_segments
 from core.log.format.rows import to_batch
 from core.log.format.schema import SCHEMA
 from core.log.read.log import Log

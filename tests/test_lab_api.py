@@ -20,8 +20,8 @@ from core.exclusive import OneAtATime
 from core.lab.lab_runs import Json, LabRuns
 from core.lab.measure import MeasureError
 from core.lab.plan import order_of
+from core.lab.results.store import Store
 from core.lab.run import LabRun
-from core.lab.store import Store
 from web import create_app
 from web.serving.tools import Tools
 

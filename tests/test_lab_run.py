@@ -16,8 +16,8 @@ from warm import WarmProcess, nursery
 from core.lab import generator
 from core.lab.measure import CancelledError, measure
 from core.lab.plan import LabOrder, Point, schedule
+from core.lab.results.store import Store
 from core.lab.run import LabRun
-from core.lab.store import Store
 
 MARK = f"LAB_TEST={os.getpid()}"
 # Long enough that a crowded machine lets server and generator have their turns.

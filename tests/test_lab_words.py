@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lab_runs import cannot, rates, run, sample
 
-from core.lab.compare import compare
-from core.lab.conclusion import verdict
-from core.lab.figures import METRICS, Spread, figures, overlap, spread, summary
 from core.lab.plan import Point
-from core.lab.points_table import text, to_csv
+from core.lab.results.compare import compare
+from core.lab.results.conclusion import verdict
+from core.lab.results.figures import METRICS, Spread, figures, overlap, spread, summary
+from core.lab.results.points_table import text, to_csv
 
 FLOATS = st.floats(0, 1e9)
 

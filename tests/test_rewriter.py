@@ -13,7 +13,8 @@ from record_rows import random_batch
 from test_journal import segments, small_files, write
 from waiting import DEADLINE_S, wait_until
 
-from core.log.format.files import HOT, PARTIAL, SEALED, JournalError
+from core.durable import PARTIAL
+from core.log.format.files import HOT, SEALED, JournalError
 from core.log.write.seal_job import Abandoned, rewrite
 from core.log.write.seal_process import Rewriter
 from core.log.write.seal_thread import Sealer

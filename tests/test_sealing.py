@@ -19,8 +19,9 @@ from test_journal import segments, small_files, write
 from waiting import wait_until
 from warm import nursery
 
+from core.durable import DAMAGED, PARTIAL
 from core.filter.query import EVENT_FIELDS, Query, parse
-from core.log.format.files import DAMAGED, HOT, PARTIAL, SEALED, is_sealed, list_segments, segment_path
+from core.log.format.files import HOT, SEALED, is_sealed, list_segments, segment_path
 from core.log.format.log_state import LogState
 from core.log.format.parquet_segment import Runs, SealedFile, SealedWriter
 from core.log.format.rows import to_batch

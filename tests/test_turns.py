@@ -11,7 +11,7 @@ from waiting import wait_until
 from core.engine.pollers.backends import POLLERS
 from core.engine.server.connection import WaterMarks
 from core.ring.flight_recorder import TURN
-from core.ring.turns import turn_columns
+from core.ring.turn_columns import turn_columns
 from core.watch.now.turns import Turns, summary
 
 SLEEPING = [{"model": name} for name in POLLERS if name != "busy"]

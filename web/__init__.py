@@ -7,10 +7,10 @@ from flask import Flask, Response, request
 
 from web.access.security import Guard, SameOrigin
 from web.api import api, lab, problems, zoo
+from web.api.bounded import Bounded
 from web.api.downloads import Downloads
-from web.bounded import Bounded
 from web.live.live import Live
-from web.monitor import Monitor
+from web.monitor_protocol import Monitor
 from web.pages import assets, gallery, pages
 from web.serving.tools import Tools
 

@@ -7,12 +7,12 @@ from typing import Any, Final, Protocol
 from core.engine.loop.registrations import Registrations
 from core.engine.pollers.backends import POLLERS
 from core.engine.processes.places import Places
-from core.engine.recorder import Recorder
 from core.engine.server.listener import AcceptQueue
 from core.engine.server.sample import Sample
 from core.engine.server.server import Server
 from core.engine.settings import ServerSettings
 from core.engine.threads.blocking import BlockingServer, ThreadsServer
+from core.ring.recorder import Recorder
 
 
 class Engine(Protocol):

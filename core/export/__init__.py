@@ -1,4 +1,4 @@
-"""The rows as files: one writer a format, the process that makes downloads, and `app.py log`.
+"""The rows as files: the formats, the process that makes downloads, and `app.py log`.
 
-It knows the log; never the watch or Flask. Begin with `exporter.py`, for the command line with `log_command.py`.
+It knows the log; never the watch or Flask. Begin with `formats.py`, then `exporter.py` or `log_command.py`.
 """

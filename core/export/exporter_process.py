@@ -1,7 +1,7 @@
 """The exporter's process: everything loaded and waiting; each order is carried out by a fork of it.
 
-Started as `python -m core.export.exporter_process FD`. Orders are messages on socket FD, each with the descriptor that the
-frames go to. A fork of a process with one thread is safe and ready in milliseconds, gives its memory back at
+Started as `python -m core.export.exporter_process FD`. Orders are messages on socket FD, each with the descriptor
+that the frames go to. A fork of a process with one thread is safe and ready in milliseconds, gives its memory back at
 the end, and can be ended at any moment, also in the middle of a scan that finds nothing.
 """
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from core.ring.flight_recorder import TURN, LatestReader
 from core.ring.ring import RingError
-from core.ring.turns import turn_columns
+from core.ring.turn_columns import turn_columns
 
 
 def turns_of(directory: Path, since: int | None, until: int | None) -> Iterator[Mapping[str, npt.NDArray[Any]]]:

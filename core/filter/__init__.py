@@ -1,4 +1,4 @@
-"""The filter language `q`: what may be written in it, and the rows that match.
+"""The filter language `q`: what may be written in it, and which rows match.
 
-It knows rows and columns, not where they come from. Begin with `query.py`; `fields.py` has the values, `catalogue.py` the completion.
+It knows rows and columns, not where they come from. Begin with `query.py`; `fields.py` has the kinds of values.
 """

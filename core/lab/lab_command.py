@@ -9,13 +9,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from core.lab.conclusion import verdict
-from core.lab.figures import summary
 from core.lab.machine import machine
 from core.lab.plan import LabOrder
-from core.lab.points_table import text
+from core.lab.results.conclusion import verdict
+from core.lab.results.figures import summary
+from core.lab.results.points_table import text
+from core.lab.results.store import Store
 from core.lab.run import LabRun
-from core.lab.store import Store
 
 CANCELLED: Final = 130
 _TELL_S: Final = 0.5

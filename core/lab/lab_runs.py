@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.exclusive import Claim, OneAtATime
-from core.lab.compare import compare
-from core.lab.conclusion import verdict
-from core.lab.figures import METRICS, summary
 from core.lab.machine import machine
 from core.lab.plan import PRESETS, REFERENCES, LabOrder, estimate, known_models, order_of, schedule
-from core.lab.points_table import to_csv
+from core.lab.results.compare import compare
+from core.lab.results.conclusion import verdict
+from core.lab.results.figures import METRICS, summary
+from core.lab.results.points_table import to_csv
+from core.lab.results.store import Store
 from core.lab.run import LabRun
-from core.lab.store import Store
 
 FOLDER: Final = "lab"
 _STOP_S: Final = 10.0

@@ -1,7 +1,7 @@
 """The server process of one measurement: `python -m core.lab.measured_server NAME CORES …`.
 
-NAME `engine`: a worker of the engine, with the arguments of core.engine.processes.worker; else a reference server, which ends
-with its standard input. CORES are the processors that it may use, as in `0,1`.
+NAME `engine`: a worker of the engine, with the arguments of core.engine.processes.worker; else a reference server,
+which ends with its standard input. CORES are the processors that it may use, as in `0,1`.
 """
 
 import os

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from core.lab.figures import figures
 from core.lab.machine import machine
 from core.lab.measure import CancelledError, MeasureError, measure
 from core.lab.plan import LabOrder, Measurement, Point, schedule, step_seconds
+from core.lab.results.figures import figures
 
 Json = dict[str, Any]
 Measure = Callable[[LabOrder, Point, Callable[[], bool], Callable[[str], None]], Json]

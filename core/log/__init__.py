@@ -1,4 +1,4 @@
-"""The log of a data directory: what its files hold (`format/`), who writes them (`write/`) and who reads them (`read/`).
+"""The log of a data directory: what its files hold, who writes them, who reads them.
 
-It knows rows; never sockets or Flask. Begin with `format/schema.py`.
+It knows rows; never sockets or Flask. Begin with `format/schema.py`, then `write/journal.py` and `read/log.py`.
 """

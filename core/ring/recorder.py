@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from core.log.format.files import damaged_path
+from core.durable import damaged_path
 from core.ring.clock import wall_ns
 from core.ring.flight_recorder import INFO_SIZE, SAMPLE, TURN, LatestWriter
 from core.ring.ring import RingError, RingWriter

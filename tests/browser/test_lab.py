@@ -11,7 +11,7 @@ from lab_runs import cannot, rates, run, sample
 from playwright.sync_api import Page, Route, expect
 from waiting import DEADLINE_S
 
-from core.lab.store import Store
+from core.lab.results.store import Store
 
 from .conftest import wait_on
 from .test_every_page import assert_accessible, fits_every_width

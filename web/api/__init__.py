@@ -1,1 +1,4 @@
-"""The HTTP API: routes decode, call one function, encode. Begin with `api.py`; `parameters.py` has every parameter."""
+"""The HTTP API: routes decode, call one function, encode.
+
+Begin with `api.py`; `parameters.py` has every parameter, `problems.py` every error.
+"""

@@ -6,6 +6,7 @@ from typing import NoReturn
 from flask import Blueprint, Response, jsonify, request
 
 from core.bad_value import BadValueError
+from web.api.bounded import Bounded
 from web.api.downloads import Downloads
 from web.api.parameters import (
     MAX_CONN,
@@ -26,9 +27,8 @@ from web.api.parameters import (
     parse_body,
 )
 from web.api.problems import ProblemError
-from web.bounded import Bounded
 from web.live import sockets
-from web.monitor import Json, Monitor
+from web.monitor_protocol import Json, Monitor
 
 
 class _Questions:

@@ -14,7 +14,7 @@ from web.api.parameters import DownloadParameters
 from web.api.problems import ProblemError
 from web.api.tickets import DownloadState, Ticket, Tickets
 from web.live import sockets
-from web.monitor import Json, Monitor
+from web.monitor_protocol import Json, Monitor
 
 RETRY_AFTER_S = 5
 # A person may pause a download in the browser; longer than this and the thread is wanted back.

@@ -10,7 +10,7 @@ from core.bad_value import BadValueError
 from web.access.local_only import one_at_a_time, require_local
 from web.api.parameters import NoParameters, Strict, parse
 from web.api.problems import ProblemError
-from web.monitor import Json
+from web.monitor_protocol import Json
 
 
 class Lab(Protocol):

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.export.download import Chunks
 from web.api.parameters import DownloadParameters
-from web.monitor import Json
+from web.monitor_protocol import Json
 
 MOST_KEPT: Final = 64
 KEPT_S: Final = 300.0

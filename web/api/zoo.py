@@ -10,7 +10,7 @@ from web.access.local_only import one_at_a_time, require_local
 from web.access.security import local_refusal
 from web.api.parameters import NoParameters, ZooOrder, parse, parse_body
 from web.api.problems import ProblemError
-from web.monitor import Json
+from web.monitor_protocol import Json
 
 
 class Zoo(Protocol):

@@ -38,7 +38,7 @@ from web.live import sockets
 from web.live.frames import SILENCE_S, Frame, Hub, Outlets, Sources, Take
 from web.live.tails import Tails
 from web.live.travel import Travel
-from web.monitor import Json, Monitor
+from web.monitor_protocol import Json, Monitor
 
 MAX_MESSAGE_BYTES: Final = 64_000
 RETRY_S: Final = 1.0

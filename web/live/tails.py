@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from web.live.encoding import encode
-from web.monitor import Json, Monitor, Tail
+from web.monitor_protocol import Json, Monitor, Tail
 
 ROWS: Final = 100
 """Rows of a frame: more than a person can read in a moment."""

@@ -18,7 +18,7 @@ from web.api.parameters import (
 )
 from web.live.encoding import encode
 from web.live.frames import Last
-from web.monitor import Json, Monitor
+from web.monitor_protocol import Json, Monitor
 
 ROWS: Final = 100
 LAG_S: Final = 3.0

@@ -12,10 +12,10 @@ from core.version import VERSION
 from core.watch.kernel.facts import FACTS
 from core.watch.kernel.suspicion import SUSPICIONS
 from web.api.parameters import MAX_CONN
-from web.monitor import Monitor
+from web.monitor_protocol import Monitor
 from web.pages.modules import modules_of
 
-_SCRIPTS: Final = Path(__file__).resolve().parent.parent / "static" / "js"
+_SCRIPTS: Final = Path(__file__).resolve().parents[2] / "static" / "js"
 
 
 def blueprint(monitor: Monitor) -> Blueprint:

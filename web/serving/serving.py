@@ -20,7 +20,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from core.collector import relieve
 from web import create_app
 from web.access.security import Environ, StartResponse
-from web.monitor import Monitor
+from web.monitor_protocol import Monitor
 from web.serving.tools import Tools
 
 THREADS = 64

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from core.engine.loop.loop import Turn
-from core.engine.recorder import Recorder
+from core.ring.recorder import Recorder
 
 
 class Calls:

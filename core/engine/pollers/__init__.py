@@ -1,1 +1,4 @@
-"""Readiness: one small interface, one backend a system call. Begin with `poller.py`."""
+"""Readiness: one small interface, `poller.py`, and one file a backend.
+
+A backend owns the kernel's handle and nothing else. `backends.py` has them by name.
+"""

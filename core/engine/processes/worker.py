@@ -1,7 +1,7 @@
 """A worker process: one server on a port that it shares with others, told what to do over a socket.
 
-Started as `python -m core.engine.processes.worker CONFIG FD`. Orders come as lines of JSON on socket FD; the end of that
-socket means that whoever started it is gone, and ends the worker too. It never imports the watch or the web.
+Started as `python -m core.engine.processes.worker CONFIG FD`. Orders come as lines of JSON on socket FD; the end of
+that socket means that whoever started it is gone, and ends the worker too. It never imports the watch or the web.
 """
 
 import contextlib

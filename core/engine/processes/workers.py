@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from core.engine.accept_queues import accept_queues
+from core.engine.processes.accept_queues import accept_queues
 from core.engine.processes.worker import WorkerConfig
 from core.engine.server.listener import AcceptQueue
 from core.engine.server.sample import Sample
 from core.ring.ring import RingError
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
+_ROOT: Final = Path(__file__).resolve().parents[3]
 _START_TIMEOUT: Final = 20.0
 _SWITCH_TIMEOUT: Final = 6.0  # longer than the worker's own
 _REPORT_TIMEOUT: Final = 1.0

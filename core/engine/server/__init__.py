@@ -1,1 +1,4 @@
-"""The event-loop server: accepts, visits and closes connections. Begin with `server.py`; `visits.py` is the hot path."""
+"""The event-loop server: takes connections in, visits them, closes them.
+
+Begin with `server.py`; `visits.py` is the hot path, `connection.py` a connection without I/O.
+"""

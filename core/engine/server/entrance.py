@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from core.engine.processes.places import Places
-from core.engine.recorder import Recorder
 from core.engine.server.listener import EXHAUSTED
 from core.ring.events import ERRNO_BASE, Kind, Reason
+from core.ring.recorder import Recorder
 
 _RETRY_S: Final = 0.1
 _RETRY_SOON_S: Final = 0.001

@@ -15,7 +15,6 @@ from core.engine.loop.registrations import Registrations
 from core.engine.pollers.backends import POLLERS
 from core.engine.pollers.poller import READ, Poller
 from core.engine.processes.places import Places
-from core.engine.recorder import Recorder
 from core.engine.server.acceptor import Acceptor
 from core.engine.server.connection import Connection, State, Transition
 from core.engine.server.entrance import Accepted, Entrance
@@ -24,6 +23,7 @@ from core.engine.server.sample import MOST_SAMPLES, Sample, take, tcp_info
 from core.engine.server.visits import Served, Visits
 from core.engine.settings import FINISH_S, ServerSettings
 from core.ring.events import ERRNO_BASE, Kind, Reason
+from core.ring.recorder import Recorder
 
 _HEARTBEAT: Final = 1.0
 _SWITCH_TIMEOUT: Final = 5.0

@@ -20,11 +20,11 @@ from core.engine.loop.calls import Calls
 from core.engine.loop.loop import Loop, Timer, Visit
 from core.engine.loop.phases import Record
 from core.engine.pollers.poller import READ, URGENT
-from core.engine.recorder import Recorder
 from core.engine.server.connection import Connection
 from core.engine.server.sample import has_stopped_short, unread
 from core.engine.settings import STAMP_SIZE, ServerSettings
 from core.ring.events import ERRNO_BASE, Kind, Reason
+from core.ring.recorder import Recorder
 
 # A visit flushes 2 MiB at most: with the default marks, all that is queued.
 _FLUSH_SIZE: Final = 256 * 1024

@@ -1,1 +1,4 @@
-"""The models that ask no poller: threads that block in the calls themselves. Begin with `blocking.py`."""
+"""The models that ask no poller: their threads block in the calls themselves.
+
+Begin with `blocking.py`; `conversation.py` is one connection.
+"""

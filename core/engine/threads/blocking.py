@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from core.engine.processes.places import Places
-from core.engine.recorder import Recorder
 from core.engine.server.connection import Connection, State
 from core.engine.server.entrance import Accepted, Entrance
 from core.engine.server.listener import AcceptQueue, accept_queue, close_port, packed
@@ -18,6 +17,7 @@ from core.engine.settings import ServerSettings
 from core.engine.threads.conversation import Conversation
 from core.engine.threads.shared_recorder import SharedRecorder
 from core.ring.events import ERRNO_BASE, Kind, Reason
+from core.ring.recorder import Recorder
 
 MOST_THREADS: Final = 1000
 """Connections that `threads` serves at once."""

@@ -14,13 +14,13 @@ import struct
 import time
 from typing import Final
 
-from core.engine.recorder import Recorder
 from core.engine.server.connection import Connection, State, Transition
 from core.engine.server.listener import reset_on_close
 from core.engine.server.sample import has_stopped_short, tcp_info, unread
 from core.engine.settings import FINISH_S, STAMP_SIZE, ServerSettings
 from core.engine.threads.shared_recorder import SharedRecorder
 from core.ring.events import ERRNO_BASE, Kind, Reason
+from core.ring.recorder import Recorder
 
 _RESET: Final = (ConnectionResetError, BrokenPipeError)
 _FLUSH_SIZE: Final = 256 * 1024

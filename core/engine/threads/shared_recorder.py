@@ -3,7 +3,7 @@
 import threading
 import time
 
-from core.engine.recorder import Recorder
+from core.ring.recorder import Recorder
 
 
 class SharedRecorder:

@@ -1,4 +1,4 @@
-"""What a segment of the log looks like: the rows, the hot Arrow stream, the sealed Parquet file, the summaries.
+"""What the log's files hold: rows, the hot Arrow stream, the sealed Parquet file, summaries, rows as text.
 
-Begin with `schema.py`; `hot_segment.py` and `parquet_segment.py` are the two forms.
+Begin with `schema.py`; `hot_segment.py` and `parquet_segment.py` are the two forms of a segment.
 """

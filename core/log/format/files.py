@@ -2,18 +2,16 @@
 
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from core.durable import DAMAGED
 
 VERSION: Final = 2
 """Version of the log; older ones are read too."""
 FOLDER: Final = "log"
 HOT: Final = ".arrows"
 SEALED: Final = ".parquet"
-PARTIAL: Final = ".partial"
-DAMAGED: Final = ".damaged"
-"""What could not be read of a segment is kept under its name with this ending."""
 KEY: Final = b"echoscope"
 """Metadata of a segment that holds its version."""
 _NAME: Final = re.compile(rf"segment-(\d{{8,}})({HOT}|{SEALED})")
@@ -46,45 +44,6 @@ def list_damaged(folder: Path) -> list[tuple[int, Path]]:
     """Numbers and paths of what was set aside, oldest first."""
     found = ((_SET_ASIDE.fullmatch(name), name) for name in os.listdir(folder))
     return sorted((int(match[1]), folder / name) for match, name in found if match)
-
-
-def set_aside(path: Path) -> Path:
-    """Renames a damaged segment, so that it is kept but never taken for a part of the log; what it is called now."""
-    return path.rename(damaged_path(path))
-
-
-def damaged_path(path: Path) -> Path:
-    """A free name for what is damaged of a file."""
-    target, count = path.with_suffix(DAMAGED), 1
-    while target.exists():
-        count += 1
-        target = path.with_name(f"{path.stem}-{count}{DAMAGED}")
-    return target
-
-
-def sync(path: Path) -> None:
-    """What a file holds, or the names in a folder, reach the disk before anything that is done after it."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def write_durably(path: Path, text: str) -> None:
-    """Puts a small file in place of another, whole or not at all, also when the power fails. Raises OSError."""
-    partial = path.with_suffix(PARTIAL)
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink()
-        raise
-    sync(path.parent)
 
 
 def is_sealed(path: Path) -> bool:

@@ -10,19 +10,17 @@ from typing import Final
 
 import pyarrow as pa
 
+from core.durable import damaged_path, set_aside, sync
 from core.log.format.dropped import Dropped
 from core.log.format.files import (
     FOLDER,
     HOT,
     SEALED,
     JournalError,
-    damaged_path,
     is_sealed,
     list_damaged,
     list_segments,
     segment_path,
-    set_aside,
-    sync,
 )
 from core.log.format.hot_segment import END_OF_STREAM, Encoder
 from core.log.format.log_state import LogState

@@ -4,16 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from core.log.format.files import (
-    HOT,
-    PARTIAL,
-    JournalError,
-    NewerVersionError,
-    is_sealed,
-    list_segments,
-    segment_path,
-    set_aside,
-)
+from core.durable import PARTIAL, set_aside
+from core.log.format.files import HOT, JournalError, NewerVersionError, is_sealed, list_segments, segment_path
 from core.log.format.hot_segment import END_OF_STREAM
 from core.log.format.log_state import STATE_COLUMNS, LogState
 from core.log.format.parquet_segment import SealedFile

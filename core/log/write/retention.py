@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from core.durable import set_aside, write_durably
 from core.log.format.dropped import NAME, read_dropped
-from core.log.format.files import HOT, SEALED, JournalError, list_damaged, segment_path, set_aside, write_durably
+from core.log.format.files import HOT, SEALED, JournalError, list_damaged, segment_path
 from core.log.format.summary import Summary
 from core.log.read.index import load
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.log.format.files import PARTIAL, JournalError, sync
+from core.durable import PARTIAL, sync
+from core.log.format.files import JournalError
 from core.log.format.hot_segment import Entry, Head, read_unit
 from core.log.format.log_state import LogState
 from core.log.format.parquet_segment import GROUP_ROWS, Runs, SealedWriter

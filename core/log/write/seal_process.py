@@ -18,12 +18,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
-from core.log.format.files import PARTIAL, JournalError
+from core.durable import PARTIAL
+from core.log.format.files import JournalError
 from core.log.write.seal_job import Abandoned, rewrite
 
 IDLE_S: Final = 60.0
 """How long the process waits for another segment: starting it takes a third of what sealing a large one does."""
-_ROOT: Final = Path(__file__).resolve().parents[2]
+_ROOT: Final = Path(__file__).resolve().parents[3]
 _COMMAND: Final = (sys.executable, "-m", "core.log.write.seal_process")
 _POLL_S: Final = 0.2
 _NICE: Final = 5

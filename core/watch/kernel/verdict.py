@@ -58,8 +58,8 @@ class Evidence:
     """What a verdict is made of.
 
     `state`, `reason`, `queue_bytes` and `idle_s` are the connection's, `now` and `before` samples as
-    core.watch.kernel.facts.decode gives them, `span` the seconds between them; `loop_busy` is 0..1, `loop_age` the seconds
-    since its loop turned; `past`: it is a moment of the past, which the kernel can't be asked about.
+    core.watch.kernel.facts.decode gives them, `span` the seconds between them; `loop_busy` is 0..1, `loop_age` the
+    seconds since its loop turned; `past`: it is a moment of the past, which the kernel can't be asked about.
     """
 
     state: str

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from core.ring.flight_recorder import TURN, LatestReader
 from core.ring.recorder import Files
-from core.ring.turns import CALLS, PHASES, turn_columns
+from core.ring.turn_columns import CALLS, PHASES, turn_columns
 
 Json = dict[str, Any]
 Numbers = npt.NDArray[Any]

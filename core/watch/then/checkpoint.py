@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from core.log.format.files import sync
+from core.durable import sync
 from core.log.format.rows import joined
 from core.log.format.schema import SCHEMA
 from core.watch.now.sums import Sums

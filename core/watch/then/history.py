@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.durable import set_aside, sync
 from core.filter.query import Query
-from core.log.format.files import set_aside, sync
 from core.log.format.rows import from_batch
 from core.log.read.log import Log
 from core.ring.clock import wall_ns

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from core.bad_value import BadValueError
+from core.durable import set_aside
 from core.filter.query import Query
-from core.log.format.files import set_aside
 from core.log.format.rows import from_batch
 from core.log.read.log import Log
 from core.watch.moment import Moment

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from core.log.format.files import write_durably
+from core.durable import write_durably
 
 FILE: Final = "runs.jsonl"
 VERSION: Final = 1

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from core.lab.conclusion import of
-from core.lab.figures import METRICS, Spread, overlap
+from core.lab.results.conclusion import of
+from core.lab.results.figures import METRICS, Spread, overlap
 
 Json = dict[str, Any]
 

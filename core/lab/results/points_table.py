@@ -4,8 +4,8 @@ import csv
 import io
 from typing import Any, Final
 
-from core.lab.conclusion import name_of
-from core.lab.figures import METRICS
+from core.lab.results.conclusion import name_of
+from core.lab.results.figures import METRICS
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from core.log.format.files import write_durably
+from core.durable import write_durably
 
 KEPT: Final = 50
 _ID: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from core.lab.figures import Spread, overlap
 from core.lab.plan import combinations
+from core.lab.results.figures import Spread, overlap
 
 Json = dict[str, Any]
 
@@ -18,7 +18,7 @@ _LIMITED: Final = 0.9
 
 
 def verdict(points: list[Json], run: Json) -> list[Json]:
-    """Sentences as `{code, text}`, the most telling first; of a run and its points (see core.lab.figures.summary)."""
+    """Sentences as `{code, text}`, the most telling first; of a run and its points (see figures.summary)."""
     order, measured = run["order"], [point for point in points if point["figures"]]
     rules: tuple[Callable[[list[Json], Json], list[str]], ...] = (
         _fastest,

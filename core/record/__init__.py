@@ -1,1 +1,0 @@
-"""What the loop did, as bytes and rows: the ring, the log, the filter language and the exports."""
