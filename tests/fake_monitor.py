@@ -86,6 +86,9 @@ class FakeChunks(Iterator[bytes]):
         self.size += len(chunk)
         return packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH) if packer else chunk
 
+    def start(self) -> None:
+        """There is nothing to begin."""
+
     def fileno(self) -> int:
         return READY
 

@@ -14,6 +14,7 @@ from conftest import Site
 from fake_monitor import READY, FakeChunks, FakeMonitor, rows
 from waiting import DEADLINE_S, wait_until
 
+from core.export.download import DownloadError
 from web.api import tickets
 from web.api.parameters import DownloadParameters
 from web.live import sockets
@@ -239,3 +240,18 @@ def test_finished_downloads_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tickets, "KEPT_S", -1.0)
     assert kept.find(f"{10:016x}") is None
     assert kept.find(f"{0:016x}") is not None
+
+
+def test_a_download_that_cannot_begin_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_chunks: FakeChunks) -> None:
+        raise DownloadError("no download can be made: Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeChunks, "start", fails)
+        answer = requests.get(f"{site.url}{PATH}&token={TOKEN}", timeout=DEADLINE_S)
+        assert (answer.status_code, answer.json()["detail"]) == (503, "no download can be made: Permission denied")
+        told = requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=DEADLINE_S).json()
+        assert (told["state"], told["reason"]) == ("refused", "no download can be made: Permission denied")
+    assert site.downloads.active == 0
+    site.monitor.chunks = rows(1000)
+    assert requests.get(site.url + PATH, timeout=DEADLINE_S).content == EXPECTED

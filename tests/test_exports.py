@@ -147,6 +147,21 @@ def test_what_is_wrong_is_told(exporter: Exporter, tmp_path: Path) -> None:
     chunks.close()
 
 
+def test_what_cannot_be_started_is_told_and_tried_again(
+    directory: Path, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter.stop()
+    monkeypatch.setattr("core.export.exporter.EXECUTABLE", "/nowhere/python")
+    with pytest.raises(DownloadError, match="no download can be made: No such file or directory"):
+        exporter.download(order(directory)).start()
+    # As for a service whose own file is in a folder that it can no longer look into.
+    monkeypatch.setattr("core.export.exporter.EXECUTABLE", "/proc/self/exe")
+    chunks = exporter.download(order(directory))
+    chunks.start()
+    assert b"".join(chunks) == b"".join(export(Log(directory).batches(Query()), "csv"))
+    chunks.close()
+
+
 def test_a_killed_exporter_is_replaced(directory: Path, exporter: Exporter) -> None:
     exporter.prepare()
     wait_for_end(exporter)

@@ -34,7 +34,7 @@ class DownloadError(Exception):
 class Chunks(Protocol):
     """The pieces of one download; `rows` and `size` (bytes before gzip) count what has been answered.
 
-    The work begins with the first `next` or `fileno`. Raises DownloadError when it breaks off.
+    The work begins with `start`, or the first `next` or `fileno`. Raises DownloadError when it breaks off.
     """
 
     rows: int
@@ -42,6 +42,9 @@ class Chunks(Protocol):
 
     def __iter__(self) -> Iterator[bytes]: ...
     def __next__(self) -> bytes: ...
+    def start(self) -> None:
+        """Begin the work."""
+
     def fileno(self) -> int:
         """The descriptor that becomes readable with the next piece."""
 

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from core.export.download import DownloadError, DownloadRequest
 from core.export.exporter_frames import Piece, What, read_frame
+from core.interpreter import EXECUTABLE
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_TIMEOUT: Final = 2.0
@@ -47,6 +49,13 @@ class ExporterChunks(Iterator[bytes]):
         if frame.what is What.END:
             raise StopIteration
         return frame.data
+
+    def start(self) -> None:
+        """Order it, as asking for the first piece would."""
+        try:
+            self._socket()
+        except OSError as error:
+            raise DownloadError(f"no download can be made: {error.strerror or error}") from error
 
     def fileno(self) -> int:
         """The descriptor that becomes readable with the next piece."""
@@ -117,7 +126,8 @@ class Exporter:
 
     def _begin(self, order: DownloadRequest, anew: bool) -> socket.socket:
         ours, theirs = socket.socketpair()
-        with theirs, self._lock:
+        with theirs, self._lock, ExitStack() as undo:
+            undo.callback(ours.close)
             if anew:
                 self._end()
             try:
@@ -125,6 +135,7 @@ class Exporter:
             except BrokenPipeError:  # it was killed
                 self._end()
                 socket.send_fds(self._started(), [order.to_json()], [theirs.fileno()])
+            undo.pop_all()
         return ours
 
     def _started(self) -> socket.socket:
@@ -132,16 +143,20 @@ class Exporter:
         if self._process is not None and self._process.poll() is not None:
             self._end()
         if self._control is None:
-            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs, ExitStack() as undo:
+                undo.callback(ours.close)
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                     [sys.executable, "-m", "core.export.exporter_process", str(theirs.fileno())],
+                    executable=EXECUTABLE,
                     pass_fds=[theirs.fileno()],
                     cwd=_ROOT,
                     env={**os.environ, **_ENVIRONMENT},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                 )
+                undo.pop_all()
+            self._control = ours
         return self._control
 
     def _end(self) -> None:

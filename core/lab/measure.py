@@ -20,6 +20,7 @@ from core.engine.processes.worker import WorkerConfig
 from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import BACKLOG, listen
 from core.engine.settings import ServerSettings
+from core.interpreter import EXECUTABLE
 from core.lab.generator import HOST, Task
 from core.lab.machine import cores
 from core.lab.plan import REFERENCES, LabOrder, Point
@@ -227,7 +228,7 @@ def _process(command: list[str], **options: Any) -> Iterator[Process]:
     """A process that is killed at the end; each ends by itself when this one is gone."""
     # What it complains of goes where this process complains: an operator wants to see why it failed.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, cwd=_ROOT, stdout=subprocess.PIPE, start_new_session=True, **options
+        command, executable=EXECUTABLE, cwd=_ROOT, stdout=subprocess.PIPE, start_new_session=True, **options
     )
     try:
         yield process

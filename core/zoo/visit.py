@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
+from core.interpreter import EXECUTABLE
 from core.zoo.animals import Animal
 from core.zoo.check import Expectation, Trace, check, latest_last, live
 from core.zoo.client_set import ZooError
@@ -121,6 +122,7 @@ class Visit:
         command = [sys.executable, "-m", "core.zoo.animal_process", order.animal.name, order.host, str(order.port)]
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [*command, str(order.count), str(order.seconds)],
+            executable=EXECUTABLE,
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

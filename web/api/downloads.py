@@ -91,6 +91,12 @@ class Downloads:
         except BadValueError as error:
             raise ProblemError(400, str(error)) from error
         stream = self._open(download.chunks, Ticket(download.name, asked, download.chunks))
+        try:
+            download.chunks.start()
+        except DownloadError as error:
+            stream.ticket.refuse(str(error))
+            stream.close()
+            raise ProblemError(503, str(error)) from error
         response = Response(stream, mimetype=download.mimetype)
         response.headers.set("Content-Disposition", "attachment", filename=download.name)
         response.headers["Cache-Control"] = "no-store"

@@ -18,6 +18,7 @@ from core.engine.processes.accept_queues import accept_queues
 from core.engine.processes.worker import WorkerConfig
 from core.engine.server.listener import AcceptQueue
 from core.engine.server.sample import Sample
+from core.interpreter import EXECUTABLE
 from core.ring.ring import RingError
 
 _ROOT: Final = Path(__file__).resolve().parents[3]
@@ -247,6 +248,7 @@ class Workers:
             ours.settimeout(_START_TIMEOUT)
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "core.engine.processes.worker", config.to_json(), str(theirs.fileno())],
+                executable=EXECUTABLE,
                 pass_fds=[theirs.fileno(), *(fd for fd in (config.places, config.listener) if fd >= 0)],
                 cwd=_ROOT,
                 stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self
 
 from core.durable import PARTIAL
+from core.interpreter import EXECUTABLE
 from core.log.format.files import JournalError
 from core.log.write.seal_job import Abandoned, rewrite
 
@@ -77,7 +78,7 @@ class Rewriter:
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                _COMMAND, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                _COMMAND, executable=EXECUTABLE, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
             )
         return self._process
 
