@@ -4,11 +4,14 @@ import ipaddress
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from record_rows import PEERS, START_NS, make_records, plain_rows
 
+from core.engine.server.listener import packed
+from core.filter.query import EVENT_FIELDS
 from core.log.format.rows import REASON_TEXTS, peers_of, to_batch
 from core.log.format.schema import SCHEMA
 from core.ring.events import KINDS, PEER_STRUCT, REASONS, RECORD, RECORD_STRUCT, Kind, Reason
@@ -77,6 +80,22 @@ def expected(value: Any, peer: Any) -> Any:
 def test_peers_are_written_as_address_and_port(address: Any, shown: Any) -> None:
     records = np.frombuffer(peer_record(address, 21567) * 2, RECORD)
     assert peers_of(Records.of(records, 0)) == [shown, shown]
+
+
+def test_a_link_local_peer_keeps_its_interface() -> None:
+    address, port = packed(("fe80::1%eth0", 5, 0, 3))
+    record = PEER_STRUCT.pack(7, 1, address, Kind.OPEN, 0, port, 0, 1)
+    assert peers_of(Records.of(np.frombuffer(record, RECORD).copy(), 0)) == ["[fe80::1%3]:5"]
+    assert packed(("2001:db8::1", 5, 0, 3)) == (ipaddress.IPv6Address("2001:db8::1").packed, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [("fe80::1", True), ("fe80::1%3", True), ("fe80::1%4", False), ("[fe80::1%3]:5", True), ("fe80::2", False)],
+)
+def test_a_link_local_peer_is_found(text: str, matches: bool) -> None:
+    pattern = EVENT_FIELDS["peer"].test(":", [text])
+    assert pattern.mask((np.zeros(1, np.int32), pa.array(["[fe80::1%3]:5"]))).tolist() == [matches]
 
 
 def test_peers_of_a_selection() -> None:

@@ -207,8 +207,20 @@ class Peer:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             raise ValueError(f'bad value "{text}" (an address, address:port, or a pattern such as 10.0.*)') from None
-        host = f"[{parsed}]" if parsed.version == 6 else str(parsed)
-        return re.escape(host) + (f":{port}" if port else r":\d+")
+        return _host(parsed, text) + (f":{port}" if port else r":\d+")
+
+
+def _host(address: ipaddress.IPv4Address | ipaddress.IPv6Address, text: str) -> str:
+    """The pattern of an address as rows have it. An IPv4 one in IPv6's form is what it stands for."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        zone = address.scope_id
+        if zone and not zone.isdecimal():
+            raise ValueError(f'bad value "{text}" (the zone is the number of the interface, as in fe80::1%2)')
+        # Without a zone it is that address on any link.
+        any_zone = r"(?:%\d+)?" if address.is_link_local and not zone else ""
+        return rf"\[{re.escape(str(address))}{any_zone}\]"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return re.escape(str(mapped or address))
 
 
 def parse_rfc3339(text: str) -> int:

@@ -90,6 +90,8 @@ ORDINARY_ENDS: Final = (Reason.PEER, Reason.SHUTDOWN)
 
 # Linux errno values end at 133 (include/uapi/asm-generic/errno.h), so a reason fits one byte.
 ERRNO_BASE: Final = 100
+LINK_LOCAL: Final = b"\xfe\x80\x00\x00"
+"""Beginning of a packed IPv6 address whose second four bytes are the number of the interface."""
 
 
 def _reason_text(code: int) -> str:

@@ -6,6 +6,8 @@ import struct
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from core.ring.events import LINK_LOCAL
+
 BACKLOG: Final = 4096
 EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What accept(2) reports when it is this side that lacks something: the connection still waits."""
@@ -83,8 +85,15 @@ def reset_on_close(sock: socket.socket) -> None:
 
 
 def packed(address: tuple[str, int] | tuple[str, int, int, int]) -> tuple[bytes, int]:
-    """A peer's address as 16 bytes (IPv4 mapped into IPv6) and its port."""
+    """A peer's address as 16 bytes (IPv4 mapped into IPv6) and its port.
+
+    A link-local address means something on its link only, so the number of the interface stands in the second four
+    bytes, which are zero in such addresses (RFC 4291, section 2.5.6).
+    """
     host, port = address[:2]
     if ":" in host:
-        return socket.inet_pton(socket.AF_INET6, host.partition("%")[0]), port
+        ip = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+        if len(address) == 4 and address[3] and ip[:4] == LINK_LOCAL:
+            ip = ip[:4] + address[3].to_bytes(4, "big") + ip[8:]
+        return ip, port
     return b"\0\0\0\0\0\0\0\0\0\0\xff\xff" + socket.inet_aton(host), port

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from core.filter.query import Column
 from core.log.format.schema import SCHEMA
-from core.ring.events import KINDS, REASONS, Kind, Reason
+from core.ring.events import KINDS, LINK_LOCAL, REASONS, Kind, Reason
 from core.ring.records import PAYLOAD, Records
 
 Numbers = npt.NDArray[Any]
@@ -159,6 +159,9 @@ def _peer(address: bytes, port: int) -> str:
         return ""
     if address.startswith(_IPV4_MAPPED):
         return f"{address[12]}.{address[13]}.{address[14]}.{address[15]}:{port}"
+    if address.startswith(LINK_LOCAL) and any(address[4:8]):
+        interface = int.from_bytes(address[4:8], "big")
+        return f"[{ipaddress.IPv6Address(LINK_LOCAL + bytes(4) + address[8:])}%{interface}]:{port}"
     return f"[{ipaddress.IPv6Address(address)}]:{port}"
 
 

@@ -54,6 +54,7 @@ class Log:
 
     def __init__(self, directory: Path) -> None:
         self.index: Final = Index(directory)
+        self._bounds: dict[tuple[Path, int], tuple[int, int]] = {}
 
     def batches(
         self, query: Query, since: int | None = None, until: int | None = None, *, reverse: bool = False
@@ -154,8 +155,18 @@ class Log:
 
     def span(self) -> tuple[int, int] | None:
         """Times (ns) of the first and the last row; None when there is none."""
-        units = [unit.summary for view in self.index.views() for unit in view.segment.units]
-        return (min(unit.first for unit in units), max(unit.last for unit in units)) if units else None
+        bounds = {}
+        for view in self.index.views():
+            units = view.segment.units
+            key = (view.path, len(units))  # of a segment that has not grown since, they are known
+            if units:
+                bounds[key] = self._bounds.get(key) or (
+                    min(unit.summary.first for unit in units),
+                    max(unit.summary.last for unit in units),
+                )
+        self._bounds = bounds
+        firsts, lasts = zip(*bounds.values(), strict=True) if bounds else ((), ())
+        return (min(firsts), max(lasts)) if bounds else None
 
 
 def _some(step: UnitScan, rows: Numbers, room: int, reverse: bool) -> tuple[Numbers, str | None]:
