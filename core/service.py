@@ -70,6 +70,7 @@ class Settings:
     idle_timeout: float = 0.0
     high_water: int = 256 * 1024
     low_water: int = 64 * 1024
+    max_queued: int = 1024**3
     read_size: int = 65536
     backlog: int = BACKLOG
     retain_bytes: int = 8 * 1024**3
@@ -240,6 +241,7 @@ class Service:
             marks=WaterMarks(settings.high_water, settings.low_water),
             max_connections=min(settings.max_connections or room, room),
             idle_timeout=settings.idle_timeout,
+            max_queued=-(-settings.max_queued // max(1, settings.workers)),
             shares_listener=_shares_listener(settings),
         )
 

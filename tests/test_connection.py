@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.engine.pollers.poller import READ, WRITE
-from core.engine.server.connection import MAX_CHUNKS, TRANSITIONS, Connection, State, Transition, WaterMarks
+from core.engine.server.connection import MAX_CHUNKS, TRANSITIONS, Connection, QueueRoom, State, Transition, WaterMarks
 
 MARKS = WaterMarks(100, 40)
 
@@ -129,3 +129,45 @@ def test_any_mix_of_replies_and_sends_keeps_every_byte_in_order(moves: list[byte
         connection.sent(len(part))
         taken += part
     assert taken == queued
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.one_of(st.integers(1, 60), st.integers(-60, 0)))))
+def test_the_room_counts_what_all_have_queued(moves: list[tuple[int, int]]) -> None:
+    room = QueueRoom(100)
+    connections = [Connection(number, MARKS, room) for number in range(3)]
+    for number, size in moves:
+        connection = connections[number]
+        if size > 0:
+            connection.receive(bytes(size))
+        else:
+            connection.sent(len(flat(connection, -size)))
+        assert room.queued == sum(one.queue_bytes for one in connections)
+        assert room.connections == sum(one.queue_bytes > 0 for one in connections)
+    connections[0].step(Transition.CLOSE)
+    assert room.queued == sum(one.queue_bytes for one in connections[1:])
+    assert room.connections == sum(one.queue_bytes > 0 for one in connections[1:])
+
+
+def test_the_largest_queues_pause_while_there_is_too_much() -> None:
+    room = QueueRoom(90)
+    large, small = (Connection(number, MARKS, room) for number in range(2))
+    large.receive(bytes(80))
+    assert large.throttle() is None
+    small.receive(bytes(20))
+    assert (large.throttle(), small.throttle()) == (True, None)
+    small.sent(15)
+    assert large.throttle() is None, "it resumes at its own low-water mark"
+    large.sent(41)
+    assert large.throttle() is False
+
+
+def test_what_is_paused_for_all_resumes_with_them() -> None:
+    """Its queue is below its own low-water mark already."""
+    room = QueueRoom(30)
+    one, other = (Connection(number, MARKS, room) for number in range(2))
+    one.receive(bytes(20))
+    other.receive(bytes(20))
+    assert (one.throttle(), other.throttle()) == (True, True)
+    assert one.throttle() is None
+    other.step(Transition.CLOSE)
+    assert one.throttle() is False

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from echo_server import EchoServer, receive, receive_all, reset
+from echo_server import fill as send_until_full
 from waiting import DEADLINE_S, wait_until
 
 import core.engine.server.server as server_module
@@ -27,6 +28,7 @@ from core.engine.server.server import Server
 from core.engine.settings import STAMP_SIZE
 from core.engine.threads.blocking import ThreadsServer
 from core.engine.threads.conversation import Conversation
+from core.ring.events import Kind
 from core.watch.kernel.sampler import LastSamples
 
 ONE_AT_A_TIME = ("blocking",)
@@ -269,6 +271,27 @@ class TestBackpressure:
         client.close()
         server.wait_kind("close")
 
+    @all_but(*ONE_REPLY_QUEUED, "threads")
+    def test_all_queues_together_are_bounded(self, start: Start, model: str) -> None:
+        marks = WaterMarks(1 << 30, 50_000)
+        server = start(model, reply="echo", read_size=8192, marks=marks, max_queued=300_000)
+        clients = [server.connect(receive_buffer=4096) for _ in range(3)]
+        sent = [send_until_full(client) for client in clients]
+
+        def all_paused() -> bool:
+            for place, client in enumerate(clients):
+                sent[place] += send_until_full(client)
+            return {row["conn"] for row in server.rows if row["kind"] == "pause"} == {1, 2, 3}
+
+        wait_until(all_paused, "each is paused")
+        pauses = [row for row in server.rows if row["kind"] == "pause"]
+        assert {row["reason"] for row in pauses} == {"max_queued"}
+        assert max(row["queue_bytes"] for row in pauses) <= 300_000 + 8192
+        for client, count in zip(clients, sent, strict=True):
+            client.settimeout(DEADLINE_S)
+            assert len(receive(client, count)) == count
+            client.close()
+
     @all_but(*ONE_AT_A_TIME)
     def test_a_stuck_client_does_not_slow_the_others(self, server: EchoServer) -> None:
         stuck, quick = server.connect(receive_buffer=4096), server.connect()
@@ -396,7 +419,12 @@ class TestFaults:
     def test_a_crowded_record_takes_no_more_and_says_so_once(self, start: Start, model: str) -> None:
         server = start(model, reply="echo", capacity=256)
         clients = [server.connect() for _ in range(80)]
-        wait_until(lambda: server.reader.progress().head >= 60, "as many as there is room for")
+
+        def is_full() -> bool:
+            reader = server.reader
+            return bool((reader.read(0, reader.progress().head)["kind"] == Kind.REFUSE).any())
+
+        wait_until(is_full, "as many as there is room for")
         turns = server.reader.progress().turns
         wait_until(lambda: server.reader.progress().turns > turns + 5, "it has tried again")
         assert not any(row["kind"] == "close" for row in server.rows)  # looking makes room

@@ -315,7 +315,7 @@ class TestKeeper:
     def test_a_checkpoint_comes_when_it_is_due(
         self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(keeper_module.Keeper.__init__, "__defaults__", (1000,))
+        monkeypatch.setattr(keeper_module.Checkpointer.__init__, "__defaults__", (1000,))
         service = start()
         with Clients(service).open() as client:
             client.sendall(b"x")

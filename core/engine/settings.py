@@ -21,6 +21,8 @@ class ServerSettings:
     marks: WaterMarks
     max_connections: int
     idle_timeout: float = 0.0
+    max_queued: int = 0
+    """Bytes of queued reply of all connections of a loop; 0: the marks alone bound them."""
     shares_listener: bool = False
     """Whether other processes accept from the same listening socket; it is then closed for all by another process."""
 

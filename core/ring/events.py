@@ -68,6 +68,7 @@ class Reason(IntEnum):
     SELECT_LIMIT = 10
     CRASH = 11
     CLOCK = 12
+    MAX_QUEUED = 13
 
 
 REASON_MEANING: Final = {
@@ -82,6 +83,7 @@ REASON_MEANING: Final = {
     Reason.DISK: "after a crash neither the log nor the ring had it",
     Reason.SELECT_LIMIT: "select() cannot watch a descriptor of 1024 or more",
     Reason.CRASH: "the server was killed; closed in the record at the next start",
+    Reason.MAX_QUEUED: "all queues together passed their limit, and this was one of the largest",
     Reason.CLOCK: "the clock was set, or the machine was suspended; the rows from here on follow it",
 }
 

@@ -41,6 +41,7 @@ const REASONS = {
   ring_full: "The recorder was behind and had no room left.",
   disk: "After a crash neither the log nor the ring had it.",
   select_limit: "select() cannot watch a descriptor of 1024 or more.",
+  max_queued: "All queues together passed their limit, and this was one of the largest.",
   clock: "The clock was set, or the machine was suspended; the rows from here on follow it.",
   crash: "The server was killed; this was closed in the record at its next start.",
 };

@@ -52,12 +52,35 @@ class WaterMarks(NamedTuple):
     low: int
 
 
+class QueueRoom:
+    """Bytes of queued reply that all connections of a loop may have together, and how many they have.
+
+    When there are more, those whose queue is above an equal share of the room are not read, so that the largest
+    queues stop growing first.
+    """
+
+    __slots__ = ("connections", "most", "queued")
+
+    def __init__(self, most: int) -> None:
+        """`most`: 0 for no bound."""
+        self.most = most
+        self.queued = 0
+        self.connections = 0  # those that have a queue
+
+    def is_exceeded_by(self, queue_bytes: int) -> bool:
+        """Whether there is too much, and a queue of so many bytes is part of the reason."""
+        return 0 < self.most < self.queued and queue_bytes * self.connections > self.most
+
+
+_UNBOUNDED: Final = QueueRoom(0)
+
+
 class Connection:
     """The sans-I/O half of a connection; the server does the reading and writing."""
 
-    __slots__ = ("_head", "_marks", "_queue", "full", "id", "paused", "queue_bytes", "reason", "state")
+    __slots__ = ("_head", "_marks", "_queue", "_room", "full", "id", "paused", "queue_bytes", "reason", "state")
 
-    def __init__(self, id: int, marks: WaterMarks) -> None:
+    def __init__(self, id: int, marks: WaterMarks, room: QueueRoom = _UNBOUNDED) -> None:
         self.id = id
         self.state = State.OPEN
         self.full = False  # the last send took less than it was offered
@@ -65,6 +88,7 @@ class Connection:
         self.queue_bytes = 0
         self.reason = 0  # why it will close once drained
         self._marks = marks
+        self._room = room
         # Few connections ever queue anything: the deque is made when one does.
         self._queue: deque[bytes] | None = None
         self._head = 0  # bytes of the first chunk that are sent
@@ -91,6 +115,9 @@ class Connection:
             self.state = TRANSITIONS[self.state, step]
         except KeyError:
             raise ValueError(f"connection {self.id} is {self.state.value}: no {step.value} from there") from None
+        if self._queue and self.state is State.CLOSED:
+            self._room.queued -= self.queue_bytes
+            self._room.connections -= 1
 
     def receive(self, reply: bytes) -> None:
         """Queue the reply (or what is left of it) to a chunk that was read."""
@@ -100,8 +127,10 @@ class Connection:
             return
         if self._queue is None:
             self._queue = deque()
+            self._room.connections += 1
         self._queue.append(reply)
         self.queue_bytes += len(reply)
+        self._room.queued += len(reply)
 
     def receive_eof(self) -> None:
         """The peer ended its side: deliver what is queued, then close."""
@@ -124,21 +153,27 @@ class Connection:
         if count > self.queue_bytes:
             raise ValueError(f"connection {self.id}: {count} bytes sent of {self.queue_bytes} queued")
         self.queue_bytes -= count
+        self._room.queued -= count
         count += self._head
         queue = self._queue
         while queue and count >= len(queue[0]):
             count -= len(queue.popleft())
         self._head = count
-        if not queue:
+        if queue is not None and not queue:
             self._queue = None
+            self._room.connections -= 1
 
     def throttle(self) -> bool | None:
-        """Stop or take up reading by the marks: True when it just paused, False when it just resumed, else None."""
+        """Stop or take up reading by the marks and the room for all.
+
+        True when it just paused, False when it just resumed, else None.
+        """
         if self.state is not State.OPEN:
             return None
-        if not self.paused and self.queue_bytes > self._marks.high:
+        is_much = self._room.is_exceeded_by(self.queue_bytes)
+        if not self.paused and (is_much or self.queue_bytes > self._marks.high):
             self.paused = True
-        elif self.paused and self.queue_bytes <= self._marks.low:
+        elif self.paused and not is_much and self.queue_bytes <= self._marks.low:
             self.paused = False
         else:
             return None

@@ -16,7 +16,7 @@ from core.engine.pollers.backends import POLLERS
 from core.engine.pollers.poller import READ, Poller
 from core.engine.processes.places import Places
 from core.engine.server.acceptor import Acceptor
-from core.engine.server.connection import Connection, State, Transition
+from core.engine.server.connection import Connection, QueueRoom, State, Transition
 from core.engine.server.entrance import Accepted, Entrance
 from core.engine.server.listener import AcceptQueue, packed, reset_on_close
 from core.engine.server.sample import MOST_SAMPLES, Sample, take, tcp_info
@@ -45,6 +45,7 @@ class Server:
         """`listener` is non-blocking and becomes the server's; `ids` gives each connection its own."""
         self._recorder = recorder
         self._settings = settings
+        self._room = QueueRoom(settings.max_queued)
         self._ids = ids
         self._links: dict[int, Served] = {}
         self._stopping = False
@@ -152,7 +153,7 @@ class Server:
         sock, (peer, port) = accepted.sock, packed(accepted.address)
         reason = self._refusal(sock.fileno()) if accepted.has_place else Reason.LIMIT
         if not reason:
-            link = Served(sock, Connection(next(self._ids), self._settings.marks))
+            link = Served(sock, Connection(next(self._ids), self._settings.marks, self._room))
             link.quiet = self._visits.quiet(link)
             sock.setblocking(False)
             try:

@@ -262,7 +262,9 @@ class Visits:
         conn = link.conn
         paused = conn.throttle()
         if paused is not None:
-            kind, reason = (Kind.PAUSE, Reason.HIGH_WATER) if paused else (Kind.RESUME, Reason.NONE)
+            is_high = conn.queue_bytes > self._settings.marks.high
+            reason = (Reason.HIGH_WATER if is_high else Reason.MAX_QUEUED) if paused else Reason.NONE
+            kind = Kind.PAUSE if paused else Kind.RESUME
             self._recorder.emit(kind, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
         if conn.drained:
             return self._finish(link)
