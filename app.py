@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -9,6 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if (
+    os.getpid() == 1
+):  # in a container, where the kernel ignores a signal without a handler (kill(2)): also while we load
+    for _number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(_number, lambda number, _frame: os._exit(128 + number))
 
 if TYPE_CHECKING:
     from web.serving.serving import Deployment, ServedEngine

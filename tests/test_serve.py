@@ -1,6 +1,7 @@
 """The whole program: starting it, stopping it, and what it says when it can't be started."""
 
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -387,3 +388,30 @@ def test_other_addresses(start_server: StartServer, host: str) -> None:
     server = start_server("--host", host, "--echo-host", host)
     wait_until(lambda: answers(server), "healthy")
     assert server.talk(b"x", 28).endswith(b"x")
+
+
+def test_a_stop_while_the_worker_is_made_is_obeyed() -> None:
+    class Arbiter:
+        SIG_QUEUE: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    deployment = Deployment(FakeEngine, OSError)
+    known = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)}
+    try:
+        deployment.post_fork(Arbiter(), None)
+        assert deployment._stop_asked.empty()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not deployment._stop_asked.empty()
+        Arbiter.SIG_QUEUE.put(signal.SIGTERM)
+        with pytest.raises(SystemExit):
+            deployment.post_fork(Arbiter(), None)
+    finally:
+        for number, handler in known.items():
+            signal.signal(number, handler)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs the right to make a namespace")
+def test_as_the_first_process_it_can_be_stopped_while_it_loads() -> None:
+    code = "import os, signal, app; os.kill(os.getpid(), signal.SIGTERM); print('still there')"
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert (ran.returncode, ran.stdout) == (128 + signal.SIGTERM, "")

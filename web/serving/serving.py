@@ -58,6 +58,9 @@ def fail(reason: object, status: int = 1) -> "SystemExit":
     return SystemExit(status)
 
 
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
 def starting(_environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """What gunicorn loads: the real application takes its place as soon as the engine runs."""
     start_response("503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "1")])
@@ -103,6 +106,7 @@ class Deployment:
             "proc_name": "echoscope",
             "on_starting": self.on_starting,
             "when_ready": self.when_ready,
+            "post_fork": self.post_fork,
             "post_worker_init": self.post_worker_init,
             "worker_exit": self.worker_exit,
         }
@@ -135,12 +139,25 @@ class Deployment:
         signal.signal(signal.SIGUSR2, refuse)
         signal.signal(signal.SIGHUP, lambda *_: arbiter.signal(signal.SIGTERM, None))
 
+    def post_fork(self, arbiter: Any, _worker: Any) -> None:
+        """Obey a stop that comes before the worker has handlers of its own: those of the master only note it."""
+        for number in _STOPS:
+            signal.signal(number, self._ask_to_stop)
+        while not arbiter.SIG_QUEUE.empty():
+            if arbiter.SIG_QUEUE.get() in _STOPS:
+                sys.exit(0)
+
+    def _ask_to_stop(self, _number: int, _frame: object) -> None:
+        self._stop_asked.put(None)
+
     def post_worker_init(self, worker: Any) -> None:
         """Start the engine and put the application in place; say where they are."""
         engine = self._engine
         assert engine is not None
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
-            signal.signal(number, lambda *_: self._stop_asked.put(None))
+        for number in (*_STOPS, signal.SIGHUP):
+            signal.signal(number, self._ask_to_stop)
+        if not self._stop_asked.empty():
+            sys.exit(0)
         try:
             engine.start()
         except self._failure as error:
