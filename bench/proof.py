@@ -52,8 +52,12 @@ def noted(server: Echoscope, at: str = "") -> Json:
     items = server.get(f"connections?q=state:open,blocked,paused,closing&limit=1000{moment}")["items"]
     return {
         "status": {name: value for name, value in status.items() if name not in _MOVING},
-        "connections": [{name: value for name, value in item.items() if name != "idle_s"} for item in items],
+        "connections": [{name: value for name, value in item.items() if name not in _AGES} for item in items],
     }
+
+
+_AGES: Final = ("idle_s", "waiting_s")
+"""Of the present they are told as of the last tick, up to 50 ms before it is asked for."""
 
 
 def stuff(port: int, stack: ExitStack) -> None:
