@@ -25,6 +25,7 @@ from core.ring.events import KIND_MEANING, Kind
 from core.ring.ring import RingReader, RingWriter
 from core.service import Service, ServiceError, Settings
 from core.watch.kernel.sampler import LastSamples
+from core.watch.now.listing import Listing
 
 Start = Callable[..., Service]
 
@@ -875,3 +876,36 @@ def test_after_the_stop_the_last_state_is_answered(service: Service) -> None:
     assert service.monitor.status()["echoes"] == 1
     assert service.monitor.connections("state:closed", "conn", 10, 0)["matched"] == 1
     assert service.monitor.map("conn")["total"] == 0
+
+
+def test_a_moment_does_not_change(service: Service) -> None:
+    say(service, b"one")
+    closed(service, 1)
+    moment = service._pump.moment()
+    say(service, b"two")
+    closed(service, 2)
+    assert (moment.listing().has(1), moment.listing().has(2)) == (True, False)
+    assert sum(tally.sums.echoes for tally in moment.tallies) == 1
+
+
+def test_a_long_answer_keeps_nobody_from_reading_the_ring(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> dict[str, Any]:
+        asked.set()
+        assert answer.wait(DEADLINE_S)
+        return {}
+
+    monkeypatch.setattr(Listing, "page", slow)
+    thread = threading.Thread(target=service.monitor.connections, args=("", "conn", 10, 0))
+    thread.start()
+    assert asked.wait(DEADLINE_S)
+    told = threading.Thread(target=closed, args=(service, 1))
+    say(service, b"hello")
+    told.start()
+    told.join(DEADLINE_S)
+    is_held_up = told.is_alive()
+    answer.set()
+    thread.join(DEADLINE_S)
+    told.join(DEADLINE_S)
+    assert not is_held_up
