@@ -116,7 +116,7 @@ def half_a_term_is_no_mistake_yet(page: Page) -> None:
     page.locator("#q").press_sequentially("sta", delay=30)
     expect(options(page).first).to_contain_text("state:")
     expect(page.locator("#filter-error")).to_contain_text('"sta" is not a term')
-    assert page.evaluate("() => window.told - window.typed") >= 900
+    assert page.evaluate("() => window.told - window.typed") > 800  # a timer never fires early by this much
 
 
 def test_a_visit(page: Page) -> None:
