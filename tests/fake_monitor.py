@@ -49,6 +49,7 @@ def connection_item(conn: int, state: str = "open") -> dict[str, Any]:
         "reads": 1,
         "fulls": 0,
         "reason": "peer" if state == "closed" else "",
+        "end": "ordinary" if state == "closed" else "",
     }
 
 
@@ -188,7 +189,7 @@ class FakeMonitor:
             raise BadValueError(f'cannot sort by "{sort}"')
         self.calls.append(("connections", q, sort, limit, offset))
         items = [connection_item(1), connection_item(2)][offset : offset + limit]
-        counts = {"open": 2, "blocked": 0, "paused": 0, "closing": 0, "closed": 1, "abnormal": 0}
+        counts = {"open": 2, "blocked": 0, "paused": 0, "closing": 0, "closed": 1, "abnormal": 0, "probe": 0}
         return {"total": 2, "matched": 2, "items": items, "counts": counts, **dated(at)}
 
     def fields(self, of: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from core.filter.query import CONNECTION_FIELDS, parse
 from core.ring.events import RECORD, Kind, Reason
 from core.ring.records import Records
 from core.watch.now.listing import Listing
-from core.watch.now.table import STATES, Table
+from core.watch.now.table import ABNORMAL, ENDS, PROBE, STATES, Table
 from core.watch.now.tally import Tally, gauges
 
 MAPPED = bytes(10) + b"\xff\xff"
@@ -138,13 +138,19 @@ def test_the_oldest_closed_are_forgotten() -> None:
     assert item(table, 31)["bytes_in"] == 0
 
 
-def churn(table: Table, ends: Iterable[Reason], first: int = 1) -> None:
-    """A connection that opens and at once ends for each of these reasons, folded as the tally does."""
+def life(conn: int, reason: Reason, bytes_in: int = 1) -> list[np.void]:
+    """A connection that opens, sends so much, and ends."""
+    echo = [record(Kind.ECHO, conn, 3 * conn + 1, bytes_in=bytes_in)] if bytes_in else []
+    return [record(Kind.OPEN, conn, 3 * conn, 9), *echo, record(Kind.CLOSE, conn, 3 * conn + 2, reason=reason)]
+
+
+def churn(table: Table, ends: Iterable[Reason], first: int = 1, bytes_in: int = 1) -> Tally:
+    """Such a connection for each of these reasons, folded as the tally does."""
     tally = Tally(table, 0)
     for conn, reason in enumerate(ends, first):
-        opened, closed = record(Kind.OPEN, conn, 2 * conn, 9), record(Kind.CLOSE, conn, 2 * conn + 1, reason=reason)
-        for _ in tally.fold(Records.of(array([opened, closed]), OFFSET)):
+        for _ in tally.fold(Records.of(array(life(conn, reason, bytes_in)), OFFSET)):
             pass
+    return tally
 
 
 def test_a_storm_of_ordinary_ends_leaves_the_abnormal_ones() -> None:
@@ -152,40 +158,55 @@ def test_a_storm_of_ordinary_ends_leaves_the_abnormal_ones() -> None:
     churn(table, [Reason.RESET, Reason.IDLE, Reason.OPERATOR, Reason(Reason.CRASH)])
     churn(table, [Reason.PEER, Reason.SHUTDOWN] * 100, first=5)
     assert [item(table, conn)["reason"] for conn in range(1, 5)] == ["reset", "idle", "operator", "crash"]
-    assert 5 <= table.ordinary_count < 10
-    assert table.abnormal_count == 4
+    assert 5 <= table.end_counts[ENDS.index("ordinary")] < 10
+    assert table.end_counts[ABNORMAL] == 4
 
 
 def test_a_storm_of_abnormal_ends_leaves_the_ordinary_ones_and_is_bounded() -> None:
     table = Table(closed_kept=5)
     churn(table, [Reason.PEER, *[Reason.RESET] * 100, Reason.PEER])
     assert table.find(1) is not None
-    assert 5 <= table.abnormal_count < 10
+    assert 5 <= table.end_counts[ABNORMAL] < 10
     assert item(table, 101)["reason"] == "reset"
 
 
+def test_probes_are_told_apart_and_push_out_nothing_else() -> None:
+    """A probe comes and goes without a byte either way, whatever the reason of its end."""
+    table = Table(closed_kept=5)
+    tally = churn(table, [Reason.RESET, Reason.PEER])
+    noted = len(tally.notable)
+    probing = churn(table, [Reason.RESET, Reason.PEER, Reason.IDLE] * 50, first=3, bytes_in=0)
+    assert [item(table, conn)["end"] for conn in (1, 2, 152)] == ["abnormal", "ordinary", "probe"]
+    assert (noted, len(probing.notable)) == (1, 0), "a probe is nothing that someone should look into"
+    assert 5 <= table.end_counts[PROBE] < 10
+    page = Listing([table], OFFSET).page(
+        parse("state:closed -bytes_in>0 -bytes_out>0", CONNECTION_FIELDS), "conn", 9, 0
+    )
+    assert page["matched"] == page["counts"]["probe"] == table.end_counts[PROBE]
+    assert page["counts"]["abnormal"] == 1
+    churn(table, [Reason.PEER] * 50, first=153)
+    assert item(table, 152)["end"] == "probe"
+
+
 @given(
-    st.lists(st.sampled_from([Reason.PEER, Reason.RESET, Reason.SHUTDOWN, Reason.IDLE]), max_size=40),
+    st.lists(
+        st.tuples(st.sampled_from([Reason.PEER, Reason.RESET, Reason.SHUTDOWN, Reason.IDLE]), st.integers(0, 1)),
+        max_size=40,
+    ),
     st.lists(st.integers(1, 30), max_size=20),
 )
-def test_what_is_forgotten_does_not_depend_on_the_batches(ends: list[Reason], sizes: list[int]) -> None:
-    records = array(
-        one
-        for conn, reason in enumerate(ends, 1)
-        for one in (record(Kind.OPEN, conn, 2 * conn, 9), record(Kind.CLOSE, conn, 2 * conn + 1, reason=reason))
-    )
+def test_what_is_forgotten_does_not_depend_on_the_batches(ends: list[tuple[Reason, int]], sizes: list[int]) -> None:
+    records = array(one for conn, end in enumerate(ends, 1) for one in life(conn, *end))
     one_by_one, cut = Table(closed_kept=3), Tally(Table(closed_kept=3), 0)
-    churn(one_by_one, ends)
+    for conn, (reason, bytes_in) in enumerate(ends, 1):
+        churn(one_by_one, [reason], conn, bytes_in)
     for size in [*sizes, len(records)]:
         part, records = records[:size], records[size:]
         for _ in cut.fold(Records.of(part, OFFSET)):
             pass
     assert cut.table["conn"].tolist() == one_by_one["conn"].tolist()
     assert cut.table.peers.to_pylist() == one_by_one.peers.to_pylist()
-    assert (cut.table.ordinary_count, cut.table.abnormal_count) == (
-        one_by_one.ordinary_count,
-        one_by_one.abnormal_count,
-    )
+    assert cut.table.end_counts == one_by_one.end_counts == one_by_one.copy().end_counts
 
 
 class TestListing:
@@ -216,7 +237,7 @@ class TestListing:
         assert self.ask(listing, "conn:95")["items"][0]["reason"] == "reset"
 
     def test_how_many_are_in_each_state_whatever_the_filter(self, listing: Listing) -> None:
-        counts = {"open": 0, "blocked": 90, "paused": 0, "closing": 0, "closed": 10, "abnormal": 10}
+        counts = {"open": 0, "blocked": 90, "paused": 0, "closing": 0, "closed": 10, "abnormal": 10, "probe": 0}
         assert self.ask(listing)["counts"] == counts
         assert self.ask(listing, "conn:3")["counts"] == counts
 

@@ -19,6 +19,11 @@ STATE_MEANING: Final = {
     "closing": "the peer has ended its side, the last replies go out",
     "closed": "gone; the latest ones are remembered",
 }
+END_MEANING: Final = {
+    "ordinary": "the peer ended it, or the server stopped",
+    "abnormal": "a reset, an error, a timeout, the operator, a crash",
+    "probe": "no byte either way, whatever the reason: a port scan, a health check",
+}
 _CONNECTION_MEANING: Final = {
     "conn": "identity of the connection, never reused",
     "worker": "0: the loop's thread; 1..N: a worker process",
@@ -34,6 +39,7 @@ _CONNECTION_MEANING: Final = {
     "queue_chunks": "how many replies wait in the server now",
     "queue_peak_bytes": "most that ever waited",
     "reason": "why it was closed",
+    "end": "what kind of end it was",
 }
 _ORDER: Final = (":", "!=", ">", ">=", "<", "<=")
 _EQUALITY: Final = (":", "!=")
@@ -81,7 +87,7 @@ def _values(field: Field) -> list[Json]:
     if isinstance(field, Bool):
         return [{"value": "true", "meaning": "yes"}, {"value": "false", "meaning": "no"}]
     if isinstance(field, Choice):
-        meanings = STATE_MEANING if "open" in field.names and "closed" in field.names else _KINDS
+        meanings = next(known for known in (STATE_MEANING, END_MEANING, _KINDS) if field.names[-1] in known)
         return [{"value": name, "meaning": meanings[name]} for name in field.names]
     return list(_REASONS) if isinstance(field, ReasonField) else []
 

@@ -36,6 +36,7 @@ __all__ = ["CONNECTION_FIELDS", "EVENT_FIELDS", "Column", "Mask", "Query", "Quer
 MAX_CHARACTERS: Final = 1000
 MAX_TERMS: Final = 32
 STATES: Final = ("open", "blocked", "paused", "closing", "closed")
+ENDS: Final = ("ordinary", "abnormal", "probe")
 
 EVENT_FIELDS: Final[Mapping[str, Field]] = {
     "seq": Number(),
@@ -68,6 +69,7 @@ CONNECTION_FIELDS: Final[Mapping[str, Field]] = {
     "queue_chunks": Number(),
     "queue_peak_bytes": Number(SIZES),
     "reason": Reason(),
+    "end": Choice(ENDS),
 }
 """What a filter over connections may name."""
 

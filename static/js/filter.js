@@ -6,28 +6,27 @@ export function terms(q) {
   return q.match(/(?:"[^"]*"|[^\s"])+/g) ?? [];
 }
 
-/** Leaves out the ends that nobody has to look into. */
-const ABNORMAL = "-reason:peer,shutdown";
+/** The groups of closed connections that are told apart by how they ended. */
+const ENDS = ["abnormal", "probe"];
 
 /** The states of the groups that are more than the state of their name: "blocked" is what the tiles and the map count as such. @type {Record<string, string>} */
-const STATES = { abnormal: "closed", blocked: "blocked,paused" };
+const STATES = { blocked: "blocked,paused" };
 
 /**
  * Which connections a filter asks for: "" all that are connected, "blocked" those whose replies wait, "abnormal" those
- * that ended abnormally, else one state; null when it asks for others. @param {string} q
+ * that ended abnormally, "probe" those that came and went without a byte, else one state; null when it asks for others. @param {string} q
  */
 export function getGroup(q) {
-  const state = getTerm(q, "state");
-  if (state === "closed" && terms(q).includes(ABNORMAL)) return "abnormal";
+  const [state, end] = [getTerm(q, "state"), getTerm(q, "end")];
+  if (end) return state === "" && ENDS.includes(end) ? end : null;
   if (state.split(",").sort().join() === STATES.blocked) return "blocked";
   return state in STATES || state.includes(",") ? null : state;
 }
 
 /** The filter asking for another group. @param {string} q @param {string} group */
 export function setGroup(q, group) {
-  const others = terms(q).filter((term) => term !== ABNORMAL).join(" ");
-  const asked = setTerm(others, "state", STATES[group] ?? group);
-  return group === "abnormal" ? `${asked} ${ABNORMAL}` : asked;
+  const isEnd = ENDS.includes(group);
+  return setTerm(setTerm(q, "state", isEnd ? "" : STATES[group] ?? group), "end", isEnd ? group : "");
 }
 
 /** The value of the term `field:value`, or "" if there is none. @param {string} q @param {string} field */

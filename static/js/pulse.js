@@ -110,10 +110,12 @@ export function fromLog(rows) {
   const sum = (/** @type {"bytes_in" | "bytes_out"} */ name) => rows.reduce((total, row) => total + (num(row[name]) ?? 0), 0);
   const close = rows.find((row) => row.kind === "close");
   const open = rows.find((row) => row.kind === "open");
+  const [bytesIn, bytesOut] = [sum("bytes_in"), sum("bytes_out")];
+  const ending = bytesIn + bytesOut === 0 ? "probe" : ["peer", "shutdown"].includes(close?.reason ?? "") ? "ordinary" : "abnormal";
   return {
     conn: rows[0].conn, worker: rows[0].worker, peer: open?.peer ?? rows[0].peer, state: close ? "closed" : "open",
-    opened: open?.time ?? null, closed: close?.time ?? null, reason: close?.reason ?? "", idle_s: null, waiting_s: null,
-    bytes_in: sum("bytes_in"), bytes_out: sum("bytes_out"),
+    opened: open?.time ?? null, closed: close?.time ?? null, reason: close?.reason ?? "", end: close ? ending : "", idle_s: null, waiting_s: null,
+    bytes_in: bytesIn, bytes_out: bytesOut,
     echoes: rows.filter((row) => row.kind === "echo").length,
     fulls: rows.filter((row) => row.kind === "full").length,
     queue_bytes: rows.at(-1)?.queue_bytes ?? 0, queue_chunks: rows.at(-1)?.queue_chunks ?? 0,

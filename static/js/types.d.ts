@@ -44,6 +44,8 @@ export interface ConnectionItem {
   queue_chunks: number;
   queue_peak_bytes: number;
   reason: string;
+  /** "" while it is open, else "ordinary", "abnormal", or "probe": no byte either way. */
+  end: string;
 }
 
 /** Who holds a connection up, and what that rests on. */
@@ -112,6 +114,7 @@ export interface StateCounts {
   closing: number;
   closed: number;
   abnormal: number;
+  probe: number;
 }
 
 export interface ConnectionCounts {

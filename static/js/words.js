@@ -76,9 +76,6 @@ export function endWords(reason) {
   return ENDS[name] ?? (name === "error" ? `error ${detail}` : reason);
 }
 
-/** Whether someone should look into it that a connection ended so. @param {string} reason */
-export const isAbnormal = (reason) => reason !== "" && reason !== "peer" && reason !== "shutdown";
-
 /** A close, refuse or lost reason as a sentence; "" for none. @param {string} reason */
 export function reasonSentence(reason) {
   if (!reason) return "";

@@ -189,7 +189,7 @@ def abnormal_ends_are_counted_and_found(page: Page, clients: list[Any]) -> None:
     reset.socket.close()
     expect(page.get_by_role("button", name="closed 3")).to_be_visible()
     page.get_by_role("button", name="abnormal ends 2").click()
-    expect(page.locator("#q")).to_have_value("conn>1 state:closed -reason:peer,shutdown")
+    expect(page.locator("#q")).to_have_value("conn>1 end:abnormal")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody tr a")).to_have_text("3")
     expect(page.get_by_role("button", name="abnormal ends 2")).to_have_attribute("aria-pressed", "true")

@@ -60,12 +60,14 @@ test("words for what is not known yet, and for what ails", () => {
 });
 
 test("groups of connections are terms of the filter, beside all others", () => {
-  assert.equal(setGroup("bytes_in>1", "abnormal"), "bytes_in>1 state:closed -reason:peer,shutdown");
-  assert.equal(getGroup("bytes_in>1 state:closed -reason:peer,shutdown"), "abnormal");
+  assert.equal(setGroup("bytes_in>1", "abnormal"), "bytes_in>1 end:abnormal");
+  assert.equal(getGroup("bytes_in>1 end:abnormal"), "abnormal");
   assert.equal(getGroup("state:closed"), "closed");
-  assert.equal(getGroup("-reason:peer,shutdown"), "");
-  assert.equal(setGroup("state:closed -reason:peer,shutdown bytes_in>1", "closing"), "bytes_in>1 state:closing");
-  assert.equal(setGroup("state:closed -reason:peer,shutdown", ""), "");
+  assert.equal(getGroup("end:ordinary"), null);
+  assert.equal(setGroup("end:abnormal bytes_in>1", "closing"), "bytes_in>1 state:closing");
+  assert.equal(setGroup("end:abnormal", ""), "");
+  assert.equal(setGroup("state:closed", "probe"), "end:probe");
+  assert.equal(getGroup("end:probe"), "probe");
   assert.equal(setGroup("state:open", "blocked"), "state:blocked,paused");
   assert.equal(getGroup("state:paused,blocked bytes_in>1"), "blocked");
   for (const others of ["state:blocked", "state:open,closing", "state:closed,open"]) assert.equal(getGroup(others), null);

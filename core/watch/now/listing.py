@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from core.bad_value import BadValueError
 from core.filter.query import Column, Query
 from core.ring.events import REASONS
-from core.watch.now.table import STATES, Table
+from core.watch.now.table import ABNORMAL, ENDS, PROBE, STATES, Table
 from core.watch.times import rfc3339
 
 Numbers = npt.NDArray[Any]
@@ -42,9 +42,10 @@ SORTABLE: Final = (
     "waiting_s",
     *_NUMBERS[3:],
     "reason",
+    "end",
 )
 # A filter that names one of these speaks of the past as well.
-_SPEAKS_OF_CLOSED: Final = frozenset({"state", "reason", "conn"})
+_SPEAKS_OF_CLOSED: Final = frozenset({"state", "reason", "end", "conn"})
 
 
 class Listing:
@@ -57,8 +58,8 @@ class Listing:
     def page(self, query: Query, sort: str, limit: int, offset: int) -> dict[str, Any]:
         """`total`, `matched`, the `items` of the page and the `counts` of all; raises ValueError for an unknown sort.
 
-        Closed connections are listed when the filter names a state, a reason or a connection. `counts` has how many are
-        in each state, and `abnormal`: those of the closed ones whose end was not an ordinary one.
+        Closed connections are listed when the filter names a state, a reason, an end or a connection. `counts` has how
+        many are in each state, and how many of the closed ones are `abnormal` ends and `probe`s.
         """
         name, descending = sort.removeprefix("-"), sort.startswith("-")
         if name not in SORTABLE:
@@ -118,11 +119,12 @@ class Listing:
         columns["idle_s"] = (pick(self._idle_ns) / 1e9).round(3).tolist()
         columns["waiting_s"] = (pick(self._waiting_ns) / 1e9).round(3).tolist()
         columns["reason"] = [REASONS[code] for code in pick(itemgetter("reason")).tolist()]
+        columns["end"] = [ENDS[code] for code in pick(Table.ends).tolist()]
         columns["opened"] = [rfc3339(time) if time else None for time in columns["opened"]]
         columns["closed"] = [rfc3339(time) if time else None for time in columns["closed"]]
-        order = ("conn", "worker", "peer", "state", "opened", "closed", "idle_s", "waiting_s", *_NUMBERS[3:], "reason")
         return [
-            dict(zip(order, values, strict=True)) for values in zip(*(columns[name] for name in order), strict=True)
+            dict(zip(SORTABLE, values, strict=True))
+            for values in zip(*(columns[name] for name in SORTABLE), strict=True)
         ]
 
     def _starts(self) -> list[int]:
@@ -139,11 +141,11 @@ class Listing:
         return found
 
     def _counts(self, states: Numbers) -> dict[str, int]:
-        """How many connections are in each state, given those of all rows; how many ended abnormally."""
+        """How many connections are in each state, given those of all rows; how many ended abnormally, or are probes."""
         counts = np.bincount(states, minlength=len(STATES)).tolist()
         counts[0] -= len(self._tables)  # the servers' own rows
-        abnormal = sum(table.abnormal_count for table in self._tables)
-        return {**dict(zip(STATES, counts, strict=True)), "abnormal": abnormal}
+        ends = {ENDS[end]: sum(table.end_counts[end] for table in self._tables) for end in (ABNORMAL, PROBE)}
+        return {**dict(zip(STATES, counts, strict=True)), **ends}
 
     def _columns(self, names: Iterable[str]) -> dict[str, Any]:
         made: dict[str, Column] = {}
@@ -157,6 +159,8 @@ class Listing:
                 made[name] = (self._states(), STATES)
             elif name == "reason":
                 made[name] = (self._gather(lambda table: table["reason"]), REASONS)
+            elif name == "end":
+                made[name] = (self._gather(Table.ends), ENDS)
             elif name == "idle_s":
                 made[name] = self._idle()
             elif name == "waiting_s":
@@ -230,7 +234,7 @@ def _ordered(rows: Numbers, column: Any, descending: bool, count: int) -> Number
 def _ranks(values: Any) -> Numbers:
     """The place of each text in the order of the texts."""
     if not isinstance(values, pa.Array):
-        return np.arange(len(values)) if values is STATES else _ranks(pa.array(values, pa.string()))
+        return np.arange(len(values)) if values in (STATES, ENDS) else _ranks(pa.array(values, pa.string()))
     ranks = np.empty(len(values), np.int64)
     ranks[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
     return ranks

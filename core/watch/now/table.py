@@ -1,8 +1,8 @@
 """The connections of one worker, in columns, folded from records a whole array at a time.
 
 Row 0 is the server itself (connection 0). Rows are sorted by connection id, which grows with time, so an id is
-found by binary search. Closed connections stay until newer ones push them out: ordinary ends push out ordinary ones,
-abnormal ends abnormal ones, so that a storm of the one does not wash away the other.
+found by binary search. Closed connections stay until newer ones of the same kind of end push them out, so that a storm
+of probes or of ordinary ends does not wash away the abnormal ones.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,12 @@ from core.ring.records import PAYLOAD, Records
 Numbers = npt.NDArray[Any]
 
 CLOSED_KEPT: Final = 10_000
-"""Connections whose end was ordinary; as many again whose end was not."""
+"""Of each kind of end."""
 STATES: Final = ("open", "blocked", "paused", "closing", "closed")
+ENDS: Final = ("", "ordinary", "abnormal", "probe")
+"""Kinds of end: none yet, by an ordinary reason, by another, and without a byte either way whatever the reason."""
+ABNORMAL: Final = ENDS.index("abnormal")
+PROBE: Final = ENDS.index("probe")
 
 COLUMNS: Final = {
     "conn": np.int64,
@@ -51,18 +55,24 @@ _CARRIES_PEER: Final = _kinds(Kind.OPEN, Kind.REFUSE)
 _SENDS: Final = _kinds(Kind.FULL, Kind.NOT_FULL, Kind.WRITE)
 _STICKS: Final = _kinds(Kind.ECHO, Kind.FULL, Kind.PAUSE)
 _THROTTLES: Final = _kinds(Kind.PAUSE, Kind.RESUME)
-_IS_ORDINARY: Final = np.isin(np.arange(256), ORDINARY_ENDS)
+_ENDS_BY_REASON: Final = np.where(np.isin(np.arange(256), ORDINARY_ENDS), 1, ABNORMAL).astype(np.uint8)
 _CHANGES: Final = _kinds(Kind.OPEN, Kind.FULL, Kind.NOT_FULL, Kind.WRITE, Kind.PAUSE, Kind.RESUME, Kind.EOF, Kind.CLOSE)
 
 
+def _ends(reasons: Numbers, has_bytes: Numbers) -> Numbers:
+    """The kind of end, an index into ENDS, that each close of such a reason is."""
+    ends: Numbers = np.where(has_bytes, _ENDS_BY_REASON[reasons], np.uint8(PROBE))
+    return ends
+
+
 class Table:
-    """Every open connection of a worker and the latest closed ones: at least `closed_kept` of each class of ends."""
+    """Every open connection of a worker and the latest closed ones: at least `closed_kept` of each kind of end."""
 
     def __init__(self, worker: int = 0, closed_kept: int = CLOSED_KEPT) -> None:
         self.worker = worker
         self.size = 1
-        self.ordinary_count = 0
-        self.abnormal_count = 0
+        self.end_counts = [0] * len(ENDS)
+        """How many have ended so, by index into ENDS."""
         self._closed_kept = closed_kept
         self._columns: dict[str, Numbers] = {name: np.zeros(1024, dtype) for name, dtype in COLUMNS.items()}
         self._peers = pa.array([""], pa.string())
@@ -82,7 +92,7 @@ class Table:
     @property
     def closed_count(self) -> int:
         """Connections that are closed and not forgotten."""
-        return self.ordinary_count + self.abnormal_count
+        return sum(self.end_counts)
 
     @property
     def open_count(self) -> int:
@@ -116,6 +126,16 @@ class Table:
         states[self["eof"]] = 3
         states[self["closed"] > 0] = 4
         return states
+
+    def ends(self) -> Numbers:
+        """Index into ENDS of each row, a byte."""
+        ends = self.ends_of(np.arange(self.size))
+        ends[self["closed"] == 0] = 0
+        return ends
+
+    def ends_of(self, rows: Numbers) -> Numbers:
+        """The same of some rows, all of them closed."""
+        return _ends(self["reason"][rows], (self["bytes_in"][rows] | self["bytes_out"][rows]) != 0)
 
     def find(self, conn: int) -> int | None:
         """The row of a connection."""
@@ -171,23 +191,35 @@ class Table:
         self._rows_changed()
         self._count_closed()
 
-    def closes_left(self, reasons: Numbers) -> int | None:
-        """After how many closes, of these reasons in order, the table has to be compacted; None: not by these."""
-        found = []
-        ordinary = _IS_ORDINARY[reasons]
-        for count, of in ((self.ordinary_count, ordinary), (self.abnormal_count, ~ordinary)):
-            left = max(1, 2 * self._closed_kept - count)
-            closes = np.flatnonzero(of)
-            if len(closes) >= left:
-                found.append(int(closes[left - 1]) + 1)
-        return min(found, default=None)
+    def room(self, records: Records) -> int:
+        """How many of `records`, which are not folded yet, may be before the table has to be compacted."""
+        closes = np.flatnonzero(records["kind"] == Kind.CLOSE)
+        most = 2 * self._closed_kept
+        if len(closes) + max(self.end_counts) < most:
+            return len(records)
+        found = [len(records)]
+        ends = self._coming_ends(records, closes)
+        for end, count in enumerate(self.end_counts):
+            left = max(1, most - count)
+            of = closes[ends == end]
+            if len(of) >= left:
+                found.append(int(of[left - 1]) + 1)
+        return min(found)
+
+    def _coming_ends(self, records: Records, closes: Numbers) -> Numbers:
+        """The kind of end (index into ENDS) of each of these closes, once all records before them are folded."""
+        moved = np.flatnonzero(~_CARRIES_PEER[records["kind"]] & ((records["bytes_in"] | records["bytes_out"]) != 0))
+        conns = records["conn"][closes]
+        has_bytes = np.isin(conns, records["conn"][moved])
+        rows = np.minimum(np.searchsorted(self["conn"], conns), self.size - 1)
+        has_bytes |= (self["conn"][rows] == conns) & ((self["bytes_in"][rows] | self["bytes_out"][rows]) != 0)
+        return _ends(records["reason"][closes], has_bytes)
 
     def compact(self) -> None:
-        """Forget the oldest connections of a class of ends once there are twice as many of it as are kept."""
-        most = 2 * self._closed_kept
-        if self.ordinary_count >= most or self.abnormal_count >= most:
-            is_ordinary = _IS_ORDINARY[self["reason"]]
-            self._forget((self["closed"] > 0) & (is_ordinary == (self.ordinary_count >= most)))
+        """Forget the oldest connections of a kind of end once there are twice as many of it as are kept."""
+        for end, count in enumerate(self.end_counts):
+            if count >= 2 * self._closed_kept:
+                self._forget(self.ends() == end)
 
     def forget_closed(self) -> None:
         """Keep those that are open."""
@@ -214,9 +246,8 @@ class Table:
         self._stuck = self._queued = None
 
     def _count_closed(self) -> None:
-        closed = self["closed"] > 0
-        self.ordinary_count = int(np.count_nonzero(closed & _IS_ORDINARY[self["reason"]]))
-        self.abnormal_count = int(np.count_nonzero(closed)) - self.ordinary_count
+        ends = self.ends_of(np.flatnonzero(self["closed"]))
+        self.end_counts = np.bincount(ends, minlength=len(ENDS)).tolist()
 
     def _admit(self, records: Records, with_peer: Numbers) -> list[str]:
         """Add the opened connections; the peers of refused ones."""
@@ -329,10 +360,8 @@ class Table:
         fresh = np.flatnonzero(closes & (self["closed"][rows] == 0))
         ends, first = np.unique(rows[fresh], return_index=True)
         self["closed"][ends] = times[fresh[first]]
-        reasons = records["reason"][fresh[first]]
-        self["reason"][ends] = reasons
-        ordinary = int(np.count_nonzero(_IS_ORDINARY[reasons]))
-        self.ordinary_count += ordinary
-        self.abnormal_count += len(ends) - ordinary
+        self["reason"][ends] = records["reason"][fresh[first]]
+        counts = np.bincount(self.ends_of(ends), minlength=len(ENDS)).tolist()
+        self.end_counts = [count + more for count, more in zip(self.end_counts, counts, strict=True)]
         unset = np.flatnonzero(self["opened"][rows] == 0)[::-1]  # the first of a connection is the one that stays
         self["opened"][rows[unset]] = times[unset]

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from core.log.format.rows import to_batch
 from core.log.format.text import to_dicts
-from core.ring.events import ORDINARY_ENDS, Kind
+from core.ring.events import Kind
 from core.ring.records import Records
 from core.watch.now.sums import Sums, by_second
-from core.watch.now.table import Table
+from core.watch.now.table import ABNORMAL, Table
 from core.watch.times import rfc3339
 
 Numbers = npt.NDArray[Any]
@@ -66,7 +66,7 @@ class Tally:
     def fold(self, records: Records) -> Iterator[Folded]:
         """Take `records` in (in order; altered here); to be exhausted. More than one part where the table shrinks."""
         while len(records):
-            end = self._end(records)
+            end = self.table.room(records)
             part, records = records[:end], records[end:]
             index, peers = self.table.fold(part)
             seconds = list(by_second(part))
@@ -85,15 +85,10 @@ class Tally:
         made.notable.extend(self.notable)
         return made
 
-    def _end(self, records: Records) -> int:
-        """How many records may be folded before the table has to be compacted."""
-        closes = np.flatnonzero(records["kind"] == Kind.CLOSE)
-        left = self.table.closes_left(records["reason"][closes])
-        return len(records) if left is None else int(closes[left - 1]) + 1
-
     def _note(self, records: Records, index: Numbers, peers: pa.StringArray) -> None:
         notable = _NOTABLE[records["kind"]]
-        notable &= (records["kind"] != Kind.CLOSE) | ~np.isin(records["reason"], ORDINARY_ENDS)
+        closes = np.flatnonzero(records["kind"] == Kind.CLOSE)
+        notable[closes] = self.table.ends_of(index[closes]) == ABNORMAL
         rows = np.flatnonzero(notable)[-NOTABLE_KEPT:]
         if len(rows):
             self.notable.append(to_batch(records[rows], self.table.worker, index[rows], peers))

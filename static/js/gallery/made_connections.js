@@ -35,12 +35,14 @@ export function list(count, matched = count) {
     return item({
       conn: index + 1, worker: index % 3, peer: `127.0.0.1:${40_000 + index}`, state, queue_bytes: queue, queue_chunks: Math.ceil(queue / 65_536),
       idle_s: next() * 90, closed: state === "closed" ? ago(40) : null, reason: state === "closed" ? (index % 2 ? "reset" : "peer") : "",
+      end: state === "closed" ? (index % 2 ? "abnormal" : "ordinary") : "",
     });
   });
   const number = (/** @type {string} */ state) => items.filter((one) => one.state === state).length;
   const counts = {
     open: number("open"), blocked: number("blocked"), paused: number("paused"), closing: number("closing"), closed: number("closed"),
-    abnormal: items.filter((one) => one.reason === "reset").length,
+    abnormal: items.filter((one) => one.end === "abnormal").length,
+    probe: 0,
   };
   return { total: Math.max(matched, count), matched, items, counts };
 }

@@ -132,7 +132,7 @@ function showVerdict(parts, item, lived) {
     setText(parts.verdictText, `${verdict?.sentence ?? reasonSentence(item.reason)} ${life}${undelivered(item)}`);
   }
   showEvidence(parts.evidence, verdict?.evidence ?? []);
-  const bad = closed ? item.reason !== "peer" : Boolean(verdict && troubles(verdict));
+  const bad = closed ? item.end === "abnormal" : Boolean(verdict && troubles(verdict));
   setAttr(parts.verdict, "data-tone", bad ? "bad" : null);
 }
 

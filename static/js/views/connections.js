@@ -10,7 +10,7 @@ import { mountGroups } from "../parts/groups.js";
 import { chipIn, connectionLink } from "../rows.js";
 import { createTable, headsOf } from "../table.js";
 import { addressBar } from "../url.js";
-import { chip, endWords, isAbnormal, reasonSentence, stateWords } from "../words.js";
+import { chip, endWords, reasonSentence, stateWords } from "../words.js";
 
 /**
  * @typedef {import("../types.js").Connections} Connections @typedef {import("../types.js").ConnectionItem} Row @typedef {typeof DEFAULTS} Params
@@ -47,9 +47,9 @@ const CELLS = {
 };
 
 /** @param {Row} row */
-const rowMark = ({ state, reason }) => {
+const rowMark = ({ state, end }) => {
   if (state === "blocked" || state === "paused") return "full";
-  return state !== "closed" ? "" : isAbnormal(reason) ? "bad" : "closed";
+  return state !== "closed" ? "" : end === "abnormal" ? "bad" : "closed";
 };
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app */
@@ -148,7 +148,7 @@ function showControls(parts, params) {
 }
 
 /** Whether a filter asks for closed connections. @param {string} q */
-const asksForClosed = (q) => ["closed", "abnormal"].includes(getGroup(q) ?? "");
+const asksForClosed = (q) => ["closed", "abnormal", "probe"].includes(getGroup(q) ?? "");
 
 /** The order that another group begins with: of closed ones the latest first, unless someone chose an order. @param {string} q @param {string} sort */
 function orderFor(q, sort) {
@@ -240,4 +240,5 @@ const NOTHING = {
   blocked: "No client is blocked: all of them take their replies.",
   closed: "None has closed yet.",
   abnormal: "No abnormal end: no reset, no error, no timeout.",
+  probe: "No probe: every connection that closed had sent something.",
 };

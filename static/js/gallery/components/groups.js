@@ -21,7 +21,7 @@ export default {
     loading: {},
     empty: { figures: { counts: list(0).counts } },
     few: { figures: { counts: list(12).counts } },
-    many: { figures: { counts: { open: 98_211, blocked: 1204, paused: 571, closing: 14, closed: 20_000, abnormal: 20_000 } } },
+    many: { figures: { counts: { open: 98_211, blocked: 1204, paused: 571, closing: 14, closed: 20_000, abnormal: 10_000, probe: 10_000 } } },
     chosen: { figures: { chosen: "abnormal", counts: list(100).counts } },
   },
 };
