@@ -493,10 +493,10 @@ class TestTimeAndOrders:
         server.server.close_connection(1)
         server.server.close_connection(99)
         assert client.recv(1) == b""
+        client.close()
         assert server.wait_kind("close", 1)["reason"] == "operator"
         other.sendall(b"x")
         assert receive(other, 1) == b"x"
-        client.close()
         other.close()
 
     def test_an_operator_s_close_delivers_what_was_counted_as_sent(self, server: EchoServer) -> None:
@@ -666,7 +666,10 @@ class TestBlocking:
         client.close()
 
     @pytest.mark.parametrize("stuck", [False, True])
-    def test_an_operator_wakes_a_blocked_call(self, server: EchoServer, stuck: bool) -> None:
+    def test_an_operator_wakes_a_blocked_call(
+        self, server: EchoServer, stuck: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(conversation_module, "FINISH_S", 0.01)
         client = server.connect(receive_buffer=4096)
         server.wait_kind("open")
         if stuck:

@@ -221,10 +221,10 @@ def test_an_operator_closes_a_connection(service: Service) -> None:
     wait_until(lambda: service.monitor.connection(1), "the connection")
     assert service.monitor.close_connection(1)
     assert client.recv(1) == b""
+    client.close()
     closed(service, 1)
     assert not service.monitor.close_connection(1)
     assert not service.monitor.close_connection(99)
-    client.close()
 
 
 @pytest.mark.parametrize(("model", "marks"), [("epoll", {"high": 5000, "low": 1000}), ("threads", None)])
