@@ -267,7 +267,7 @@ def leak_check() -> Iterator[None]:
         return new_threads + sorted(_descriptors() - descriptors)
 
     yield
-    wait_until(lambda: not left(), "nothing is left behind")
+    wait_until(lambda: not left(), lambda: f"nothing is left behind; there is {left()}")
 
 
 @pytest.fixture
