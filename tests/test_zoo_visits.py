@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from commands import run
-from conftest import Server, StartServer, leak_check
+from conftest import Server, StartServer
 from waiting import DEADLINE_S, wait_until
 
 from core.exclusive import OneAtATime
@@ -125,16 +125,16 @@ def test_the_state_that_was_seen_last_comes_last(services: Start, monkeypatch: p
     assert list(progress["verdicts"]) == ["closed!", "paused!", "open!", "blocked!"]
 
 
-def test_a_visit_that_could_not_begin_leaves_nothing(services: Start, request: pytest.FixtureRequest) -> None:
-    monitor = services(model="epoll", workers=0).monitor  # which stays for the tests that follow
-    with leak_check():
-        orders = OneAtATime()
-        keeper = ZooRunner(monitor, orders)
-        request.getfixturevalue("no_more_threads")
-        with pytest.raises(RuntimeError):
-            keeper.start("says-nothing", None, None, brief=True)
-        assert orders.running() is keeper.answer()["running"] is None
-        keeper.stop()
+@pytest.mark.usefixtures("no_leaks")
+def test_a_visit_that_could_not_begin_leaves_nothing(monitor: Any, request: pytest.FixtureRequest) -> None:
+    orders = OneAtATime()
+    monitor.status = lambda *_: {"model": "epoll", "echo": {"host": "127.0.0.1", "port": 1}}
+    keeper = ZooRunner(monitor, orders)
+    request.getfixturevalue("no_more_threads")
+    with pytest.raises(RuntimeError):
+        keeper.start("says-nothing", None, None, brief=True)
+    assert orders.running() is keeper.answer()["running"] is None
+    keeper.stop()
 
 
 def test_nobody_there(services: Start) -> None:
