@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from web.access.security import Guard, SameOrigin
-from web.api import api, lab, problems, zoo
+from web.api import api, lab, metrics, problems, zoo
 from web.api.bounded import Bounded
 from web.api.downloads import Downloads
 from web.live.live import Live
@@ -50,6 +50,7 @@ def create_app(
     app.register_blueprint(pages.blueprint(monitor))
     app.register_blueprint(assets.vendor_blueprint(ROOT / "node_modules"))
     app.register_blueprint(api.health_blueprint(monitor))
+    app.register_blueprint(metrics.blueprint(monitor))
     bounded = Bounded()
     app.register_blueprint(api.blueprint(monitor, bounded))
     app.register_blueprint(api.connections_blueprint(monitor, bounded))

@@ -14,6 +14,7 @@ from core.watch.engine import About, EchoServer
 from core.watch.kernel.kernel_view import KernelView, facts
 from core.watch.kernel.sampler import LastSamples, Sampler
 from core.watch.logbook import DownloadMaker, Logbook
+from core.watch.metering import Measures, TurnTimes, measures
 from core.watch.moment import Moment, Source
 from core.watch.now.loops import Loops
 from core.watch.now.map_cells import ShownOrder, cells
@@ -61,6 +62,7 @@ class Monitor(Logbook):
         workers = [] if source.is_replay else list(range(1, about.workers + 1)) or [0]
         self._onlooker = KernelView(source, Sampler(engine.sample), LastSamples(past.directory))
         self._loops = Loops(past.directory, workers, engine.report)
+        self._turn_times = TurnTimes(self._loops.turns, workers)
         self._orders = ShownOrder()
         # A live page of one asks again and again, in the thread that publishes.
         self._ended = lru_cache(_ENDED_KEPT)(self.connection)
@@ -88,6 +90,12 @@ class Monitor(Logbook):
         ok, reason = self.health() if moment.is_live else (None, "")
         trouble = reason or (self._damage() if at is None else "")
         return answer | {"notable": notes, "time": rfc3339(moment.now), "healthy": ok, "trouble": trouble}
+
+    def measures(self) -> Measures:
+        """What scrapers are told."""
+        moment = self._source.moment()
+        rates = asdict(moment.rates)
+        return measures(self._status(moment), rates, moment, self._source.beat_ages(), self._turn_times.histogram())
 
     def sign(self) -> Hashable:
         """What changes with every event worth being told at once: who comes, goes, is refused, blocked or lost."""
@@ -188,6 +196,7 @@ class Monitor(Logbook):
 
     def close(self) -> None:
         """Give the files back."""
+        self._turn_times.close()
         self._loops.close()
         self._onlooker.close()
 

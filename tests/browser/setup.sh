@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that the tests have a Chromium and strace, or says in one line what is missing.
+# Sees to it that the tests have a Chromium, strace and a Prometheus, or says in one line what is missing.
 set -eu
 
 installed() { # a Debian package, when that is possible
@@ -20,6 +20,9 @@ elif ! command -v chromium-headless-shell >/dev/null && ! installed chromium-hea
   && ! command -v chromium >/dev/null && ! installed chromium; then
   echo "browser tests need Chromium: install Debian's package chromium-headless-shell or chromium, or set ECHOSCOPE_CHROMIUM to the program" >&2
   exit 1
+fi
+if ! command -v prometheus >/dev/null && ! installed prometheus; then
+  echo "the queries of deploy/ are not tried against a Prometheus: install Debian's package prometheus" >&2
 fi
 if ! command -v strace >/dev/null && ! installed strace; then
   echo "the cross-check of counted system calls needs strace: install Debian's package strace" >&2

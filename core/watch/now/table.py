@@ -15,6 +15,7 @@ import pyarrow as pa
 from core.log.format.rows import peers_of
 from core.ring.events import ORDINARY_ENDS, Kind
 from core.ring.records import PAYLOAD, Records
+from core.watch.histogram import Histogram
 
 Numbers = npt.NDArray[Any]
 
@@ -25,6 +26,8 @@ ENDS: Final = ("", "ordinary", "abnormal", "probe")
 """Kinds of end: none yet, by an ordinary reason, by another, and without a byte either way whatever the reason."""
 ABNORMAL: Final = ENDS.index("abnormal")
 PROBE: Final = ENDS.index("probe")
+REPLY_WAIT_BOUNDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0)
+"""Seconds."""
 
 COLUMNS: Final = {
     "conn": np.int64,
@@ -76,6 +79,8 @@ class Table:
         self._closed_kept = closed_kept
         self._columns: dict[str, Numbers] = {name: np.zeros(1024, dtype) for name, dtype in COLUMNS.items()}
         self._peers = pa.array([""], pa.string())
+        self.reply_waits = Histogram(REPLY_WAIT_BOUNDS)
+        """How long queues were not empty, each time that one was."""
         self._stuck: Numbers | None = None
         self._queued: Numbers | None = None
 
@@ -181,6 +186,7 @@ class Table:
         """The table as it is now, with memory of its own."""
         made = Table(self.worker, self._closed_kept)
         made.fill({name: self[name].copy() for name in COLUMNS}, self._peers)
+        made.reply_waits = self.reply_waits.copy()
         return made
 
     def fill(self, columns: Mapping[str, Numbers], peers: pa.StringArray) -> None:
@@ -314,16 +320,14 @@ class Table:
         self["queue_bytes"][rows] = queue_bytes
         self["queue_chunks"][rows] = records["queue_chunks"]
         queued = np.flatnonzero(queue_bytes)
-        if len(queued) or self._queued is None or len(self._queued):
-            self._rows_changed()
         if len(queued):
             np.maximum.at(self["queue_peak_bytes"], rows[queued], queue_bytes[queued].astype(np.int64))
+        if len(queued) or self._queued is None or len(self._queued):
+            self._rows_changed()
             self._wait(records, rows)
-        else:
-            self["waiting"][rows] = 0
 
     def _wait(self, records: Records, rows: Numbers) -> None:
-        """Note since when what is queued has not been empty."""
+        """Note since when what is queued has not been empty, and how long it was not where it is again."""
         waiting = self["waiting"]
         order = np.argsort(rows, kind="stable")
         rows, queued, times = rows[order], records["queue_bytes"][order] > 0, records["time"][order]
@@ -331,6 +335,11 @@ class Table:
         first = np.concatenate([[True], rows[1:] != rows[:-1]])
         was_queued[first] = waiting[rows[first]] > 0
         begins = queued & ~was_queued
+        ends = np.flatnonzero(was_queued & ~queued)
+        begun = np.maximum.accumulate(np.where(begins, np.arange(len(rows)), -1))[ends]
+        is_here = (begun >= 0) & (rows[begun] == rows[ends])
+        since = np.where(is_here, times[begun], waiting[rows[ends]])
+        self.reply_waits.add(np.maximum(times[ends] - since, 0) / 1e9)
         # Of repeated indices the last one wins: the last beginning, and whether it has ended since.
         waiting[rows[begins]] = times[begins]
         last = np.concatenate([first[1:], [True]])

@@ -13,8 +13,9 @@ from core.log.format.rows import to_batch
 from core.log.format.text import to_dicts
 from core.ring.events import Kind
 from core.ring.records import Records
+from core.watch.histogram import Histogram
 from core.watch.now.sums import Sums, by_second
-from core.watch.now.table import ABNORMAL, Table
+from core.watch.now.table import ABNORMAL, ENDS, REPLY_WAIT_BOUNDS, Table
 from core.watch.times import rfc3339
 
 Numbers = npt.NDArray[Any]
@@ -56,11 +57,15 @@ class Tally:
         self.taken = taken
         self.horizon = 0
         self.sums = Sums()
+        self.ended = np.zeros(len(ENDS), np.int64)
+        """How many connections ended so, by index into ENDS."""
         self.notable: deque[pa.RecordBatch] = deque(maxlen=NOTABLE_KEPT)
 
     def begin(self) -> None:
         """Count from here."""
         self.sums = Sums()
+        self.ended = np.zeros(len(ENDS), np.int64)
+        self.table.reply_waits = Histogram(REPLY_WAIT_BOUNDS)
         self.notable.clear()
 
     def fold(self, records: Records) -> Iterator[Folded]:
@@ -82,13 +87,16 @@ class Tally:
         made = Tally(self.table.copy(), self.taken)
         made.horizon = self.horizon
         made.sums += self.sums
+        made.ended += self.ended
         made.notable.extend(self.notable)
         return made
 
     def _note(self, records: Records, index: Numbers, peers: pa.StringArray) -> None:
         notable = _NOTABLE[records["kind"]]
         closes = np.flatnonzero(records["kind"] == Kind.CLOSE)
-        notable[closes] = self.table.ends_of(index[closes]) == ABNORMAL
+        ends = self.table.ends_of(index[closes])
+        self.ended += np.bincount(ends, minlength=len(ENDS))
+        notable[closes] = ends == ABNORMAL
         rows = np.flatnonzero(notable)[-NOTABLE_KEPT:]
         if len(rows):
             self.notable.append(to_batch(records[rows], self.table.worker, index[rows], peers))

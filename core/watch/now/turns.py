@@ -47,6 +47,15 @@ class Turns:
             records = np.concatenate([np.zeros(1, TURN.record), records])
         return turn_columns(records, reader.wall_offset)
 
+    def worked_since(self, worker: int, after: int) -> tuple[Numbers, int]:
+        """How long (seconds) each turn after number `after` worked, as far as they are kept, and the last one's number.
+
+        0: all of this server's.
+        """
+        records = self._readers[worker].since(max(after, self._first[worker]))
+        upto = int(records["seq"][-1]) if len(records) else after
+        return (records["ended"] - records["woken"]) / 1e9, upto
+
     def summary(self, worker: int) -> Json:
         """The last WINDOW_S seconds in figures, and the latest turns."""
         reader = self._readers[worker]
