@@ -10,6 +10,7 @@ from typing import Any
 from core.bad_value import BadValueError
 from core.export.download import DownloadError
 from core.filter import catalogue
+from core.watch.measures import Histogram, Measures
 
 READY = os.open("/dev/null", os.O_RDONLY)
 """A descriptor that can always be read."""
@@ -168,11 +169,7 @@ class FakeMonitor:
     def events_until(self, q: str, after: int | None, at: int, limit: int, mark: str = "") -> dict[str, Any]:
         return {"items": [ROW][:limit], "skipped": 0, "after": after, **dated(at)}
 
-    def measures(self) -> Any:
-        # Imported late: the sizes of a ring are read from the environment, which the fixtures set.
-        from core.watch.histogram import Histogram
-        from core.watch.metering import Measures
-
+    def measures(self) -> Measures:
         queue = {"bytes": 0, "chunks": 0, "max_bytes": 0}
         recorder = {"events": 1, "lost": 0, "dropped": {"events": 0}, "lag_ms": 0.0, "log_bytes": 0, "damaged": ""}
         sums = {"uptime_s": 1.0, "bytes_in": 0, "bytes_out": 0, "echoes": 0, "queue": queue, "recorder": recorder}

@@ -20,9 +20,9 @@ from waiting import DEADLINE_S, wait_until
 
 from core.ring.events import Kind
 from core.ring.records import Records
-from core.watch.histogram import Histogram
 from core.watch.kernel.verdict import Evidence, judge
 from core.watch.kernel.verdict_column import VERDICTS, from_record
+from core.watch.measures import Histogram
 from core.watch.now.listing import Listing
 from core.watch.now.table import Table
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from core.export.download import Chunks
-from core.watch.metering import Measures
+from core.watch.measures import Measures
 
 Json = dict[str, Any]
 

@@ -3,14 +3,13 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from core.watch.histogram import Histogram
 from core.watch.kernel.verdict import LATE_S
 from core.watch.kernel.verdict_column import VERDICTS, from_record
+from core.watch.measures import Histogram, Measures
 from core.watch.moment import Moment
 from core.watch.now.table import ENDS, REPLY_WAIT_BOUNDS, STATES
 from core.watch.now.turns import Turns
@@ -22,24 +21,6 @@ _EVERY_S: Final = 0.25
 """A loop at its limit turns some 40,000 times a second, and 32,768 turns are kept."""
 _REMEMBERED_S: Final = 600.0
 """Who has not scraped for so long has gone: the turns are no longer counted."""
-
-
-@dataclass(frozen=True)
-class Measures:
-    """`status` as the API has it; by name, how many connections are in a state and of a verdict, and how many ended so.
-
-    `replies` is how long the queues of connections were not empty, each time; `turns` how long the loops worked in
-    each turn.
-    """
-
-    status: Json
-    rates: Json
-    states: Mapping[str, int]
-    verdicts: Mapping[str, int]
-    ends: Mapping[str, int]
-    replies: Histogram
-    turns: Histogram
-    beat_age_s: float
 
 
 def measures(status: Json, rates: Json, moment: Moment, ages: Mapping[int, float], turns: Histogram) -> Measures:

@@ -14,7 +14,8 @@ from core.watch.engine import About, EchoServer
 from core.watch.kernel.kernel_view import KernelView, facts
 from core.watch.kernel.sampler import LastSamples, Sampler
 from core.watch.logbook import DownloadMaker, Logbook
-from core.watch.metering import Measures, TurnTimes, measures
+from core.watch.measures import Measures
+from core.watch.metering import TurnTimes, measures
 from core.watch.moment import Moment, Source
 from core.watch.now.loops import Loops
 from core.watch.now.map_cells import ShownOrder, cells

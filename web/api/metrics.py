@@ -18,8 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from core.watch.histogram import Histogram
-from core.watch.metering import Measures
+from core.watch.measures import Histogram, Measures
 from web.api.parameters import NoParameters, parse
 from web.api.problems import ProblemError
 from web.monitor_protocol import Monitor

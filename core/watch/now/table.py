@@ -15,7 +15,7 @@ import pyarrow as pa
 from core.log.format.rows import peers_of
 from core.ring.events import ORDINARY_ENDS, Kind
 from core.ring.records import PAYLOAD, Records
-from core.watch.histogram import Histogram
+from core.watch.measures import Histogram
 
 Numbers = npt.NDArray[Any]
 

@@ -13,7 +13,7 @@ from core.log.format.rows import to_batch
 from core.log.format.text import to_dicts
 from core.ring.events import Kind
 from core.ring.records import Records
-from core.watch.histogram import Histogram
+from core.watch.measures import Histogram
 from core.watch.now.sums import Sums, by_second
 from core.watch.now.table import ABNORMAL, ENDS, REPLY_WAIT_BOUNDS, Table
 from core.watch.times import rfc3339

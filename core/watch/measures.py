@@ -1,17 +1,20 @@
-"""Durations, counted by how long they were: for those who compare two looks, so what was counted stays counted."""
+"""What scrapers of metrics are told, as types: figures, and durations counted by how long they were."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+Json = dict[str, Any]
 Numbers = npt.NDArray[Any]
 
 
 class Histogram:
-    """`counts` has, for each of the `bounds` (seconds, ascending), how many were at most that and above the one before.
+    """Only grows, so that two looks can be compared.
 
+    `counts` has, for each of the `bounds` (seconds, ascending), how many were at most that and above the one before.
     The last count is of those above all bounds. `total` is their sum, seconds.
     """
 
@@ -35,3 +38,21 @@ class Histogram:
         made = Histogram(self.bounds)
         made.add_all(self)
         return made
+
+
+@dataclass(frozen=True)
+class Measures:
+    """`status` as the API has it; by name, how many connections are in a state and of a verdict, and how many ended so.
+
+    `replies` is how long the queues of connections were not empty, each time; `turns` how long the loops worked in
+    each turn.
+    """
+
+    status: Json
+    rates: Json
+    states: Mapping[str, int]
+    verdicts: Mapping[str, int]
+    ends: Mapping[str, int]
+    replies: Histogram
+    turns: Histogram
+    beat_age_s: float
