@@ -143,6 +143,7 @@ class FakeMonitor:
         self.closed_how: list[str] = []
         self.chunks: Iterator[bytes] = rows(1000)
         self.name = "echoscope-log.{}"
+        self.peer = ""
 
     def moment(self, text: str) -> int:
         if not text.isdigit():
@@ -185,7 +186,8 @@ class FakeMonitor:
 
     def loop(self) -> dict[str, Any]:
         self.calls.append(("loop",))
-        return {"model": "epoll", "workers": []}
+        latest = {"time": [1.5], "wait_us": [20.0]}
+        return {"model": "epoll", "workers": [{"worker": 0, "latest": latest}]}
 
     def map(self, sort: str, at: int | None = None) -> dict[str, Any]:
         if sort != "conn":
@@ -198,6 +200,7 @@ class FakeMonitor:
             raise BadValueError(f'cannot sort by "{sort}"')
         self.calls.append(("connections", q, sort, limit, offset))
         items = [connection_item(1), connection_item(2)][offset : offset + limit]
+        items = [item | {"peer": self.peer or item["peer"]} for item in items]
         counts = {"open": 2, "blocked": 0, "paused": 0, "closing": 0, "closed": 1, "abnormal": 0, "probe": 0}
         return {"total": 2, "matched": 2, "items": items, "counts": counts, **dated(at)}
 

@@ -1,5 +1,7 @@
 """The HTTP API against a made-up monitor: what is asked, what is answered, what is refused."""
 
+import csv
+import io
 from typing import Any
 
 import pytest
@@ -21,6 +23,42 @@ def test_status(browser: Any) -> None:
     response = browser.get("/api/v1/status")
     assert response.get_json()["name"] == "echoscope"
     assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "columns"),
+    [
+        ("connections", ["conn", "worker", "peer", "state"]),
+        ("connections?q=state:closing", ["conn", "worker", "peer", "state"]),
+        ("connections/1/series", ["time", "queue_bytes"]),
+        ("series", ["time", "open"]),
+        ("loop", ["worker", "time", "wait_us"]),
+    ],
+)
+def test_tables_are_csv_for_who_asks(browser: Any, path: str, columns: list[str]) -> None:
+    address = f"/api/v1/{path}"
+    asked = browser.get(address + ("&" if "?" in path else "?") + "format=csv")
+    assert (asked.status_code, asked.content_type) == (200, "text/csv; charset=utf-8"), asked.text
+    head, *rows = csv.reader(io.StringIO(asked.text))
+    assert head[: len(columns)] == columns
+    items = browser.get(address).get_json().get("items")
+    assert items is None or [row[0] for row in rows] == [str(one["conn"]) for one in items]
+    accepted = browser.get(address, headers={"Accept": "text/csv, application/json;q=0.5"})
+    assert (accepted.content_type, "Accept" in accepted.vary) == ("text/csv; charset=utf-8", True)
+    assert accepted.text == asked.text
+    for accept in ("*/*", "application/json", "text/html", "text/csv;q=0.1, application/json"):
+        assert browser.get(address, headers={"Accept": accept}).content_type == "application/json"
+    as_json = asked.request.url.replace("format=csv", "format=json")
+    assert browser.get(as_json, headers={"Accept": "text/csv"}).content_type == "application/json"
+    assert "format" in problem(browser.get("/api/v1/series?format=xml"), 400)
+
+
+def test_a_cell_is_no_formula(browser: Any, monitor: FakeMonitor) -> None:
+    """A text of a peer's making does not run in a spreadsheet."""
+    monitor.peer = '=cmd|"/C calc"!A0'
+    cells = list(csv.reader(io.StringIO(browser.get("/api/v1/connections?format=csv").text)))
+    assert cells[1][2] == '\'=cmd|"/C calc"!A0'
+    assert cells[1][5] == "", "nothing for what is not known"
 
 
 def test_fields_keep_their_order(browser: Any) -> None:
@@ -181,7 +219,7 @@ def test_model_asks_for_json(browser: Any, monitor: FakeMonitor) -> None:
 
 
 def test_the_loop_is_told(browser: Any, monitor: FakeMonitor) -> None:
-    assert browser.get("/api/v1/loop").get_json()["workers"] == []
+    assert browser.get("/api/v1/loop").get_json()["workers"][0]["worker"] == 0
     assert monitor.calls == [("loop",)]
     assert browser.get("/api/v1/loop?x=1").status_code == 400
 

@@ -171,6 +171,10 @@ def test_downloads(client: Client, tmp_path: Path) -> None:
     answer = client.get(f"/api/v1/lab/runs/{made['id']}/download?format=csv")
     assert answer.headers["Content-Disposition"] == f"attachment; filename=echoscope-lab-{made['id']}.csv"
     assert [row["rate_median"] for row in csv.DictReader(io.StringIO(answer.text))] == ["2"]
+    assert client.get(f"/api/v1/lab/runs/{made['id']}?format=csv").text == answer.text
+    listed = list(csv.DictReader(io.StringIO(client.get("/api/v1/lab/runs?format=csv").text)))
+    assert [row["id"] for row in listed] == [made["id"]]
+    assert json.loads(listed[0]["order"]) == made["order"]
     whole = json.loads(client.get(f"/api/v1/lab/runs/{made['id']}/download").data)
     assert len(whole["samples"]) == 3
     assert client.get(f"/api/v1/lab/runs/{made['id']}/download?format=xml").status_code == 400

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from core.bad_value import BadValueError
 from web.api.bounded import Bounded
+from web.api.csv_answer import Encode, columns_csv, encoder, items_csv, turns_csv
 from web.api.downloads import Downloads
 from web.api.parameters import (
     MAX_CONN,
@@ -23,6 +24,7 @@ from web.api.parameters import (
     NoParameters,
     SeriesParameters,
     SuggestParameters,
+    TableParameters,
     parse,
     parse_body,
 )
@@ -38,24 +40,29 @@ class _Questions:
         self._monitor = monitor
         self._bounded = bounded
 
-    def ask(self, question: Callable[[], Json]) -> Response:
+    def ask(self, question: Callable[[], Json], encode: Encode = jsonify) -> Response:
         """One that takes a while."""
         sock = sockets.socket_of(request.environ)
         with self._bounded.work(lambda: not sockets.has_gone(sock)):
-            return _answer(question)
+            return _answer(question, encode)
 
     def ask_at(
-        self, asked: MomentParameters, question: Callable[[int | None], Json], *, is_quick: bool = False
+        self,
+        asked: MomentParameters,
+        question: Callable[[int | None], Json],
+        encode: Encode = jsonify,
+        *,
+        is_quick: bool = False,
     ) -> Response:
         """Of the moment that is asked for, or of now. `is_quick`: of now it takes no time to speak of."""
         if asked.at is None and is_quick:
-            return _answer(lambda: question(None))
-        return self.ask(lambda: question(None if asked.at is None else self._monitor.moment(asked.at)))
+            return _answer(lambda: question(None), encode)
+        return self.ask(lambda: question(None if asked.at is None else self._monitor.moment(asked.at)), encode)
 
 
-def _answer(question: Callable[[], Json]) -> Response:
+def _answer(question: Callable[[], Json], encode: Encode = jsonify) -> Response:
     try:
-        return jsonify(question())
+        return encode(question())
     except BadValueError as error:
         raise ProblemError(400, str(error)) from error
 
@@ -110,8 +117,8 @@ def blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
 
     @api.get("/api/v1/loop")
     def loop() -> Response:
-        parse(NoParameters, request.args)
-        return jsonify(monitor.loop())
+        asked = parse(TableParameters, request.args)
+        return encoder(asked.format, "turns", turns_csv)(monitor.loop())
 
     @api.get("/api/v1/events")
     def events() -> Response:
@@ -130,7 +137,8 @@ def blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
     @api.get("/api/v1/series")
     def series() -> Response:
         asked = parse(SeriesParameters, request.args)
-        return questions.ask_at(asked, lambda at: monitor.series(asked.range, at), is_quick=True)
+        encode = encoder(asked.format, "series", columns_csv)
+        return questions.ask_at(asked, lambda at: monitor.series(asked.range, at), encode, is_quick=True)
 
     return api
 
@@ -143,8 +151,9 @@ def connections_blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
     @api.get("/api/v1/connections")
     def connections() -> Response:
         asked = parse(ConnectionsParameters, request.args)
+        encode = encoder(asked.format, "connections", items_csv)
         return questions.ask_at(
-            asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at)
+            asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at), encode
         )
 
     @api.get("/api/v1/connections/<int:conn>")
@@ -156,7 +165,8 @@ def connections_blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
         asked = parse(CourseParameters, request.args)
         if conn > MAX_CONN or not monitor.knows(conn):
             _none(conn)
-        return questions.ask(lambda: monitor.course(conn, asked.since, asked.until))
+        encode = encoder(asked.format, f"connection-{conn}", columns_csv)
+        return questions.ask(lambda: monitor.course(conn, asked.since, asked.until), encode)
 
     return api
 

@@ -8,7 +8,8 @@ from pydantic import BeforeValidator
 
 from core.bad_value import BadValueError
 from web.access.local_only import one_at_a_time, require_local
-from web.api.parameters import NoParameters, Strict, parse
+from web.api.csv_answer import encoder, runs_csv
+from web.api.parameters import NoParameters, Strict, TableParameters, parse
 from web.api.problems import ProblemError
 from web.monitor_protocol import Json
 
@@ -101,13 +102,14 @@ def _reading(routes: Blueprint, lab: Lab | None) -> None:
 
     @routes.get("/api/v1/lab/runs")
     def runs() -> Response:
-        parse(NoParameters, request.args)
-        return jsonify({"items": _there(lab).runs()})
+        asked = parse(TableParameters, request.args)
+        return encoder(asked.format, "lab-runs", runs_csv)({"items": _there(lab).runs()})
 
     @routes.get("/api/v1/lab/runs/<run_id>")
     def run(run_id: str) -> Response:
-        parse(NoParameters, request.args)
-        return jsonify(_found(_there(lab).run(run_id), run_id))
+        asked = parse(TableParameters, request.args)
+        found = _found(_there(lab).run(run_id), run_id)
+        return encoder(asked.format, f"lab-{run_id}", lambda _: _there(lab).csv(run_id) or "")(found)
 
     @routes.get("/api/v1/lab/runs/<run_id>/compare")
     def compared(run_id: str) -> Response:

@@ -53,7 +53,13 @@ class MomentParameters(Strict):
     at: str | None = None
 
 
-class ConnectionsParameters(MomentParameters):
+class TableParameters(Strict):
+    """A request for a table; without a format the Accept header decides."""
+
+    format: Literal["json", "csv"] | None = None
+
+
+class ConnectionsParameters(MomentParameters, TableParameters):
     """A page of the connection list."""
 
     q: str = ""
@@ -117,14 +123,14 @@ class EstimateParameters(Strict):
     until: str | None = None
 
 
-class CourseParameters(Strict):
+class CourseParameters(TableParameters):
     """A range of one connection's charts."""
 
     since: str | None = None
     until: str | None = None
 
 
-class SeriesParameters(MomentParameters):
+class SeriesParameters(MomentParameters, TableParameters):
     """A range of the charts' history."""
 
     range: Seconds = 600

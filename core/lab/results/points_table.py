@@ -1,9 +1,8 @@
 """The points of a run as text for a terminal, and as CSV. Pure."""
 
-import csv
-import io
 from typing import Any, Final
 
+from core import spreadsheet
 from core.lab.results.conclusion import name_of
 from core.lab.results.figures import METRICS
 
@@ -64,19 +63,13 @@ def to_csv(run: Json, points: list[Json]) -> str:
     """A line a point: the order it belongs to, then median, low and high of each figure."""
     order = run["order"]
     asked = ("active", "size", "depth", "seconds")
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
     spreads = [f"{name}_{part}" for name in METRICS for part in ("median", "low", "high")]
-    writer.writerow(["model", "workers", "idle", *asked, "repeats", "served", "errors", *spreads, "cannot"])
+    names = ["model", "workers", "idle", *asked, "repeats", "served", "errors", *spreads, "cannot"]
+    rows = []
     for point in points:
         found = [point["figures"].get(name) or {} for name in METRICS]
         cells = [point[name] for name in ("model", "workers", "idle")] + [order[name] for name in asked]
         cells += [point[name] for name in ("repeats", "served", "errors")]
         cells += [spread.get(part, "") for spread in found for part in ("median", "low", "high")]
-        writer.writerow([_harmless(cell) for cell in [*cells, point["cannot"] or point["failed"]]])
-    return out.getvalue()
-
-
-def _harmless(cell: Any) -> Any:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+        rows.append([*cells, point["cannot"] or point["failed"]])
+    return spreadsheet.to_csv(names, rows)

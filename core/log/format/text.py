@@ -11,6 +11,7 @@ import pyarrow as pa
 from core.log.format import text_columns as cells
 from core.log.format.gather import gathered
 from core.log.format.schema import SCHEMA
+from core.spreadsheet import harmless
 
 _CHUNK: Final = 8192
 
@@ -28,8 +29,7 @@ class _Layout:
 
 def _csv_text(text: str) -> str:
     """RFC 4180; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    guarded = f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-    guarded = guarded.replace("\0", "\ufffd")
+    guarded = harmless(text).replace("\0", "\ufffd")
     return '"' + guarded.replace('"', '""') + '"' if re.search(r'[",\r\n]', guarded) else guarded
 
 

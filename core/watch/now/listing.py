@@ -44,6 +44,8 @@ SORTABLE: Final = (
     "reason",
     "end",
 )
+ITEM_FIELDS: Final = SORTABLE
+"""Of the item of a connection, in order."""
 # A filter that names one of these speaks of the past as well.
 _SPEAKS_OF_CLOSED: Final = frozenset({"state", "reason", "end", "conn"})
 
@@ -123,8 +125,8 @@ class Listing:
         columns["opened"] = [rfc3339(time) if time else None for time in columns["opened"]]
         columns["closed"] = [rfc3339(time) if time else None for time in columns["closed"]]
         return [
-            dict(zip(SORTABLE, values, strict=True))
-            for values in zip(*(columns[name] for name in SORTABLE), strict=True)
+            dict(zip(ITEM_FIELDS, values, strict=True))
+            for values in zip(*(columns[name] for name in ITEM_FIELDS), strict=True)
         ]
 
     def _starts(self) -> list[int]:
