@@ -1,5 +1,6 @@
 """echoscope's command line, and the one place where core and web meet."""
 
+import ipaddress
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
 REPLIES = ("stamp", "echo")
+PROXY_MODES = ("off", "optional", "required")
 FORMATS = ("jsonl", "csv", "parquet", "perfetto")
 F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -48,6 +50,21 @@ class Size(click.ParamType[int]):
         if not self._least <= size <= self._most:
             self.fail(f"{value} is not in the range {self._least:,} to {self._most:,} bytes.", param, ctx)
         return size
+
+
+class Networks(click.ParamType[tuple[str, ...]]):
+    """Addresses and CIDR blocks: 10.0.0.0/8,192.0.2.7,2001:db8::/32."""
+
+    name = "cidr"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The blocks as text; one that is none ends in a clear line."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(str(ipaddress.ip_network(part.strip())) for part in str(value).split(","))
+        except ValueError as error:
+            self.fail(f"{error} (an address or a block such as 10.0.0.0/8, several with commas).", param, ctx)
 
 
 class HostName(click.ParamType[str]):
@@ -118,6 +135,18 @@ COUNT = click.IntRange(0, 10_000_000)
 @option("--retain-bytes", type=Size(0, 2**62), default="8GiB", help="Drop the oldest log above this; 0: keep all.")
 @option("--retain-age", type=click.FloatRange(0, 10**10), default=0.0, help="Drop log older than this, s; 0: keep all.")
 @option("--sync", type=click.FloatRange(0, 3600), default=0.0, help="Have the disk keep the log every so often, s.")
+@option(
+    "--proxy-protocol",
+    type=click.Choice(PROXY_MODES),
+    default="off",
+    help="Whether a proxy may or must name the client (PROXY protocol v1, v2).",
+)
+@option(
+    "--proxy-from",
+    type=Networks(),
+    default="127.0.0.0/8,::1",
+    help="Addresses of proxies whose header is accepted, with commas.",
+)
 @option(
     "--replay", type=click.Path(path_type=Path), default=None, help="Show the log of this directory, serve no echo."
 )

@@ -40,6 +40,8 @@ from core.watch.then.past import Past, given, set_damaged_aside
 from core.watch.then.runs import Run, RunBook
 
 REPLIES: Final = ("stamp", "echo")
+PROXY_MODES: Final = ("off", "optional", "required")
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 MOST_WORKERS: Final = 64
 _DESCRIPTORS_KEPT: Final = 256
 """Descriptors that connections never get: the dashboard's viewers, downloads, the log."""
@@ -76,6 +78,8 @@ class Settings:
     retain_bytes: int = 8 * 1024**3
     retain_age: float = 0.0
     sync: float = 0.0
+    proxy_protocol: str = "off"
+    proxy_from: tuple[str, ...] = LOOPBACK
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -89,6 +93,9 @@ class Settings:
         if not math.isfinite(self.idle_timeout) or self.idle_timeout < 0:
             raise ServiceError(f"--idle-timeout {self.idle_timeout} is not a number of seconds")
 
+        if self.proxy_protocol not in PROXY_MODES:
+            known = ", ".join(PROXY_MODES)
+            raise ServiceError(f"unknown --proxy-protocol {self.proxy_protocol!r}; known: {known}")
         if not math.isfinite(self.sync) or self.sync < 0:
             raise ServiceError(f"--sync {self.sync} is not a number of seconds")
 
@@ -200,9 +207,10 @@ class Service:
         os.close(self._lock)
 
     def _thread(self) -> EngineThread:
-        self._recorder = Recorder(self._writers.pop(0), Files.of(self.settings.data_dir, 0))
+        own, files = self._server_settings(), Files.of(self.settings.data_dir, 0)
+        self._recorder = Recorder(self._writers.pop(0), files, keeps_origins=own.keeps_origins)
         try:
-            server = make_server(self._listener, self._recorder, self._server_settings(), count(self._first_conn))
+            server = make_server(self._listener, self._recorder, own, count(self._first_conn))
         except ValueError as error:
             self._recorder.close()
             raise ServiceError(f"--model {self.settings.model}: {error}") from error
@@ -242,6 +250,8 @@ class Service:
             max_connections=min(settings.max_connections or room, room),
             idle_timeout=settings.idle_timeout,
             max_queued=-(-settings.max_queued // max(1, settings.workers)),
+            proxy_protocol=settings.proxy_protocol,
+            proxy_from=settings.proxy_from,
             shares_listener=_shares_listener(settings),
         )
 

@@ -14,6 +14,7 @@ from core.engine.models import make_server
 from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import listen
 from core.engine.settings import ServerSettings
+from core.log.format.rows import peer_text
 from core.ring.events import KINDS, REASONS, Kind
 from core.ring.recorder import Files, Recorder
 from core.ring.ring import RingReader, RingWriter
@@ -30,7 +31,8 @@ class EchoServer:
         self.reader = RingReader(folder / "ring")
         self.listener = listen(host, 0, settings.pop("backlog", 4096))
         self.address = self.listener.getsockname()[:2]
-        self.recorder = Recorder(self.ring, Files.of(folder, 0))
+        proxied = settings.get("proxy_protocol", "off") != "off"
+        self.recorder = Recorder(self.ring, Files.of(folder, 0), keeps_origins=proxied)
         self.server = make_server(self.listener, self.recorder, ServerSettings(model=model, **settings), count(1))
         self.error: BaseException | None = None
         self._rows: list[dict[str, Any]] = []
@@ -98,10 +100,10 @@ class EchoServer:
 
 
 def _row(record: np.void) -> dict[str, Any]:
-    row = {name: int(record[name]) for name in record.dtype.names if name != "pad"}
+    row: dict[str, Any] = {name: int(record[name]) for name in record.dtype.names if name != "pad"}
     kind = row["kind"]
     if kind in (Kind.OPEN, Kind.REFUSE):
-        row |= {"bytes_in": 0, "bytes_out": 0}
+        row |= {"bytes_in": 0, "bytes_out": 0, "peer": peer_text(record.tobytes()[16:32], row["port"])}
     return row | {"kind": KINDS[kind], "reason": REASONS[row["reason"]]}
 
 

@@ -11,7 +11,7 @@ import pytest
 from waiting import DEADLINE_S
 
 import app
-from core.ring.events import FIELDS, KINDS, Reason
+from core.ring.events import FIELDS, KINDS, REASONS, Reason
 from core.watch.kernel.facts import FACTS
 from core.watch.kernel.verdict import CODES
 
@@ -42,7 +42,7 @@ def test_every_fact_and_verdict_is_in_the_reference(word: str) -> None:
     assert f"| `{word}` |" in REFERENCE
 
 
-@pytest.mark.parametrize("reason", [reason.name.lower() for reason in Reason if reason])
+@pytest.mark.parametrize("reason", [REASONS[reason] for reason in Reason if reason])
 def test_every_reason_is_in_the_reference(reason: str) -> None:
     assert f"`{reason}" in REFERENCE
 

@@ -894,7 +894,7 @@ def test_a_long_answer_keeps_nobody_from_reading_the_ring(service: Service, monk
     def slow(*_: Any) -> dict[str, Any]:
         asked.set()
         assert answer.wait(DEADLINE_S)
-        return {}
+        return {"items": []}
 
     monkeypatch.setattr(Listing, "page", slow)
     thread = threading.Thread(target=service.monitor.connections, args=("", "conn", 10, 0))

@@ -23,8 +23,17 @@ class ServerSettings:
     idle_timeout: float = 0.0
     max_queued: int = 0
     """Bytes of queued reply of all connections of a loop; 0: the marks alone bound them."""
+    proxy_protocol: str = "off"
+    """`off`; `optional` or `required`: peers in `proxy_from` may or must send a header of the PROXY protocol."""
+    proxy_from: tuple[str, ...] = ()
+    """CIDR blocks."""
     shares_listener: bool = False
     """Whether other processes accept from the same listening socket; it is then closed for all by another process."""
+
+    @property
+    def keeps_origins(self) -> bool:
+        """Whether more is known of a connection than the address of its peer."""
+        return self.proxy_protocol != "off"
 
     @property
     def stamp_size(self) -> int:

@@ -7,7 +7,7 @@ from core.bad_value import BadValueError
 from core.filter.fields import DURATIONS, SIZES, Bool, Choice, Field, Number, Peer, Time
 from core.filter.fields import Reason as ReasonField
 from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS
-from core.ring.events import FIELDS, KIND_MEANING, REASON_MEANING, Kind, Reason
+from core.ring.events import FIELDS, KIND_MEANING, REASON_MEANING, REASONS, Kind, Reason
 
 SUBJECTS: Final[Mapping[str, Mapping[str, Field]]] = {"events": EVENT_FIELDS, "connections": CONNECTION_FIELDS}
 """What can be filtered."""
@@ -94,6 +94,6 @@ def _values(field: Field) -> list[Json]:
 
 _KINDS: Final = {kind.name.lower(): KIND_MEANING[kind] for kind in Kind}
 _REASONS: Final = (
-    *({"value": reason.name.lower(), "meaning": REASON_MEANING[reason]} for reason in Reason if reason),
+    *({"value": REASONS[reason], "meaning": REASON_MEANING[reason]} for reason in Reason if reason),
     {"value": "error", "meaning": "a system call failed, whatever the errno"},
 )

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.ring.events import REASONS
+from core.ring.events import REASON_GROUPS, REASONS
 
 Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[Any] | tuple[npt.NDArray[Any], Sequence[str] | pa.Array]
@@ -183,10 +183,14 @@ class Reason:
     def test(self, operator: str, values: list[str]) -> Test:
         """See Field."""
         for value in values:
-            head = value.lower().partition(":")[0]
-            if value and "*" not in value and head != "error" and head not in _REASON_NAMES:
+            if value and "*" not in value and not _is_reason(value.lower()):
                 raise ValueError(f'bad value "{value}" (known: {", ".join(_REASON_NAMES)}, error:ERRNO, error:*)')
         return _text_test(operator, [_glob(value) + ("(?::.*)?" if value else "") for value in values])
+
+
+def _is_reason(text: str) -> bool:
+    head = text.partition(":")[0]
+    return text in (*_REASON_NAMES, *REASON_GROUPS) or (head in (*_REASON_NAMES, "error") and head not in REASON_GROUPS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,12 @@ class Reason(IntEnum):
     CRASH = 11
     CLOCK = 12
     MAX_QUEUED = 13
+    PROXY_MISSING = 20
+    PROXY_GARBAGE = 21
+    PROXY_CRC = 22
+    PROXY_TOO_LONG = 23
+    PROXY_TIMEOUT = 24
+    PROXY_DENIED = 25
 
 
 REASON_MEANING: Final = {
@@ -84,6 +90,12 @@ REASON_MEANING: Final = {
     Reason.SELECT_LIMIT: "select() cannot watch a descriptor of 1024 or more",
     Reason.CRASH: "the server was killed; closed in the record at the next start",
     Reason.MAX_QUEUED: "all queues together passed their limit, and this was one of the largest",
+    Reason.PROXY_MISSING: "no header of the PROXY protocol came, though one is required",
+    Reason.PROXY_GARBAGE: "the header of the PROXY protocol could not be understood",
+    Reason.PROXY_CRC: "the checksum of the PROXY header was wrong",
+    Reason.PROXY_TOO_LONG: "the PROXY header of version 1 did not end within 107 bytes",
+    Reason.PROXY_TIMEOUT: "the PROXY header was not complete after five seconds",
+    Reason.PROXY_DENIED: "a PROXY header is required, and the peer's address may not send one",
     Reason.CLOCK: "the clock was set, or the machine was suspended; the rows from here on follow it",
 }
 
@@ -96,10 +108,19 @@ LINK_LOCAL: Final = b"\xfe\x80\x00\x00"
 """Beginning of a packed IPv6 address whose second four bytes are the number of the interface."""
 
 
+_REASON_CODES: Final = frozenset(map(int, Reason))
+REASON_GROUPS: Final = ("proxy",)
+"""Reasons of these groups are written `GROUP:WHY`."""
+
+
 def _reason_text(code: int) -> str:
     if code >= ERRNO_BASE:
         return f"error:{errno.errorcode.get(code - ERRNO_BASE, code - ERRNO_BASE)}"
-    return Reason(code).name.lower() if 0 < code < len(Reason) else ""
+    if not code or code not in _REASON_CODES:
+        return ""
+    name = Reason(code).name.lower()
+    group, _, rest = name.partition("_")
+    return f"{group}:{rest}" if group in REASON_GROUPS else name
 
 
 REASONS: Final = tuple(_reason_text(code) for code in range(256))

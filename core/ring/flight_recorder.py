@@ -83,6 +83,26 @@ SAMPLE: Final = Layout(
 )
 """What the kernel knew of a connection just before its close: `time` is wall clock, `info` a struct tcp_info."""
 
+FACTS_SIZE: Final = 472
+ORIGIN: Final = Layout(
+    b"origins",
+    1,
+    np.dtype(
+        [
+            ("conn", "<u8"),
+            ("via", "V16"),
+            ("port", "<u4"),
+            ("length", "<u4"),
+            ("facts", f"V{FACTS_SIZE}"),
+            ("seq", "<u8"),
+        ]
+    ),
+    struct.Struct(f"<Q16sII{FACTS_SIZE}sQ"),
+    shrunk(1 << 15),
+)
+"""How a connection came: `via` and `port` are the address of the proxy (all zero: none) as an `open` record has its
+peer's, `facts` a JSON object of `length` bytes."""
+
 
 class OtherVersionError(RingError):
     """A file of latest records that another version of the program wrote."""
@@ -167,13 +187,14 @@ class LatestReader:
         kept &= found["seq"] == np.arange(first, upto + 1, dtype=np.uint64)
         return found[kept] if not kept.all() else found
 
-    def find(self, field: str, value: int) -> Records:
-        """The records whose field has that value, oldest first: a copy, without what was overwritten meanwhile."""
-        slots = np.flatnonzero(self._slots[field] == value)
+    def find(self, field: str, *values: int) -> Records:
+        """The records whose field has one of the values, oldest first: a copy, without what was overwritten."""
+        wanted = np.array(values, np.uint64)
+        slots = np.flatnonzero(np.isin(self._slots[field], wanted))
         before = self._slots["seq"][slots]
         found = self._slots[slots]
         # The writer clears a slot's number before anything else, and gives it the next one last.
-        is_whole = (before > 0) & (self._slots["seq"][slots] == before) & (found[field] == value)
+        is_whole = (before > 0) & (self._slots["seq"][slots] == before) & np.isin(found[field], wanted)
         whole: Records = found[is_whole]
         return whole[np.argsort(whole["seq"])]
 

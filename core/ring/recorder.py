@@ -1,12 +1,13 @@
 """All that an engine writes: its events, the turns of its loop, a last sample of each connection."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from core.durable import damaged_path
 from core.ring.clock import wall_ns
-from core.ring.flight_recorder import INFO_SIZE, SAMPLE, TURN, LatestWriter
+from core.ring.flight_recorder import FACTS_SIZE, INFO_SIZE, ORIGIN, SAMPLE, TURN, LatestWriter
 from core.ring.ring import RingError, RingWriter
 
 
@@ -16,6 +17,7 @@ class Files(NamedTuple):
     ring: Path
     turns: Path
     samples: Path
+    origins: Path
 
     @classmethod
     def of(cls, directory: Path, worker: int) -> Self:
@@ -51,11 +53,15 @@ class Recorder:
     keep_room: Callable[[int], bool]
     turn: Callable[..., None]
 
-    def __init__(self, events: RingWriter, files: Files) -> None:
-        """Write events to `events`, the rest to files that are made if need be. Raises OSError and RingError."""
+    def __init__(self, events: RingWriter, files: Files, *, keeps_origins: bool = False) -> None:
+        """Write events to `events`, the rest to files that are made if need be. Raises OSError and RingError.
+
+        `origin` may be called if the recorder `keeps_origins`.
+        """
         self._events = events
         self._turns = LatestWriter(files.turns, TURN)
         self._samples = LatestWriter(files.samples, SAMPLE)
+        self._origins = LatestWriter(files.origins, ORIGIN) if keeps_origins else None
         self.echo, self.emit, self.emit_peer = events.echo, events.emit, events.emit_peer
         self.revise, self.publish, self.keep_room = events.revise, events.publish, events.keep_room
         self.turn = self._turns.write
@@ -64,7 +70,21 @@ class Recorder:
         """Keep the struct tcp_info of a connection that is about to be closed."""
         self._samples.write(wall_ns(), conn, min(len(info), INFO_SIZE), info[:INFO_SIZE])
 
+    def origin(self, conn: int, via: bytes, port: int, facts: Mapping[str, str | int]) -> None:
+        """Keep how a connection came: the packed address of its proxy (zeros: none), and what else is known."""
+        if self._origins is None:
+            raise ValueError("this recorder keeps no origins")
+        longest = FACTS_SIZE
+        while len(text := json.dumps(_cut(facts, longest), separators=(",", ":")).encode()) > FACTS_SIZE:
+            longest //= 2
+        self._origins.write(conn, via, port, len(text), text)
+
     def close(self) -> None:
         """Give the maps back; the files stay."""
-        for writer in (self._events, self._turns, self._samples):
-            writer.close()
+        for writer in (self._events, self._turns, self._samples, self._origins):
+            if writer is not None:
+                writer.close()
+
+
+def _cut(facts: Mapping[str, str | int], longest: int) -> dict[str, str | int]:
+    return {name: value[:longest] if isinstance(value, str) else value for name, value in facts.items()}

@@ -22,6 +22,7 @@ from core.watch.now.map_cells import ShownOrder, cells
 from core.watch.now.recent import newest
 from core.watch.now.suggest import suggest
 from core.watch.now.tally import Notes, gauges, totals
+from core.watch.origins import Origins
 from core.watch.then.past import Past
 from core.watch.times import rfc3339
 
@@ -62,6 +63,7 @@ class Monitor(Logbook):
         self._note = note
         workers = [] if source.is_replay else list(range(1, about.workers + 1)) or [0]
         self._onlooker = KernelView(source, Sampler(engine.sample), LastSamples(past.directory))
+        self._origins = Origins(past.directory)
         self._loops = Loops(past.directory, workers, engine.report)
         self._turn_times = TurnTimes(self._loops.turns, workers)
         self._orders = ShownOrder()
@@ -84,6 +86,7 @@ class Monitor(Logbook):
         answer = self._status(moment)
         answer |= {name: value and round(value, 4) for name, value in asdict(moment.rates).items()}
         stuck = moment.listing().waiting(_ATTENTION)
+        self._origins.add_to(stuck)
         notes = self._notes.of([batch for tally in moment.tallies for batch in tally.notable])
         seen = self._onlooker.look(stuck, moment)
         low = self._low_water(moment)
@@ -110,7 +113,9 @@ class Monitor(Logbook):
         """A page of connections: filtered, then sorted, then cut."""
         query = parse(q, CONNECTION_FIELDS)
         moment = self._moment(at)
-        return moment.listing().page(query, sort, limit, offset) | _dated(moment)
+        page = moment.listing().page(query, sort, limit, offset)
+        self._origins.add_to(page["items"])
+        return page | _dated(moment)
 
     def map(self, sort: str, at: int | None = None) -> Json:
         """All open connections, a byte each."""
@@ -124,6 +129,7 @@ class Monitor(Logbook):
         item = moment.listing().find(conn)
         if item is None:
             return self._former(conn, at)
+        self._origins.add_to([item])
         batches = moment.recent()
         history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
         seen = self._onlooker.look([item], moment)
@@ -200,6 +206,7 @@ class Monitor(Logbook):
         self._turn_times.close()
         self._loops.close()
         self._onlooker.close()
+        self._origins.close()
 
     def close_connection(self, conn: int, how: str = "fin") -> bool:
         """Ask for a connection to be closed, `fin` or `rst`; whether there is such an open one."""

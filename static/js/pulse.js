@@ -115,7 +115,7 @@ export function fromLog(rows) {
   return {
     conn: rows[0].conn, worker: rows[0].worker, peer: open?.peer ?? rows[0].peer, state: close ? "closed" : "open",
     opened: open?.time ?? null, closed: close?.time ?? null, reason: close?.reason ?? "", end: close ? ending : "", idle_s: null, waiting_s: null,
-    bytes_in: bytesIn, bytes_out: bytesOut,
+    via: "", bytes_in: bytesIn, bytes_out: bytesOut,
     echoes: rows.filter((row) => row.kind === "echo").length,
     fulls: rows.filter((row) => row.kind === "full").length,
     queue_bytes: rows.at(-1)?.queue_bytes ?? 0, queue_chunks: rows.at(-1)?.queue_chunks ?? 0,

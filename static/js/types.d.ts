@@ -44,6 +44,10 @@ export interface ConnectionItem {
   queue_chunks: number;
   queue_peak_bytes: number;
   reason: string;
+  /** The proxy that named the client; "" for a direct connection. */
+  via: string;
+  /** What the PROXY header said; only where there is a `via`. */
+  proxy?: Record<string, string | number>;
   /** "" while it is open, else "ordinary", "abnormal", or "probe": no byte either way. */
   end: string;
 }

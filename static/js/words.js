@@ -42,6 +42,7 @@ const REASONS = {
   disk: "After a crash neither the log nor the ring had it.",
   select_limit: "select() cannot watch a descriptor of 1024 or more.",
   max_queued: "All queues together passed their limit, and this was one of the largest.",
+  proxy: "The PROXY header was refused",
   clock: "The clock was set, or the machine was suspended; the rows from here on follow it.",
   crash: "The server was killed; this was closed in the record at its next start.",
 };
@@ -67,7 +68,7 @@ export const stateWords = (state) => lookUp(STATES, state);
 /** @type {Record<string, string>} */
 const ENDS = {
   peer: "ended by the peer", reset: "reset by the peer", idle: "idle too long", operator: "closed from outside",
-  shutdown: "server stopped", crash: "server killed", limit: "limit reached",
+  shutdown: "server stopped", crash: "server killed", proxy: "PROXY header refused", limit: "limit reached",
 };
 
 /** Why a connection ended, in a few words. @param {string} reason */
@@ -81,6 +82,7 @@ export function reasonSentence(reason) {
   if (!reason) return "";
   const [name, detail] = reason.split(":");
   if (name === "error") return `A system call failed with ${detail}.`;
+  if (name === "proxy") return `${REASONS.proxy}: ${detail.replace("_", " ")}.`;
   const sentence = /** @type {Record<string, string>} */ (REASONS)[name] ?? reason;
   return detail ? `${sentence} (${detail} events)` : sentence;
 }

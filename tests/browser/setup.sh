@@ -2,11 +2,11 @@
 # Sees to it that the tests have a Chromium, strace and a Prometheus, or says in one line what is missing.
 set -eu
 
-installed() { # a Debian package, when that is possible
+installed() { # Debian packages, when that is possible
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
   log=$(mktemp)
   if apt-get update -qq >"$log" 2>&1 \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >>"$log" 2>&1; then
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >>"$log" 2>&1; then
     rm "$log"
     return 0
   fi
@@ -28,3 +28,9 @@ if ! command -v strace >/dev/null && ! installed strace; then
   echo "the cross-check of counted system calls needs strace: install Debian's package strace" >&2
   exit 1
 fi
+# Proxies that some tests run for real; without them those are skipped.
+for program in haproxy nginx; do
+  [ $program = nginx ] && package="nginx-light libnginx-mod-stream" || package=$program
+  { command -v $program >/dev/null && { [ $program != nginx ] || [ -e /usr/lib/nginx/modules/ngx_stream_module.so ]; }; } || installed $package \
+    || echo "tests with $program are skipped: Debian's $package is not installed" >&2
+done

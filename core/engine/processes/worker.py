@@ -112,7 +112,7 @@ class OrderReader:
 def main(config: WorkerConfig, control: socket.socket) -> None:
     """Serve until told to stop, or until the other end of `control` is closed."""
     files = Files.of(Path(config.directory), config.worker)
-    recorder = Recorder(RingWriter.attach(files.ring), files)
+    recorder = Recorder(RingWriter.attach(files.ring), files, keeps_origins=config.settings.keeps_origins)
     if config.settings.shares_listener:
         listener = socket.socket(fileno=config.listener)
         listener.setblocking(False)

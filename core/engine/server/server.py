@@ -19,6 +19,7 @@ from core.engine.server.acceptor import Acceptor
 from core.engine.server.connection import Connection, QueueRoom, State, Transition
 from core.engine.server.entrance import Accepted, Entrance
 from core.engine.server.listener import AcceptQueue, packed, reset_on_close
+from core.engine.server.proxied import HeaderWait, Proxies
 from core.engine.server.sample import MOST_SAMPLES, Sample, take, tcp_info
 from core.engine.server.visits import Served, Visits
 from core.engine.settings import FINISH_S, ServerSettings
@@ -59,6 +60,10 @@ class Server:
         self._entrance = Entrance(listener, recorder, settings.max_connections, self._links.__len__, places)
         self._acceptor = Acceptor(listener, self._loop, self._entrance, self._calls, self._admit)
         self._descriptor_limit = self._loop.poller.descriptor_limit
+        proxies = Proxies.of(settings)
+        self._headers: HeaderWait | None = None
+        if proxies is not None:
+            self._headers = HeaderWait(self._loop, recorder, proxies, self._visits, self._opened, self._close)
 
     def run(self) -> None:
         """Serve until stopped; every event but START and STOP comes from a visit."""
@@ -165,10 +170,15 @@ class Server:
             self._entrance.left()
             return self._recorder.emit_peer(Kind.REFUSE, 0, peer, port, reason)
         self._links[link.conn.id] = link
+        if self._headers is not None:
+            return self._headers.begin(link, accepted.address)
         self._recorder.emit_peer(Kind.OPEN, link.conn.id, peer, port, 0)
+        return self._opened(link)
+
+    def _opened(self, link: Served) -> None:
+        """A connection is in the record."""
         if self._settings.idle_timeout:
             self._watch_idle(link, self._settings.idle_timeout)
-        return None
 
     def _refusal(self, fd: int) -> int:
         if self._descriptor_limit is not None and fd >= self._descriptor_limit:
@@ -180,6 +190,8 @@ class Server:
         del self._links[conn.id]  # first: should anything fail, it is not closed a second time
         if link.timer is not None:
             self._loop.cancel(link.timer)
+        if self._headers is not None:
+            self._headers.closing(link)
         try:
             self._loop.remove(link.sock.fileno())
             self._recorder.last_sample(conn.id, tcp_info(link.sock))

@@ -81,6 +81,7 @@ class Visits:
         self._body, *self._further = (
             self._whole[at + self._prefix : at + self._slot] for at in range(0, len(self._buffer), self._slot)
         )
+        self.read_size = settings.read_size
         self._record = recorder.echo
         self.quiet, self._replace = self._quiet_visits()
 
@@ -186,7 +187,7 @@ class Visits:
             return self._keep(link, received, size, 0)
         link.conn.receive(bytes(self._whole[:size]))
         self._revise(Kind.READ, link, received, 0)
-        return self._failed(link, error)
+        return self.failed(link, error)
 
     def _revise(self, kind: int, link: Served, received: int, sent: int) -> None:
         """Another row than the echo's that was written before its send, which is now counted as a read and a write."""
@@ -218,7 +219,7 @@ class Visits:
         if error is None:
             self.settle(link)
         else:
-            self._failed(link, error)
+            self.failed(link, error)
         return True
 
     def _offer(self, link: Served) -> tuple[int, OSError | None]:
@@ -254,6 +255,14 @@ class Visits:
         emptied = received < self._settings.read_size and not has_stopped_short(link.sock)
         self._recorder.emit(Kind.READ, conn.id, received, 0, conn.queue_bytes, conn.queue_chunks, emptied)
         return self.settle(link)
+
+    def first(self, link: Served, data: bytes) -> None:
+        """Answer what came of a connection before its first visit."""
+        conn = link.conn
+        conn.receive(bytes(self._whole[: self._prefix]) + data)
+        emptied = not has_stopped_short(link.sock)
+        self._recorder.emit(Kind.READ, conn.id, len(data), 0, conn.queue_bytes, conn.queue_chunks, emptied)
+        self.settle(link)
 
     # -- after a visit
 
@@ -291,7 +300,7 @@ class Visits:
         try:
             sock.shutdown(socket.SHUT_WR)
         except OSError as error:
-            return self._failed(link, error)
+            return self.failed(link, error)
         self._loop.visits[sock.fileno()] = partial(self._discard, link)
         link.mask = READ
         return self._loop.change(sock.fileno(), READ)
@@ -323,9 +332,10 @@ class Visits:
         self._calls.reads += 1
         if isinstance(error, BlockingIOError):
             self._calls.eagains += 1
-        self._failed(link, error)
+        self.failed(link, error)
 
-    def _failed(self, link: Served, error: OSError) -> None:
+    def failed(self, link: Served, error: OSError) -> None:
+        """Close a connection of which a call failed, unless it only would have blocked."""
         if not isinstance(error, BlockingIOError):  # readiness is a hint: select(2), BUGS
             code = error.errno or 0
             self._close(link, Reason.RESET if code in _RESET else ERRNO_BASE + code)

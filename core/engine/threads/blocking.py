@@ -12,6 +12,7 @@ from core.engine.processes.places import Places
 from core.engine.server.connection import Connection, State
 from core.engine.server.entrance import Accepted, Entrance
 from core.engine.server.listener import AcceptQueue, accept_queue, close_port, packed
+from core.engine.server.proxied import Proxies
 from core.engine.server.sample import MOST_SAMPLES, Sample, take
 from core.engine.settings import ServerSettings
 from core.engine.threads.conversation import Conversation
@@ -44,6 +45,7 @@ class BlockingServer:
         self._listener = listener
         self._settings = settings
         self._ids = ids
+        self._proxies = Proxies.of(settings)
         self._ledger = SharedRecorder(recorder)
         # All of what follows is read and changed with the ledger held.
         self._conversations: dict[int, Conversation] = {}
@@ -147,6 +149,9 @@ class BlockingServer:
         conn = Connection(next(self._ids), self._settings.marks)
         conversation = Conversation(sock, conn, self._settings, self._ledger, self._wake_after)
         self._conversations[conn.id] = conversation
+        if self._proxies is not None:
+            conversation.await_header(self._proxies, accepted.address)
+            return conversation
         recorder.emit_peer(Kind.OPEN, conn.id, peer, port, 0)
         return conversation
 

@@ -16,6 +16,8 @@ from typing import Final
 
 from core.engine.server.connection import Connection, State, Transition
 from core.engine.server.listener import reset_on_close
+from core.engine.server.proxied import HEADER_S, NO_HEADER, Address, Proxies, reason_of, record_open
+from core.engine.server.proxy_header import ProxyHeader, ProxyHeaderError
 from core.engine.server.sample import has_stopped_short, tcp_info, unread
 from core.engine.settings import FINISH_S, STAMP_SIZE, ServerSettings
 from core.engine.threads.shared_recorder import SharedRecorder
@@ -62,11 +64,18 @@ class Conversation:
         # As in the server: the stamp stands before the place where chunks are read to.
         self._whole = memoryview(bytearray(self._prefix + settings.read_size))
         self._body = self._whole[self._prefix :]
+        self._header: tuple[Proxies, Address] | None = None
         self._limit_waits(settings.idle_timeout)
+
+    def await_header(self, proxies: Proxies, address: Address) -> None:
+        """Have `serve` read a PROXY header first, and record the connection when it has come."""
+        self._header = proxies, address
 
     def serve(self) -> None:
         """Until the connection is closed."""
         conn = self.conn
+        if self._header is not None:
+            self._read_header(*self._header)
         while conn.state is not State.CLOSED:
             if self._ordered:
                 self.close(self._ordered)
@@ -131,10 +140,62 @@ class Conversation:
         """Close the connection, in the record as well."""
         conn = self.conn
         with self._ledger as recorder:
+            if self._header is not None:
+                self._record_open(recorder, None)
             recorder.last_sample(conn.id, tcp_info(self.sock))
             self.sock.close()
             conn.step(Transition.CLOSE)
             recorder.emit(Kind.CLOSE, conn.id, 0, 0, conn.queue_bytes, conn.queue_chunks, 0, reason)
+
+    # -- before the first byte is answered
+
+    def _read_header(self, proxies: Proxies, address: Address) -> None:
+        """Wait for the header, answer what has come behind it; closes the connection where there must be one."""
+        header, data, reason = NO_HEADER, bytearray(), 0
+        if proxies.may_name(address[0]):
+            header, reason = self._await_header(proxies, data)
+        elif proxies.required:
+            reason = Reason.PROXY_DENIED
+        if reason:
+            return self.close(reason)
+        self._limit_waits(self._idle_timeout)
+        with self._ledger as recorder:
+            self._record_open(recorder, header)
+            payload = bytes(data[header.size :])
+            if payload:
+                self._stamp()
+                self.conn.receive(bytes(self._whole[: self._prefix]) + payload)
+                recorder.emit(Kind.READ, self.conn.id, len(payload), 0, self.conn.queue_bytes, self.conn.queue_chunks)
+        return None
+
+    def _await_header(self, proxies: Proxies, data: bytearray) -> tuple[ProxyHeader, int]:
+        """The header, with what has come in `data`; else the reason to close."""
+        until = time.monotonic() + HEADER_S
+        while (remaining := until - time.monotonic()) > 0 and not self._ordered:
+            self._set_limit(socket.SO_RCVTIMEO, min(remaining, self._wake or remaining))
+            try:
+                piece = self.sock.recv(self._read_size)
+            except BlockingIOError:
+                self._ledger.beat()
+                continue
+            except OSError as error:
+                return NO_HEADER, self._reason(error)
+            if not piece and self._draining:  # `drain` has ended the reading
+                data.clear()
+                return NO_HEADER, 0
+            data += piece
+            try:
+                header = proxies.parse(data, is_all=not piece)
+            except ProxyHeaderError as error:
+                return NO_HEADER, reason_of(error)
+            if header is not None:
+                return header, 0
+        return NO_HEADER, self._ordered or (Reason.PROXY_TIMEOUT if proxies.required else 0)
+
+    def _record_open(self, recorder: Recorder, header: ProxyHeader | None) -> None:
+        assert self._header is not None
+        (_, address), self._header = self._header, None
+        record_open(recorder, self.conn.id, address, header)
 
     # -- the steps of `serve`; each makes one call that may block, and records what came of it
 
@@ -234,8 +295,11 @@ class Conversation:
     def _failed(self, error: OSError) -> None:
         if isinstance(error, BlockingIOError):  # the time of SO_RCVTIMEO or SO_SNDTIMEO is up
             return self._look_about()
-        reason = Reason.RESET if isinstance(error, _RESET) else ERRNO_BASE + (error.errno or 0)
-        return self.close(self._ordered or reason)
+        return self.close(self._reason(error))
+
+    def _reason(self, error: OSError) -> int:
+        """Why to close when a call has failed so."""
+        return self._ordered or (Reason.RESET if isinstance(error, _RESET) else ERRNO_BASE + (error.errno or 0))
 
     def _look_about(self) -> None:
         """Nothing has happened for a while: turn once, and see whether that is too long."""

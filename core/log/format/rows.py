@@ -130,7 +130,7 @@ def peers_of(records: Records) -> list[str]:
     if "peer" in records:
         return list(records["peer"])
     packed = np.stack([records[name] for name in PAYLOAD], axis=1).astype("<u4").view("V16").ravel()
-    return [_peer(address.tobytes(), port) for address, port in zip(packed, records["port"].tolist(), strict=True)]
+    return [peer_text(address.tobytes(), port) for address, port in zip(packed, records["port"].tolist(), strict=True)]
 
 
 def joined(batches: Iterable[pa.RecordBatch]) -> pa.RecordBatch:
@@ -154,7 +154,8 @@ def _column(array: pa.Array) -> Column:
     return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
-def _peer(address: bytes, port: int) -> str:
+def peer_text(address: bytes, port: int) -> str:
+    """A packed address (core.engine.server.listener.packed) as `address:port`; empty for none."""
     if not any(address):
         return ""
     if address.startswith(_IPV4_MAPPED):
