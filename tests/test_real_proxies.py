@@ -1,5 +1,6 @@
 """The PROXY protocol as HAProxy and nginx speak it, where they are installed (`make test` installs them if it can)."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -20,7 +21,7 @@ defaults
     timeout client 60s
     timeout server 60s
 listen proxied
-    bind 127.0.0.1:{port}
+    bind {at}:{port}
     server echo {host}:{echo_port} {options}
 """
 NGINX = """
@@ -31,7 +32,7 @@ load_module {stream};
 events {{}}
 stream {{
     server {{
-        listen 127.0.0.1:{port};
+        listen {at}:{port};
         proxy_pass {host}:{echo_port};
         proxy_protocol on;
     }}
@@ -39,8 +40,12 @@ stream {{
 """
 
 
+HOST = "127." + ".".join(map(str, os.getpid().to_bytes(3)))
+"""An address of this process alone: HAProxy shares a port with another that listens there, and nobody notices."""
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((HOST, 0)) as listener:
         return int(listener.getsockname()[1])
 
 
@@ -51,7 +56,7 @@ def running(command: list[str], port: int) -> Iterator[None]:
     def answers() -> bool:
         assert process.poll() is None, f"{command[0]} ended"
         with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", port)) == 0
+            return client.connect_ex((HOST, port)) == 0
 
     with subprocess.Popen(command) as process:
         try:
@@ -69,7 +74,7 @@ def proxy(kind: str, options: str, server: Server, folder: Path, port: int) -> l
     text = {"haproxy": HAPROXY, "nginx": NGINX}[kind]
     path = folder / f"{kind}.conf"
     path.write_text(
-        text.format(port=port, host=host, echo_port=echo_port, options=options, folder=folder, stream=STREAM)
+        text.format(at=HOST, port=port, host=host, echo_port=echo_port, options=options, folder=folder, stream=STREAM)
     )
     return [kind, "-db", "-f", str(path)] if kind == "haproxy" else [kind, "-p", str(folder), "-c", str(path)]
 
@@ -82,12 +87,12 @@ def test_a_proxy_names_its_client(start_server: StartServer, tmp_path: Path, kin
     server = start_server("--proxy-protocol", "required", "--reply", "echo")
     port = free_port()
     with running(proxy(kind, options, server, tmp_path, port), port):
-        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as client:
+        with socket.create_connection((HOST, port), timeout=DEADLINE_S) as client:
             client.sendall(b"x" * 100_000)
             received = 0
             while received < 100_000:
                 received += len(client.recv(65536))
-            own = f"127.0.0.1:{client.getsockname()[1]}"
+            own = ":".join(map(str, client.getsockname()))
 
             def item() -> Any:
                 items = server.json(f"/api/v1/connections?q=peer:{own}")["items"]
