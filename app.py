@@ -1,22 +1,36 @@
 """echoscope's command line, and the one place where core and web meet."""
 
-import ipaddress
 import os
-import re
 import signal
+
+if os.getpid() == 1:
+    # In a container, where the kernel ignores a signal without a handler (kill(2)): also while we load.
+    for _number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(_number, lambda number, _frame: os._exit(128 + number))
+
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-if (
-    os.getpid() == 1
-):  # in a container, where the kernel ignores a signal without a handler (kill(2)): also while we load
-    for _number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(_number, lambda number, _frame: os._exit(128 + number))
+from core.command_line import (
+    COUNT,
+    DASHBOARD_PORT,
+    ECHO_PORT,
+    PORT,
+    HostName,
+    Many,
+    Networks,
+    Numbers,
+    Size,
+    dashboard_option,
+    echo_options,
+    have_standard_streams,
+    option,
+    warn,
+)
 
 if TYPE_CHECKING:
     from web.serving.serving import Deployment, ServedEngine
@@ -26,66 +40,6 @@ MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
 REPLIES = ("stamp", "echo")
 PROXY_MODES = ("off", "optional", "required")
 FORMATS = ("jsonl", "csv", "parquet", "perfetto")
-F = TypeVar("F", bound=Callable[..., Any])
-_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes: 65536, 64KiB, 1.5MiB, 10MB."""
-
-    name = "size"
-
-    def __init__(self, least: int, most: int) -> None:
-        self._least = least
-        self._most = most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Bytes as an integer; a value that is none, or out of range, ends in a clear line."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) *([a-z]*)", value.strip().lower())
-        if match is None or match[2] not in _UNITS:
-            self.fail(f"{value!r} is not a size such as 65536, 64KiB or 1MiB.", param, ctx)
-        size = int(float(match[1]) * _UNITS[match[2]]) if "." in match[1] else int(match[1]) * _UNITS[match[2]]
-        if not self._least <= size <= self._most:
-            self.fail(f"{value} is not in the range {self._least:,} to {self._most:,} bytes.", param, ctx)
-        return size
-
-
-class Networks(click.ParamType[tuple[str, ...]]):
-    """Addresses and CIDR blocks: 10.0.0.0/8,192.0.2.7,2001:db8::/32."""
-
-    name = "cidr"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """The blocks as text; one that is none ends in a clear line."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(str(ipaddress.ip_network(part.strip())) for part in str(value).split(","))
-        except ValueError as error:
-            self.fail(f"{error} (an address or a block such as 10.0.0.0/8, several with commas).", param, ctx)
-
-
-class HostName(click.ParamType[str]):
-    """A name as it stands in a browser's address bar, without scheme and port."""
-
-    name = "name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name in small letters; what is none ends in a clear line."""
-        name = str(value).lower().rstrip(".")
-        if not re.fullmatch(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", name):
-            self.fail(f"{value!r} is not a host name such as echo.example (without scheme, port and *).", param, ctx)
-        return name.strip("[]")
-
-
-def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """A click option that also reads ECHOSCOPE_<OPTION>, and shows its default and its variable."""
-    long_name = next(name for name in names if name.startswith("--"))
-    variable = "ECHOSCOPE_" + long_name.removeprefix("--").replace("-", "_").upper()
-    settings.setdefault("show_default", settings.get("default") is not None)
-    return click.option(*names, envvar=variable, show_envvar=True, **settings)
 
 
 class _ServeByDefault(click.Group):
@@ -111,16 +65,12 @@ def cli() -> None:
     """A real echo server and a live view into it. Without a command: serve."""
 
 
-PORT = click.IntRange(0, 65_535)
-COUNT = click.IntRange(0, 10_000_000)
-
-
 @cli.command()
 @option("--host", default="127.0.0.1", help="Address of the dashboard.")
-@option("--port", type=PORT, default=5000, help="Port of the dashboard; 0 picks a free one.")
+@option("--port", type=PORT, default=DASHBOARD_PORT, help="Port of the dashboard; 0 picks a free one.")
 @option("--allow-host", type=HostName(), multiple=True, help="Answer for this name too, behind a proxy; repeatable.")
 @option("--echo-host", default="127.0.0.1", help="Address of the echo server.")
-@option("--echo-port", type=PORT, default=21567, help="Port of the echo server; 0 picks a free one.")
+@option("--echo-port", type=PORT, default=ECHO_PORT, help="Port of the echo server; 0 picks a free one.")
 @option("--model", type=click.Choice(MODELS), default="epoll", help="How the server waits for its sockets.")
 @option("--reply", type=click.Choice(REPLIES), default="stamp", help="stamp: `[time] ` before each chunk; echo: as is.")
 @option("--workers", type=click.IntRange(0, 64), default=0, help="0: the echo loop is a thread; N: N processes.")
@@ -204,6 +154,7 @@ def gunicorn_settings() -> dict[str, Any]:
     """What gunicorn.conf.py tells gunicorn, from ECHOSCOPE_* in the environment."""
     from web.serving.serving import url_host
 
+    have_standard_streams()
     try:
         values = serve.make_context("gunicorn", []).params
         settings = _deployment(values).settings()
@@ -213,8 +164,7 @@ def gunicorn_settings() -> dict[str, Any]:
 
 
 @cli.command()
-@option("--host", default="127.0.0.1", help="Address of the echo server.")
-@option("--port", type=click.IntRange(1, 65_535), default=21567, help="Port of the echo server.")
+@echo_options()
 def client(host: str, port: int) -> None:
     """Talk to the echo server: a prompt, a line sent, the reply printed."""
     from core.clients import interactive
@@ -226,8 +176,7 @@ def client(host: str, port: int) -> None:
 
 
 @cli.command()
-@option("--host", default="127.0.0.1", help="Address of the echo server.")
-@option("--port", type=click.IntRange(1, 65_535), default=21567, help="Port of the echo server.")
+@echo_options()
 @option("--connections", type=click.IntRange(0, 1_000_000), default=100, help="Connections that send.")
 @option("--idle", type=click.IntRange(0, 1_000_000), default=0, help="Silent connections kept open besides.")
 @option("--size", type=Size(1, 2**26), default="64", help="Bytes of a message.")
@@ -283,12 +232,17 @@ def log(**values: Any) -> int:
 
 @cli.command()
 @click.argument("name", required=False)
-@option("--host", default=None, help="Address of the echo server, a loopback one; else the dashboard tells it.")
-@option("--port", type=click.IntRange(1, 65_535), default=None, help="Its port; else 21567, or the dashboard tells it.")
+@echo_options(None, None, ", a loopback one; else the dashboard tells it")
 @option("--seconds", type=float, default=None, help="How long an animal stays; else as long as it likes.")
 @option("--count", type=int, default=None, help="How many connections; else as many as it likes.")
-@option("--dashboard", default="http://127.0.0.1:5000", help="The dashboard that is asked what was seen.")
-@option("--data-dir", type=click.Path(path_type=Path), default=None, help="Ask this log instead of a dashboard.")
+@dashboard_option("The dashboard that is asked what was seen.")
+@option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    variable="ECHOSCOPE_ZOO_DATA_DIR",
+    help="Ask this log instead of a dashboard.",
+)
 @option("--brief", is_flag=True, default=False, help="Leave as soon as all that is expected was seen.")
 @option("--json", "as_json", is_flag=True, default=False, help="Results as JSON.")
 def zoo(**values: Any) -> int:
@@ -308,30 +262,6 @@ def zoo(**values: Any) -> int:
         raise click.ClickException(str(error)) from error
 
 
-class Many(click.ParamType[tuple[str, ...]]):
-    """Several values, separated by commas."""
-
-    name = "list"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """The values as texts."""
-        return value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(","))
-
-
-class Numbers(Many):
-    """Several whole numbers, separated by commas."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        """The numbers; what is none ends in a clear line."""
-        texts = super().convert(value, param, ctx)
-        wrong = next((text for text in texts if not re.fullmatch(r"[0-9]{1,9}", str(text))), None)
-        if wrong is not None:
-            self.fail(f"{wrong!r} is not a whole number.", param, ctx)
-        return tuple(int(text) for text in texts)
-
-
 @cli.command()
 @option(
     "--models",
@@ -339,7 +269,7 @@ class Numbers(Many):
     default="blocking,busy,threads,select,poll,epoll,epoll-et",
     help="What to compare; asyncio and uvloop too.",
 )
-@option("--workers", "workers", type=Numbers(), default="1", help="Server processes of each.")
+@option("--workers", type=Numbers(), default="1", variable="ECHOSCOPE_LAB_WORKERS", help="Server processes of each.")
 @option("--active", type=click.IntRange(1, 5_000), default=100, help="Connections that send.")
 @option("--idle", "idle", type=Numbers(), default="0,100,1000,10000", help="Silent connections besides.")
 @option("--size", type=Size(1, 2**20), default="64", help="Bytes of a message.")
@@ -367,12 +297,13 @@ def lab(**values: Any) -> int:
 
 
 def _report(error: click.ClickException) -> int:
-    print(f"echoscope: {' '.join(error.format_message().split())}", file=sys.stderr)
+    warn(" ".join(error.format_message().split()))
     return error.exit_code
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit status. Every expected error is one line on standard error."""
+    have_standard_streams()
     try:
         status = cli.main(arguments, prog_name="app.py", standalone_mode=False)
     except click.ClickException as error:

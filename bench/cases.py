@@ -1,7 +1,6 @@
 """What is measured. A case returns rows of the table; every ratio is of figures from the same run."""
 
 import io
-import urllib.request
 from typing import Final
 from urllib.parse import quote
 
@@ -17,6 +16,7 @@ from bench.log_cases import log
 from bench.measure import Plan, Row, Speed, interleaved, ratio_row
 from bench.processes import BenchError, Echoscope, echoscope, load, peer, wait_for
 from bench.travel_cases import travel
+from core.loopback import ask
 
 SHAPES: Final[tuple[dict[str, int], ...]] = (
     {},
@@ -49,7 +49,7 @@ def log_sums(server: Echoscope, after: int) -> tuple[int, int, tuple[int, int]]:
     """Rows, last connection, and sums of the downloaded log of the connections after `after`, once all are closed."""
     wait_for(lambda: server.get("status")["connections"]["open"] == 0, "connections closed")
     path = f"/api/v1/events/download?format=csv&q={quote(f'conn>{after}')}"
-    with urllib.request.urlopen(server.url + path, timeout=300) as answer:
+    with ask(server.url + path, 300) as answer:
         table = pa_csv.read_csv(io.BytesIO(answer.read()))
     kinds = {kind: pc.sum(pc.equal(table["kind"], kind)).as_py() for kind in ("open", "close")}
     if kinds["open"] != kinds["close"] or not kinds["open"]:

@@ -6,7 +6,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +20,7 @@ from bench.processes import CLIENT_CORE, DEADLINE, SERVER_CORE, BenchError, Echo
 from core.log.format.rows import to_batch
 from core.log.write.journal import Journal
 from core.log.write.seal_thread import Sealer
+from core.loopback import ask
 from core.ring.events import RECORD, Kind
 from core.ring.records import Records
 
@@ -122,7 +122,7 @@ def _log_of(rows: int) -> Iterator[Path]:
 def _download(server: Echoscope, name: str, *, watch: bool = False) -> tuple[float, int]:
     """Seconds that it took, and the most memory that its process had, as far as it was watched."""
     began, memory = time.monotonic(), 0
-    with urllib.request.urlopen(f"{server.url}/api/v1/events/download?format={name}", timeout=DEADLINE) as answer:
+    with ask(f"{server.url}/api/v1/events/download?format={name}", DEADLINE) as answer:
         while answer.read(1 << 20):
             memory = max(memory, _exporter_memory(server)) if watch else 0
     return time.monotonic() - began, memory
@@ -161,7 +161,7 @@ def _read_on(url: str, number: int) -> None:
 
     def read(name: str) -> None:
         while True:
-            with urllib.request.urlopen(f"{url}/api/v1/events/download?format={name}", timeout=DEADLINE) as answer:
+            with ask(f"{url}/api/v1/events/download?format={name}", DEADLINE) as answer:
                 while answer.read(1 << 20):
                     begun.set()
 

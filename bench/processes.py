@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+from core.loopback import ask
 
 T = TypeVar("T")
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -143,7 +144,7 @@ class Echoscope(Server):
 
     def get(self, path: str) -> Any:
         """Decoded JSON of an API path."""
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=DEADLINE) as answer:
+        with ask(f"{self.url}/api/v1/{path}", DEADLINE) as answer:
             return json.load(answer)
 
     def open_connections(self) -> int:

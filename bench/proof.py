@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 import urllib.parse
-import urllib.request
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Final
 
 from bench.processes import DEADLINE, ROOT, BenchError, Echoscope, load, serving, wait_for
 from bench.soak import connect
+from core.loopback import ask
 
 _PARTS: Final = 4
 _IDLE: Final = 200
@@ -111,7 +111,7 @@ def fetched(server: Echoscope, folder: Path, format_name: str, since: int, secon
     path = folder / f"set.{format_name}"
     began = time.monotonic()
     url = f"{server.url}/api/v1/events/download?{asked}"
-    with urllib.request.urlopen(url, timeout=DEADLINE) as answer, open(path, "wb") as file:
+    with ask(url, DEADLINE) as answer, open(path, "wb") as file:
         while chunk := answer.read(1 << 20):
             file.write(chunk)
     return path, time.monotonic() - began

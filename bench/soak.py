@@ -12,7 +12,6 @@ import struct
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from bench.processes import DEADLINE, HOST, BenchError, Echoscope, echoscope, load, over, viewers, wait_for
+from core.loopback import ask
 
 MEMORY_MARGIN: Final = 64 << 20
 """What the recent events and the table of closed connections may still grow by after the warm-up (bytes)."""
@@ -179,7 +179,7 @@ def settled(server: Echoscope, before: Held) -> Held:
 def logged(server: Echoscope) -> Count:
     """What the downloaded log adds up to; `connections` are those with an end, `unsure` those that were lost."""
     result = Count()
-    with urllib.request.urlopen(f"{server.url}/api/v1/events/download?format=csv", timeout=DEADLINE) as answer:
+    with ask(f"{server.url}/api/v1/events/download?format=csv", DEADLINE) as answer:
         columns = ["kind", "bytes_in", "bytes_out"]
         options = pa_csv.ConvertOptions(include_columns=columns, column_types={"kind": pa.string()})
         for batch in pa_csv.open_csv(answer, convert_options=options):

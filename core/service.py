@@ -6,13 +6,13 @@ import math
 import os
 import resource
 import socket
-import sys
 import time
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Final
 
+from core.command_line import warn
 from core.engine.models import MODELS, make_server
 from core.engine.pollers.backends import POLLERS
 from core.engine.processes.places import Places
@@ -132,7 +132,7 @@ class Service:
         settings = self.settings
         shortage = self._shortage()
         if shortage:
-            print(f"echoscope: {shortage}", file=sys.stderr, flush=True)
+            warn(shortage)
         try:
             self._start()
         except (JournalError, RingError, WorkerError) as error:
@@ -155,7 +155,7 @@ class Service:
         self._writers = self._rings.recover(workers)
         journal.damage += set_damaged_aside(settings.data_dir)
         for line in journal.damage:
-            print(f"echoscope: {line}", file=sys.stderr, flush=True)
+            warn(line)
         self._first_conn = self._rings.next_conn()
         since = pump.begin()
         self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()

@@ -31,6 +31,9 @@ from web import create_app
 ROOT = Path(__file__).resolve().parent.parent
 MEMORY_WANTED = 2 << 30
 
+# Servers under test are on this machine; a proxy has a loopback of its own.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
+
 
 def pytest_configure() -> None:
     """Temporary folders are in memory where there is room: thousands of small files would keep a disk busy."""

@@ -7,8 +7,9 @@ from conftest import Site
 from fake_monitor import FakeMonitor
 from waiting import DEADLINE_S
 
+from core.loopback import is_loopback
 from web import create_app
-from web.access.security import CONTENT_SECURITY_POLICY, is_loopback
+from web.access.security import CONTENT_SECURITY_POLICY
 from web.pages.assets import VENDOR
 
 LOCAL = ["localhost", "localhost:5000", "127.0.0.1", "127.0.0.1:8080", "127.1.2.3", "[::1]", "[::1]:5000", "LOCALHOST"]

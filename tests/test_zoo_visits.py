@@ -160,14 +160,6 @@ def test_the_list() -> None:
     assert [one["name"] for one in json.loads(run("zoo", "--json").stdout)] == list(ANIMALS)
 
 
-def test_one_animal(server: Server) -> None:
-    ran = run("zoo", "half-closes", "--dashboard", server.url, "--count", "2", "--seconds", "2")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "half-closes on epoll: as expected" in ran.stdout
-    assert "NOT MET" not in ran.stdout
-    assert "half-closes: parting; 2 open" in ran.stderr
-
-
 def test_one_animal_by_the_log(server: Server, tmp_path: Path) -> None:
     echo = ("--host", server.echo[0], "--port", str(server.echo[1]))
     ran = run("zoo", "says-nothing", *echo, "--data-dir", str(tmp_path / "data"), "--seconds", "2", "--json")

@@ -1,7 +1,6 @@
 """Where an animal lives: connections to one loopback address, bounded in number, bytes and time."""
 
 import contextlib
-import ipaddress
 import select
 import socket
 import time
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from core.clients.connect import place
+from core.loopback import is_loopback
 from core.zoo.animal_client import Client
 
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -35,7 +35,7 @@ def loopback(host: str, port: int) -> Address:
     except (OSError, UnicodeError) as error:
         raise ZooError(f"{host}: {getattr(error, 'strerror', None) or error}") from error
     for _family, _, _, _, address in found:
-        if not ipaddress.ip_address(str(address[0]).split("%")[0]).is_loopback:
+        if not is_loopback(str(address[0])):
             raise ZooError(f"the zoo visits loopback addresses only, and {host} is {address[0]}")
     found.sort(key=lambda one: one[0] != socket.AF_INET)  # `localhost` is both, the echo server's default one
     return found[0][0], found[0][4]

@@ -4,13 +4,13 @@ import json
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from core.filter.query import EVENT_FIELDS, parse, parse_time
 from core.log.read.log import JournalError, Log
+from core.loopback import ask, reachable
 from core.watch.then.runs import read_runs
 
 Json = dict[str, Any]
@@ -45,8 +45,7 @@ def echo_address(status: Json) -> tuple[str, int]:
     """Where clients of this machine find the echo server. Raises DeskError when there is none (a replay)."""
     if status.get("replay") or not status.get("echo"):
         raise SourceError("this is a replay of a log: there is no echo server to visit")
-    host, port = status["echo"]["host"], int(status["echo"]["port"])
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - what it listens on
+    return reachable(status["echo"]["host"]), int(status["echo"]["port"])
 
 
 class HttpDesk:
@@ -81,7 +80,7 @@ class HttpDesk:
         given = {name: value for name, value in parameters.items() if value is not None}
         url = f"{self.url}{path}" + (f"?{urllib.parse.urlencode(given)}" if given else "")
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - the scheme is checked
+            with ask(url, _TIMEOUT_S) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
             with error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from core.command_line import ECHO_PORT
 from core.zoo.animals import ANIMALS, Animal, find, plan
 from core.zoo.client_set import loopback
 from core.zoo.source import HttpDesk, LogDesk, Source, echo_address
@@ -56,7 +57,7 @@ def run(options: Options) -> int:
 
 
 def _target(options: Options) -> tuple[str, int]:
-    return options.host or "127.0.0.1", options.port or 21567
+    return options.host or "127.0.0.1", options.port or ECHO_PORT
 
 
 def _let_loose(order: VisitOrder, desk: Source, options: Options) -> Json:

@@ -1,10 +1,10 @@
 """What every request must pass and every answer carries, Socket.IO's included."""
 
-import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from core.loopback import is_loopback
 from web.api import problems
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -43,18 +43,6 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address stands for this machine alone."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.split("%")[0])
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        return (mapped or address).is_loopback
-    except ValueError:
-        return False
 
 
 def local_refusal(environ: Environ) -> str | None:

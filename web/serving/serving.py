@@ -18,6 +18,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
 from core.collector import relieve
+from core.command_line import warn
 from web import create_app
 from web.access.security import Environ, StartResponse
 from web.monitor_protocol import Monitor
@@ -54,7 +55,7 @@ def url_host(host: str) -> str:
 
 def fail(reason: object, status: int = 1) -> "SystemExit":
     """Say in one line why it ends; to be raised."""
-    print(f"echoscope: {reason}", file=sys.stderr, flush=True)
+    warn(str(reason))
     return SystemExit(status)
 
 
@@ -162,6 +163,8 @@ class Deployment:
             engine.start()
         except self._failure as error:
             raise fail(error, _BOOT_FAILED) from error
+        except OSError as error:
+            raise fail(f"{error.filename or 'the server'}: {error.strerror}", _BOOT_FAILED) from error
         bound = worker.sockets[0].getsockname()
         host = bound[0] if isinstance(bound, tuple) else None
         reserve = max(4, worker.cfg.threads // 4)
@@ -189,8 +192,12 @@ class Deployment:
     @staticmethod
     def _announce(bound: Any, echo: tuple[str, int] | None) -> None:
         url = f"http://{url_host(bound[0])}:{bound[1]}" if isinstance(bound, tuple) else f"unix:{bound}"
-        sys.stdout.write(f"dashboard {url}\n" + (f"echo {url_host(echo[0])}:{echo[1]}\n" if echo else ""))
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"dashboard {url}\n" + (f"echo {url_host(echo[0])}:{echo[1]}\n" if echo else ""))
+            sys.stdout.flush()
+        except OSError as error:
+            warn(f"where it serves can't be written to standard output: {error.strerror}")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _stop(self, worker: Any, engine: ServedEngine, app: Any, tools: Tools) -> None:
         """Accept no more, deliver what is queued, and meanwhile end viewers, tools and downloads; then end the log."""
@@ -261,5 +268,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def serve(host: str, port: int, deployment: Deployment) -> None:
     """Serve until a signal ends it (SystemExit with the status)."""
-    listener = _listen(host, port)
-    _Embedded({**deployment.settings(), "workers": 1, "bind": f"fd://{listener.detach()}"}).run()
+    listener, master = _listen(host, port), os.getpid()
+    try:
+        _Embedded({**deployment.settings(), "workers": 1, "bind": f"fd://{listener.detach()}"}).run()
+    except SystemExit as end:
+        # gunicorn's number for what is a failed start like any other to us; its worker passes here too.
+        if end.code == _BOOT_FAILED and os.getpid() == master:
+            raise SystemExit(1) from end
+        raise
