@@ -129,6 +129,18 @@ def dated(at: int | None) -> dict[str, Any]:
     return {} if at is None else {"at": str(at)}
 
 
+class FakeStream:
+    """The pieces that it is given, then nothing."""
+
+    cursor = "1-1-0"
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def take(self, *, is_sse: bool) -> Iterator[bytes]:
+        return self._pieces
+
+
 class FakeMonitor:
     """Connections 1 and 2 are open, 3 is closed."""
 
@@ -144,6 +156,7 @@ class FakeMonitor:
         self.chunks: Iterator[bytes] = rows(1000)
         self.name = "echoscope-log.{}"
         self.peer = ""
+        self.pieces: Iterator[bytes] = iter(())
 
     def moment(self, text: str) -> int:
         if not text.isdigit():
@@ -259,6 +272,13 @@ class FakeMonitor:
         self.calls.append(("course", conn, since, until))
         columns: dict[str, Any] = {"time": [], "queue_bytes": [], "bytes_in_per_s": [], "bytes_out_per_s": []}
         return {"step": 1, **columns, "is_whole": True}
+
+    def stream(self, q: str, since: str | None, cursor: str | None) -> FakeStream:
+        _check(q)
+        return FakeStream(self.pieces)
+
+    def catch_up(self) -> None:
+        pass
 
     def series(self, range_s: int, at: int | None = None) -> dict[str, Any]:
         if not 60 <= range_s <= 86_400:

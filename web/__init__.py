@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from web.access.security import Guard, SameOrigin
-from web.api import api, lab, metrics, problems, zoo
+from web.api import api, lab, metrics, problems, streams, zoo
 from web.api.bounded import Bounded
 from web.api.downloads import Downloads
 from web.live.live import Live
@@ -66,6 +66,7 @@ def create_app(
         app.register_blueprint(gallery.blueprint())
     same_origin = SameOrigin(allow_hosts)
     live = Live(app, monitor, most_viewers, same_origin, tools.lab)
+    app.register_blueprint(streams.blueprint(live.streams))
     app.wsgi_app = Guard(app.wsgi_app, host, same_origin)  # type: ignore[method-assign]
     app.extensions["echoscope"] = (live, downloads)
     return app

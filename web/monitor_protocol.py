@@ -1,6 +1,6 @@
 """What the web needs from the watch: the one face it sees, as types."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Protocol
 
 from core.export.download import Chunks
@@ -17,6 +17,16 @@ class Tail(Protocol):
 
         With a mark: `marks`, the places of the items that match it, and `skipped_marks`, how many of those left out do.
         """
+        ...
+
+
+class EventStream(Protocol):
+    """Rows from a place on, each with its cursor; goes on with what is new."""
+
+    @property
+    def cursor(self) -> str: ...
+    def take(self, *, is_sse: bool) -> Iterator[bytes]:
+        """Up to where the log ends now; GoneError when what follows has been dropped."""
         ...
 
 
@@ -88,6 +98,11 @@ class Monitor(Protocol):
         order: str,
         mark: str = "",
     ) -> Json: ...
+    def stream(self, q: str, since: str | None, cursor: str | None) -> EventStream: ...
+    def catch_up(self) -> None:
+        """Bring the log up to all that has happened."""
+        ...
+
     def download(self, format: str, q: str, since: str | None, until: str | None, gzip: bool) -> Download: ...
     def estimate(self, format: str, q: str, since: str | None, until: str | None) -> Json: ...
     def histogram(self, q: str, since: str | None, until: str | None, bins: int, cursor: str | None) -> Json: ...

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from core.export.download import Chunks, DownloadRequest
 from core.export.formats import FORMATS, download_name, unknown_format
 from core.filter.query import EVENT_FIELDS, Query, parse, parse_time
+from core.log.read.event_stream import EventStream
 from core.watch.moment import Source
 from core.watch.now.recent import Tail
 from core.watch.then.past import Past
@@ -95,6 +96,16 @@ class Logbook:
         progress = {"scanned": page.scanned, "total": page.total}
         answer: Json = {"items": page.items, "next": page.next, "progress": progress}
         return answer if marking is None else answer | {"marks": page.marks}
+
+    def stream(self, q: str, since: str | None, cursor: str | None) -> EventStream:
+        """The rows that match, from a place on, for those who go on where they stopped. Raises GoneError."""
+        query, low, _ = self._selection(q, since, None)
+        self._source.catch_up()
+        return EventStream(self._log, query, low, cursor)
+
+    def catch_up(self) -> None:
+        """Bring the log up to all that has happened."""
+        self._source.catch_up()
 
     def histogram(self, q: str, since: str | None, until: str | None, bins: int, cursor: str | None) -> Json:
         """Rows of the log by time and kind; contract of GET /api/v1/events/histogram."""

@@ -94,6 +94,14 @@ class EventsParameters(Strict):
     order: Literal["asc", "desc"] = "asc"
 
 
+class StreamParameters(Strict):
+    """Events as they come, from a place on."""
+
+    q: str = ""
+    since: str | None = None
+    cursor: str | None = None
+
+
 class HistogramParameters(Strict):
     """Rows of the log by time and kind."""
 

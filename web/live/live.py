@@ -34,6 +34,7 @@ from web.api.parameters import (
     parse_unwatch,
     parse_watch,
 )
+from web.api.streams import Streams
 from web.live import sockets
 from web.live.frames import SILENCE_S, Frame, Hub, Outlets, Sources, Take
 from web.live.tails import Tails
@@ -171,7 +172,8 @@ class Live:
         outlets = Outlets(self._send, self.cut, self._wake.set)
         self.hub = Hub(sources, outlets, time.monotonic, time.thread_time)
         self._travel = Travel(monitor, self.hub.news)
-        monitor.on_news(self.hub.news)
+        self.streams = Streams(monitor, lambda: most_viewers - len(self.hub), self._count)
+        monitor.on_news(self._news)
         self._thread = threading.Thread(target=self._publish, name="live", daemon=True)
         self._io.on_event("connect", self._on_connect)
         self._io.on_event("disconnect", self._on_disconnect)
@@ -189,9 +191,14 @@ class Live:
         if self._thread.is_alive():
             self._thread.join()
         self._travel.stop()
+        self.streams.stop()
         for session in list(self._server.eio.sockets):
             self._cut_session(session)
         self._server.shutdown()
+
+    def _news(self) -> None:
+        self.hub.news()
+        self.streams.news()
 
     def cut(self, sid: str) -> None:
         """End one viewer's connection at once, however stuck it is."""
@@ -255,7 +262,7 @@ class Live:
     def _on_connect(self, _auth: Any = None) -> None:
         if self._stopping:
             raise ConnectionRefusedError("the server is stopping")
-        if not self.hub.add(request.sid, self._most):  # type: ignore[attr-defined]
+        if not self.hub.add(request.sid, self._most - self.streams.count):  # type: ignore[attr-defined]
             raise ConnectionRefusedError(f"too many viewers ({self._most}): close another dashboard tab and try again")
         self._count()
 
@@ -266,7 +273,7 @@ class Live:
     def _count(self) -> None:
         """Of those who come or go at one time, the last has the last word."""
         with self._counting:
-            self._monitor.viewers = len(self.hub)
+            self._monitor.viewers = len(self.hub) + self.streams.count
 
     def _on_watch(self, *message: Any) -> Json:
         try:

@@ -68,6 +68,19 @@ def lines_of(batch: pa.RecordBatch, name: str) -> Iterator[bytes]:
     return _lines(batch, {"jsonl": _JSONL, "csv": _CSV}[name])
 
 
+def with_cursors(batch: pa.RecordBatch, cursors: tuple[str, Any, str], *, is_sse: bool) -> Iterator[bytes]:
+    """Lines of JSON with a member `cursor`, or events of a text/event-stream whose `id` it is.
+
+    `cursors` are three parts of text: what stands before the number of each row, the numbers, what stands behind.
+    """
+    lead, numbers, rest = cursors
+    cursor: list[cells.Piece] = [lead.encode(), *cells.numbers(numbers), rest.encode()]
+    row = _pieces(batch, _JSONL)
+    if is_sse:
+        return cells.lines([b"id: ", *cursor, b"\ndata: ", *row, b"}\n\n"], batch.num_rows)
+    return cells.lines([*row, b',"cursor":"', *cursor, b'"}\n'], batch.num_rows)
+
+
 def to_dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """Rows as dicts of the JSONL form."""
     return [json.loads(line) for chunk in _lines(batch, _JSONL) for line in chunk.splitlines()]
@@ -81,12 +94,16 @@ def _stream(batches: Iterable[pa.RecordBatch], layout: _Layout) -> Iterator[byte
 
 
 def _lines(batch: pa.RecordBatch, layout: _Layout) -> Iterator[bytes]:
-    if not batch.num_rows:
-        return
+    if batch.num_rows:
+        yield from cells.lines([*_pieces(batch, layout), layout.end], batch.num_rows)
+
+
+def _pieces(batch: pa.RecordBatch, layout: _Layout) -> list[cells.Piece]:
+    """All of a row but its end."""
     pieces: list[cells.Piece] = []
     for lead, name in zip(layout.before, SCHEMA.names, strict=True):
         pieces += [lead, *_cells(batch.column(name), layout)]
-    yield from cells.lines([*pieces, layout.end], batch.num_rows)
+    return pieces
 
 
 def _cells(array: pa.Array, layout: _Layout) -> list[cells.Piece]:

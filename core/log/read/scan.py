@@ -200,6 +200,13 @@ class UnitScan:
             bound = self._window.w_low
         return Position(self._number, place, 0) if self._segment.is_as_written else Position(self._number, bound, place)
 
+    def cursors(self, rows: Numbers) -> tuple[str, Numbers, str]:
+        """The places behind some rows of the unit, upwards, as text in three parts of which the second differs."""
+        places = self.unit.start + rows + 1
+        if self._segment.is_as_written:
+            return f"{self._number}-", places, "-0"
+        return f"{self._number}-{self._window.w_low}-", places, ""
+
     def _covers(self) -> bool:
         return self._selection.covers(self.unit.summary)
 
