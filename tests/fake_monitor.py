@@ -66,7 +66,7 @@ class FakeTail:
 
 
 class FakeChunks(Iterator[bytes]):
-    """Chunks of any iterator, each of which counts as a row; there is always one to be read."""
+    """Chunks of any iterator, each of which counts as a row; there is always one to be read unless it knows better."""
 
     def __init__(self, source: Iterator[bytes], gzip: bool) -> None:
         self.rows = self.size = 0
@@ -92,7 +92,7 @@ class FakeChunks(Iterator[bytes]):
         """There is nothing to begin."""
 
     def fileno(self) -> int:
-        return READY
+        return int(getattr(self._source, "ready", READY))
 
     def cancel(self) -> None:
         if hasattr(self._source, "cancel"):

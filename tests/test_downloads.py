@@ -29,6 +29,7 @@ class Endless:
     def __init__(self) -> None:
         self.closed = threading.Event()
         self.made = 0
+        self.ready = READY
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -166,11 +167,62 @@ def test_one_that_is_refused_says_why_by_its_token(site: Site) -> None:
     assert told["reason"] == "2 downloads are under way; try again in a moment"
 
 
-def test_a_token_is_for_one_download(browser: Any) -> None:
-    assert browser.get(f"{PATH}&token={TOKEN}").status_code == 200
-    again = browser.get(f"{PATH}&token={TOKEN}")
-    assert again.status_code == 409
-    assert TOKEN in again.json["detail"]
+def test_what_is_asked_for_again_is_served_again(site: Site) -> None:
+    address = f"{site.url}{PATH}&token={TOKEN}"
+    assert requests.head(address, timeout=DEADLINE_S).status_code == 200
+    assert requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=DEADLINE_S).status_code == 404
+    site.monitor.chunks = Endless()
+    with requests.get(address, stream=True, timeout=DEADLINE_S) as broken_off:
+        assert broken_off.raw.read(1)
+        site.monitor.chunks = rows(1000)
+        assert requests.get(address, timeout=DEADLINE_S).content == EXPECTED
+        assert requests.get(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=DEADLINE_S).json()["state"] == "done"
+        # What is under way by that token ends all the same.
+        requests.delete(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=DEADLINE_S)
+        with pytest.raises((requests.RequestException, OSError)):
+            deque(broken_off.iter_content(65_536), maxlen=0)
+    wait_until(lambda: site.downloads.active == 0, "released")
+
+
+def asked_by_hand(site: Site, path: str) -> socket.socket:
+    """A connection on which a client of HTTP/1.0 has asked for a path."""
+    host, port = site.url.removeprefix("http://").split(":")
+    client = socket.create_connection((host, int(port)), DEADLINE_S)
+    client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+    return client
+
+
+def read_to_the_end(client: socket.socket) -> bytes:
+    read = b""
+    while piece := client.recv(1 << 20):
+        read = (read + piece)[-1000:]
+    return read
+
+
+@pytest.mark.parametrize("breaks", ["by itself", "cancelled while it writes", "cancelled while it waits"])
+def test_one_that_breaks_off_is_reset_where_the_end_of_the_connection_is_that_of_the_file(
+    site: Site, breaks: str
+) -> None:
+    ends = os.pipe()
+    endless = Endless()
+    site.monitor.chunks = failing() if breaks == "by itself" else endless
+    if breaks == "cancelled while it waits":
+        endless.ready = ends[0]
+    with asked_by_hand(site, f"{PATH}&token={TOKEN}") as client:
+        if breaks != "by itself":
+            wait_until(lambda: site.downloads.active == 1, "it is under way")
+            requests.delete(f"{site.url}/api/v1/downloads/{TOKEN}", timeout=DEADLINE_S)
+        with pytest.raises(ConnectionResetError):
+            read_to_the_end(client)
+    wait_until(lambda: site.downloads.active == 0, "released")
+    for end in ends:
+        os.close(end)
+
+
+def test_a_client_that_ends_its_side_gets_its_download(site: Site) -> None:
+    with asked_by_hand(site, PATH) as client:
+        client.shutdown(socket.SHUT_WR)
+        assert b'{"seq":999}\n' in read_to_the_end(client)
 
 
 def test_cancel(site: Site) -> None:
@@ -218,11 +270,19 @@ def test_a_download_that_breaks_off_is_no_whole_answer(site: Site, caplog: pytes
 
 def test_a_browser_that_goes_away_while_nothing_is_found() -> None:
     descriptor, never = os.pipe()
-    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
     with ours, theirs:
-        assert sockets.wait_for(READY, ours)
+        assert sockets.wait_for(READY, ours, 0.0)
+        theirs.shutdown(socket.SHUT_WR)  # it may be gone, it may read on
+        assert not sockets.wait_for(descriptor, ours, 0.0)
+        os.write(never, b"a piece")
+        assert sockets.wait_for(descriptor, ours, DEADLINE_S)
+        sockets.break_off_by_reset(theirs)
         theirs.close()
-        assert not sockets.wait_for(descriptor, ours)
+        os.read(descriptor, 10)
+        assert not sockets.wait_for(descriptor, ours, DEADLINE_S)
     os.close(descriptor)
     os.close(never)
 
@@ -232,7 +292,7 @@ def test_finished_downloads_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatc
     asked = [DownloadParameters(token=f"{number:016x}") for number in range(tickets.MOST_KEPT + 5)]
     for each in asked:
         ticket = tickets.Ticket("name", each, FakeChunks(rows(1), False))
-        assert kept.add(ticket)
+        kept.add(ticket)
         if each is not asked[0]:
             ticket.end(tickets.DownloadState.DONE)
     assert kept.find(f"{1:016x}") is None

@@ -23,14 +23,15 @@ class Bounded:
 
     @contextmanager
     def work(self, is_wanted: Callable[[], bool]) -> Iterator[None]:
-        """A place to work in. Raises ProblemError 503 where there is none, or when nobody wants the answer any more."""
+        """A place to work in. Raises ProblemError 503 where there is none, or when it isn't wanted after a wait."""
         if not self._seats.acquire(blocking=False):
             raise _busy()
         try:
-            if not self._places.acquire(timeout=self._patience_s):
+            waits = not self._places.acquire(blocking=False)
+            if waits and not self._places.acquire(timeout=self._patience_s):
                 raise _busy()
             try:
-                if not is_wanted():
+                if waits and not is_wanted():
                     raise ProblemError(503, "whoever asked has gone")
                 yield
             finally:

@@ -14,11 +14,13 @@ from web.api.parameters import DownloadParameters
 from web.api.problems import ProblemError
 from web.api.tickets import DownloadState, Ticket, Tickets
 from web.live import sockets
-from web.monitor_protocol import Json, Monitor
+from web.monitor_protocol import Download, Json, Monitor
 
 RETRY_AFTER_S = 5
 # A person may pause a download in the browser; longer than this and the thread is wanted back.
 STALL_S = 300.0
+HALF_CLOSED_S = 10.0
+"""How long a client that has ended its side may wait for the next piece: it looks as if it had gone."""
 log = logging.getLogger("echoscope.web")
 
 
@@ -30,24 +32,27 @@ class Stream(Iterator[bytes]):
     ) -> None:
         self.ticket = ticket
         self._chunks = chunks
-        self._sock = sock
+        self.sock = sock
         self._release = release
         self._cut = False
 
     def __next__(self) -> bytes:
         try:
             # A filter may find nothing for long: then it is only here that the browser is seen to have gone.
-            if not self._cut and sockets.wait_for(self._chunks.fileno(), self._sock):
+            if not self._cut and sockets.wait_for(self._chunks.fileno(), self.sock, HALF_CLOSED_S):
                 return next(self._chunks)
         except StopIteration:
             self.ticket.end(DownloadState.DONE)
+            sockets.break_off_by_reset(self.sock, False)
             raise
         except DownloadError as error:
             if not self._cut:
                 self.ticket.end(DownloadState.FAILED)
                 log.error("%s: %s", self.ticket.name, error)
         self.close()
-        # Ends the response unfinished, so that the browser doesn't take it for the whole set.
+        # The response ends unfinished, so that the browser doesn't take it for the whole set.
+        if self.sock is not None:
+            sockets.reset(self.sock)
         raise ConnectionResetError(errno.ECONNRESET, "the download was broken off")
 
     def cut(self, state: DownloadState) -> None:
@@ -55,8 +60,8 @@ class Stream(Iterator[bytes]):
         self.ticket.end(state)
         self._cut = True
         self._chunks.cancel()
-        if self._sock is not None:
-            sockets.cut(self._sock)
+        if self.sock is not None:
+            sockets.reset(self.sock)
         # Not every web server closes a response whose connection was reset while it was written.
         self._release(self)
 
@@ -90,6 +95,19 @@ class Downloads:
             download = self._monitor.download(asked.format, asked.q, asked.since, asked.until, accepts_gzip)
         except BadValueError as error:
             raise ProblemError(400, str(error)) from error
+        if request.method == "HEAD":  # asks what it would be, and neither begins it nor uses its token up
+            download.chunks.close()
+            response = Response(iter(()), mimetype=download.mimetype)
+        else:
+            response = Response(self._begin(asked, download), mimetype=download.mimetype)
+        response.headers.set("Content-Disposition", "attachment", filename=download.name)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Vary"] = "Accept-Encoding"
+        if download.gzip:
+            response.headers["Content-Encoding"] = "gzip"
+        return response
+
+    def _begin(self, asked: DownloadParameters, download: Download) -> Stream:
         stream = self._open(download.chunks, Ticket(download.name, asked, download.chunks))
         try:
             download.chunks.start()
@@ -97,13 +115,9 @@ class Downloads:
             stream.ticket.refuse(str(error))
             stream.close()
             raise ProblemError(503, str(error)) from error
-        response = Response(stream, mimetype=download.mimetype)
-        response.headers.set("Content-Disposition", "attachment", filename=download.name)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Vary"] = "Accept-Encoding"
-        if download.gzip:
-            response.headers["Content-Encoding"] = "gzip"
-        return response
+        # Over HTTP/1.0 the end of the connection is that of the file.
+        sockets.break_off_by_reset(stream.sock)
+        return stream
 
     def progress(self, token: str) -> Json:
         """How far the download with that token has come."""
@@ -114,10 +128,10 @@ class Downloads:
         return ticket.as_dict()
 
     def cancel(self, token: str) -> Json:
-        """Break the download with that token off; one that is over stays as it is."""
+        """Break what is under way with that token off; one that is over stays as it is."""
         ticket = self._known(token)
         with self._lock:
-            streams = [stream for stream in self._active if stream.ticket is ticket]
+            streams = [stream for stream in self._active if stream.ticket.asked.token == token]
         for stream in streams:
             stream.cut(DownloadState.CANCELLED)
         return ticket.as_dict()
@@ -148,8 +162,7 @@ class Downloads:
                 ticket.refuse(why)
                 self._tickets.add(ticket)
                 raise ProblemError(503, why, {"Retry-After": str(RETRY_AFTER_S)})
-            if not self._tickets.add(ticket):
-                raise ProblemError(409, f'the token "{ticket.asked.token}" is that of another download')
+            self._tickets.add(ticket)
             self._active.add(stream)
         return stream
 

@@ -73,16 +73,14 @@ class Tickets:
         self._tickets: dict[str, Ticket] = {}
         self._lock = threading.Lock()
 
-    def add(self, ticket: Ticket) -> bool:
-        """Keep it if it has a token; whether that is no other's."""
+    def add(self, ticket: Ticket) -> None:
+        """Keep it if it has a token, in place of an earlier one: a browser's Retry asks for the same once more."""
         token = ticket.asked.token
         with self._lock:
             self._forget()
-            if token in self._tickets:
-                return False
             if token is not None:
+                self._tickets.pop(token, None)
                 self._tickets[token] = ticket
-            return True
 
     def find(self, token: str) -> Ticket | None:
         """The download with that token."""
