@@ -10,6 +10,7 @@ if os.getpid() == 1:
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
 REPLIES = ("stamp", "echo")
+AUTH_MODES = ("auto", "none", "token", "users", "proxy")
+ROLES = ("viewer", "operator", "admin")
 PROXY_MODES = ("off", "optional", "required")
 FORMATS = ("jsonl", "csv", "parquet", "perfetto")
 
@@ -69,6 +72,13 @@ def cli() -> None:
 @option("--host", default="127.0.0.1", help="Address of the dashboard.")
 @option("--port", type=PORT, default=DASHBOARD_PORT, help="Port of the dashboard; 0 picks a free one.")
 @option("--allow-host", type=HostName(), multiple=True, help="Answer for this name too, behind a proxy; repeatable.")
+@option(
+    "--auth",
+    type=click.Choice(AUTH_MODES),
+    default="auto",
+    help="Who may use the dashboard; auto: on loopback all, else who has the token.",
+)
+@option("--trusted-proxy", type=Networks(), multiple=True, help="Whose X-Forwarded-*, Remote-User count; repeatable.")
 @option("--echo-host", default="127.0.0.1", help="Address of the echo server.")
 @option("--echo-port", type=PORT, default=ECHO_PORT, help="Port of the echo server; 0 picks a free one.")
 @option("--model", type=click.Choice(MODELS), default="epoll", help="How the server waits for its sockets.")
@@ -114,12 +124,22 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
 
     _have_temporary_files(values["data_dir"] if values["replay"] is None else None)
 
-    web_options = {"allow_hosts": values["allow_host"], "with_gallery": values["gallery"]}
+    web_options = {
+        "allow_hosts": values["allow_host"],
+        "with_gallery": values["gallery"],
+        "auth": values["auth"],
+        "trusted_proxies": [network for networks in values["trusted_proxy"] for network in networks],
+        "secrets_dir": None if values["replay"] is not None else values["data_dir"],
+    }
+    if values["auth"] == "proxy" and not values["trusted_proxy"]:
+        raise click.UsageError("--auth proxy needs --trusted-proxy: whose word for who someone is counts?")
+    if values["auth"] == "users" and values["replay"] is not None:
+        raise click.UsageError("--auth users needs the users file of a data directory, which a replay only reads")
     if values["replay"] is not None:
         from core.replay import Replay
 
         return Deployment(lambda: Replay(values["replay"]), ServiceError, _tools, **web_options)
-    web_values = ("host", "port", "allow_host", "replay", "gallery")
+    web_values = ("host", "port", "allow_host", "auth", "trusted_proxy", "replay", "gallery")
     engine_values = {name: value for name, value in values.items() if name not in web_values}
     try:
         settings = Settings(**engine_values)
@@ -294,6 +314,58 @@ def lab(**values: Any) -> int:
         return command.run(LabOrder(**values), as_json, save)
     except OrderError as error:
         raise click.UsageError(str(error)) from error
+
+
+@cli.group()
+def user() -> None:
+    """Who may sign in where --auth users is used: names, roles and passwords of a data directory."""
+
+
+_DATA_DIR = option(
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), default="data", help="Where the users file is."
+)
+
+
+def _user_command(command: Callable[[], None]) -> None:
+    from web.access.users import UsersError
+
+    try:
+        command()
+    except UsersError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="viewer looks, operator orders, admin all.")
+@_DATA_DIR
+def user_add(name: str, role: str, data_dir: Path) -> None:
+    """Add a user, or give one another role and password.
+
+    The password is asked for on a terminal, else read from standard input, one line.
+    """
+    from web.access import user_command
+
+    _user_command(lambda: user_command.add(data_dir, name, role))
+
+
+@user.command("list")
+@_DATA_DIR
+def user_list(data_dir: Path) -> None:
+    """Print the users: name, tab, role."""
+    from web.access import user_command
+
+    _user_command(lambda: user_command.show(data_dir))
+
+
+@user.command("remove")
+@click.argument("name")
+@_DATA_DIR
+def user_remove(name: str, data_dir: Path) -> None:
+    """Remove a user, whose sessions end at once."""
+    from web.access import user_command
+
+    _user_command(lambda: user_command.remove(data_dir, name))
 
 
 def _report(error: click.ClickException) -> int:

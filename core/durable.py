@@ -34,11 +34,16 @@ def sync(path: Path) -> None:
         os.close(fd)
 
 
-def write_durably(path: Path, text: str) -> None:
-    """Puts a small file in place of another, whole or not at all, also when the power fails. Raises OSError."""
+def write_durably(path: Path, text: str, mode: int = 0o666) -> None:
+    """Puts a small file in place of another, whole or not at all, also when the power fails. Raises OSError.
+
+    `mode` is that of the file, before the umask.
+    """
     partial = path.with_suffix(PARTIAL)
     try:
-        with partial.open("w", encoding="utf-8") as file:
+        partial.unlink(missing_ok=True)
+        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(fd, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -14,13 +14,13 @@ def is_loopback(host: str) -> bool:
     """Whether a name or address stands for this machine alone."""
     if host.lower().rstrip(".") == "localhost":
         return True
-    address = _address(host)
+    address = address_of(host)
     return address is not None and address.is_loopback
 
 
 def reachable(host: str) -> str:
     """Where to connect to for what listens on `host`: loopback for a wildcard address, else `host` itself."""
-    address = _address(host.strip("[]"))
+    address = address_of(host.strip("[]"))
     return _WILDCARDS[address.version] if address is not None and address.is_unspecified else host
 
 
@@ -39,7 +39,7 @@ def ask(request: str | urllib.request.Request, timeout: float) -> HTTPResponse:
     return answer
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address that `host` is, an IPv4 one also when it is written as an IPv6 one (RFC 4291, 2.5.5.2)."""
     try:
         address = ipaddress.ip_address(host.split("%")[0])

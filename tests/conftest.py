@@ -27,6 +27,7 @@ from warm import Nursery
 from werkzeug.serving import make_server
 
 from web import create_app
+from web.access.authentication import Authentication
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMORY_WANTED = 2 << 30
@@ -201,9 +202,10 @@ def server(start_server: StartServer) -> Server:
 class Site:
     """The web application, with a made-up monitor behind it, served by threads of this process."""
 
-    def __init__(self, most_viewers: int = 8) -> None:
+    def __init__(self, most_viewers: int = 8, authentication: Authentication | None = None) -> None:
         self.monitor = FakeMonitor()
-        app = create_app(self.monitor, most_viewers=most_viewers, most_downloads=2)
+        options: Any = {"authentication": authentication, "most_viewers": most_viewers}
+        app = create_app(self.monitor, most_downloads=2, **options)
         self.live, self.downloads = app.extensions["echoscope"]
         self._http = make_server("127.0.0.1", 0, app, threaded=True)
         self._http.daemon_threads = True  # type: ignore[attr-defined]

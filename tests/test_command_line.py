@@ -37,7 +37,7 @@ def defaults(command: str) -> dict[str, Any]:
 
 
 def test_commands() -> None:
-    assert COMMANDS == ["client", "lab", "load", "log", "serve", "zoo"]
+    assert COMMANDS == ["client", "lab", "load", "log", "serve", "user", "zoo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

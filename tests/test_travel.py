@@ -59,8 +59,7 @@ def picture(service: Service | Replay, at: int | None = None) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Without what changes by itself."""
     if isinstance(value, dict):
-        of_now = {"idle_s", "waiting_s", "bytes_in_per_s", "bytes_out_per_s", "verdict", "verdict_age_s"}
-        return {name: plain(item) for name, item in value.items() if name not in {*VOLATILE, *of_now}}
+        return {name: plain(item) for name, item in value.items() if name not in (*VOLATILE, "idle_s", "waiting_s")}
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 

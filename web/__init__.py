@@ -5,6 +5,8 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 
+from web.access import login
+from web.access.authentication import Authentication
 from web.access.security import Guard, SameOrigin
 from web.api import api, lab, metrics, problems, streams, zoo
 from web.api.bounded import Bounded
@@ -28,16 +30,16 @@ def _no_store(response: Response) -> Response:
 def create_app(
     monitor: Monitor,
     *,
-    host: str | None = "127.0.0.1",
+    authentication: Authentication | None = None,
     allow_hosts: Iterable[str] = (),
     most_viewers: int = 48,
     most_downloads: int = 4,
     tools: Tools = NO_TOOLS,
     with_gallery: bool = False,
 ) -> Flask:
-    """The application that shows `monitor`, bound to `host` (None: unknown, a Unix socket for instance).
+    """The application that shows `monitor` to whom `authentication` lets (None: all, as on loopback).
 
-    Bound to loopback it answers for the names `allow_hosts` too. `with_gallery`: also /gallery, for
+    It answers for the names `allow_hosts` besides loopback names and addresses. `with_gallery`: also /gallery, for
     whoever changes the pages.
 
     `app.extensions["echoscope"]` holds its `Live` and `Downloads`: start the one, stop both.
@@ -64,9 +66,11 @@ def create_app(
     app.after_request(_no_store)
     if with_gallery:
         app.register_blueprint(gallery.blueprint())
+    authentication = authentication or Authentication()
     same_origin = SameOrigin(allow_hosts)
-    live = Live(app, monitor, most_viewers, same_origin, tools.lab)
+    live = Live(app, monitor, most_viewers, same_origin, tools.lab, authentication)
     app.register_blueprint(streams.blueprint(live.streams))
-    app.wsgi_app = Guard(app.wsgi_app, host, same_origin)  # type: ignore[method-assign]
+    login.register(app, authentication)
+    app.wsgi_app = Guard(app.wsgi_app, same_origin)  # type: ignore[method-assign]
     app.extensions["echoscope"] = (live, downloads)
     return app

@@ -26,8 +26,8 @@ export interface EventRow {
   reason: string;
 }
 
-/** What is known of a connection wherever it is shown. */
-export interface ConnectionFacts {
+/** One connection of a list. */
+export interface ConnectionItem {
   conn: number;
   worker: number;
   peer: string;
@@ -50,16 +50,6 @@ export interface ConnectionFacts {
   proxy?: Record<string, string | number>;
   /** "" while it is open, else "ordinary", "abnormal", or "probe": no byte either way. */
   end: string;
-  bytes_in_per_s: number;
-  bytes_out_per_s: number;
-  /** Age of the kernel's sample that the verdict of a list rests on; null: it rests on the record alone. */
-  verdict_age_s: number | null;
-}
-
-/** One connection of a list. */
-export interface ConnectionItem extends ConnectionFacts {
-  /** The code of its verdict. */
-  verdict: string;
 }
 
 /** Who holds a connection up, and what that rests on. */
@@ -83,7 +73,7 @@ export interface Marks {
 }
 
 /** Everything known of one connection. */
-export interface ConnectionDetail extends ConnectionFacts {
+export interface ConnectionDetail extends ConnectionItem {
   history: EventRow[];
   events_in_memory: number;
   marks: Marks | null;
@@ -93,7 +83,7 @@ export interface ConnectionDetail extends ConnectionFacts {
 }
 
 /** What the log alone tells of a connection that the server no longer holds; put together by the page (pulse.js). */
-export interface RememberedConnection extends Omit<ConnectionDetail, "idle_s" | "waiting_s" | "verdict" | "bytes_in_per_s" | "bytes_out_per_s" | "verdict_age_s"> {
+export interface RememberedConnection extends Omit<ConnectionDetail, "idle_s" | "waiting_s" | "verdict"> {
   idle_s: null;
   waiting_s: null;
   verdict: null;
@@ -108,7 +98,7 @@ export interface UnknownConnection {
   at: Time;
 }
 
-export interface StuckConnection extends ConnectionFacts {
+export interface StuckConnection extends ConnectionItem {
   verdict: Verdict;
 }
 

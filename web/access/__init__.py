@@ -1,4 +1,4 @@
-"""Who may do what: hosts, origins, the policy of the pages, orders from this machine only.
+"""Who may do what: hosts, origins, roles, sessions, users; the policy of the pages.
 
-Begin with `security.py`.
+Begin with `roles.py` (the table) and `login.py` (the check of each request); `security.py` is what comes before it.
 """

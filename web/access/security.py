@@ -5,6 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from core.loopback import is_loopback
+from web.access.client_address import Environ, is_address
 from web.api import problems
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -38,26 +39,12 @@ PART_HEADERS: Final = tuple(
 No referrer goes anywhere else: the document's policy lets neither fetch from other servers.
 """
 _PARTS: Final = ("text/javascript", "text/css")
+_OWN_PATHS: Final = ("/api", "/socket.io")
+"""What no page of another site may even read."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-
-def local_refusal(environ: Environ) -> str | None:
-    """Why a request that starts something on this machine is turned away; None when it comes from the machine itself.
-
-    There are no sessions, so nobody else can be known. A proxy on this machine passes on where a request came from.
-    """
-    came_from = [environ.get("REMOTE_ADDR") or "a Unix socket"]
-    came_from += [part.strip() for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
-    if "HTTP_FORWARDED" in environ:
-        came_from.append("behind a proxy")
-    foreign = next((address for address in came_from if not is_loopback(address)), None)
-    if foreign is None:
-        return None
-    return f"this can be started from the machine of the server only (a loopback address), not from {foreign:.60}"
 
 
 def _host_name(host_header: str) -> str:
@@ -101,15 +88,14 @@ class SameOrigin:
 class Guard:
     """WSGI middleware against other sites in the same browser.
 
-    Bound to loopback, only requests for a loopback name or an allowed one are answered: a foreign name that was made to
-    resolve to 127.0.0.1 (DNS rebinding) is turned away. Requests that change something must come from our own pages or
-    from a program that is no browser.
+    Whatever the server is bound to, it answers for IP literals, loopback names and the allowed names alone: any other
+    name may have been made to resolve to it (DNS rebinding). The API and the live updates are for its own pages and for
+    programs that are no browsers; so is what changes something, wherever it is.
     """
 
-    def __init__(self, app: App, bound_host: str | None, same_origin: SameOrigin) -> None:
+    def __init__(self, app: App, same_origin: SameOrigin) -> None:
         self._app = app
         self._same_origin = same_origin
-        self._bound_host = bound_host.lower() if bound_host and is_loopback(bound_host) else None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -117,7 +103,7 @@ class Guard:
             wanted = PART_HEADERS if present.get("content-type", "").startswith(_PARTS) else HEADERS
             return start_response(status, headers + [h for h in wanted if h[0].lower() not in present], *rest)
 
-        refusal = self._host_refusal(environ) or self._origin_refusal(environ)
+        refusal = self._host_refusal(environ) or self._site_refusal(environ)
         if refusal is None:
             return self._app(environ, start)
         content = problems.body(403, refusal)
@@ -126,23 +112,20 @@ class Guard:
 
     def _host_refusal(self, environ: Environ) -> str | None:
         # Browsers always send a Host; an old HTTP/1.0 client that sends none cannot have been rebound.
-        if self._bound_host is None or "HTTP_HOST" not in environ:
+        if "HTTP_HOST" not in environ:
             return None
         name = _host_name(environ["HTTP_HOST"])
-        if is_loopback(name) or name == self._bound_host or self._same_origin.knows(name):
+        if is_loopback(name) or is_address(name) or self._same_origin.knows(name):
             return None
-        return (
-            f"this server is bound to {self._bound_host} and does not answer for the host {name!r:.100}"
-            " (serve --allow-host NAME lets it)"
-        )
+        return f"this server does not answer for the host {name!r:.100} (serve --allow-host NAME lets it)"
 
-    def _origin_refusal(self, environ: Environ) -> str | None:
-        if environ["REQUEST_METHOD"] in _SAFE_METHODS:
+    def _site_refusal(self, environ: Environ) -> str | None:
+        site, origin = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_ORIGIN")
+        is_safe = environ["REQUEST_METHOD"] in _SAFE_METHODS
+        if is_safe and not environ.get("PATH_INFO", "").startswith(_OWN_PATHS):
             return None
-        site = environ.get("HTTP_SEC_FETCH_SITE")
-        origin = environ.get("HTTP_ORIGIN")
         if site is not None:
             allowed = site in ("same-origin", "none")
         else:
-            allowed = origin is None or self._same_origin(origin, environ)
+            allowed = is_safe or origin is None or self._same_origin(origin, environ)
         return None if allowed else f"{environ['REQUEST_METHOD']} is allowed from this server's own pages only"

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import NoReturn
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 
 from core.bad_value import BadValueError
 from web.api.bounded import Bounded
-from web.api.csv_answer import Encode, columns_csv, encoder, groups_csv, items_csv, turns_csv
+from web.api.csv_answer import Encode, columns_csv, encoder, items_csv, turns_csv
 from web.api.downloads import Downloads
 from web.api.parameters import (
     MAX_CONN,
@@ -18,7 +18,6 @@ from web.api.parameters import (
     EstimateParameters,
     EventsParameters,
     FieldsParameters,
-    GroupsParameters,
     HistogramParameters,
     ModelOrder,
     MomentParameters,
@@ -91,7 +90,11 @@ def health_blueprint(monitor: Monitor) -> Blueprint:
     @health.get("/healthz")
     def healthz() -> Response:
         ok, reason = monitor.health()
-        response = jsonify({"status": "ok"} if ok else {"status": "failing", "reason": reason})
+        if ok:
+            answer = {"status": "ok"}
+        else:
+            answer = {"status": "unhealthy"} if g.me is None else {"status": "failing", "reason": reason}
+        response = jsonify(answer)
         response.status_code = 200 if ok else 503
         return response
 
@@ -155,14 +158,6 @@ def connections_blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
         encode = encoder(asked.format, "connections", items_csv)
         return questions.ask_at(
             asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at), encode
-        )
-
-    @api.get("/api/v1/connections/groups")
-    def connection_groups() -> Response:
-        asked = parse(GroupsParameters, request.args)
-        encode = encoder(asked.format, f"connections-by-{asked.by:.20}", groups_csv)
-        return questions.ask_at(
-            asked, lambda at: monitor.groups(asked.by, asked.q, asked.sort, asked.limit, at), encode
         )
 
     @api.get("/api/v1/connections/<int:conn>")

@@ -50,7 +50,7 @@ def _respond_http(error: HTTPException) -> Response:
         return response
     response.vary.add("Accept")
     title = f"{status} {HTTPStatus(status).phrase}"
-    if _wants_page():
+    if wants_page():
         response.data = render_template("problem.html", title=title, detail=detail.rstrip("."))
         response.content_type = "text/html; charset=utf-8"
     else:
@@ -59,7 +59,7 @@ def _respond_http(error: HTTPException) -> Response:
     return response
 
 
-def _wants_page() -> bool:
+def wants_page() -> bool:
     """Whether a browser asks for a page; a script, an image and curl take anything, and get a line."""
     return request.accept_mimetypes.best_match(("text/plain", "text/html")) == "text/html"
 

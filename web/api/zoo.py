@@ -6,8 +6,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from core.zoo.client_set import ZooError
 from core.zoo.source import SourceError
-from web.access.local_only import one_at_a_time, require_local
-from web.access.security import local_refusal
+from web.access.login import lacks
+from web.access.roles import Role
+from web.api.one_at_a_time import one_at_a_time
 from web.api.parameters import NoParameters, ZooOrder, parse, parse_body
 from web.api.problems import ProblemError
 from web.monitor_protocol import Json
@@ -39,15 +40,14 @@ def _let_out(zoo: Zoo, name: str, order: ZooOrder) -> Json:
 
 
 def blueprint(zoo: Zoo) -> Blueprint:
-    """The routes of the zoo; what changes something is for the machine itself only."""
+    """The routes of the zoo."""
     routes = Blueprint("zoo", __name__)
-    routes.before_request(require_local)
 
     @routes.get("/api/v1/zoo")
     def animals() -> Response:
         parse(NoParameters, request.args)
         answer = zoo.answer()
-        return jsonify(answer | {"refusal": answer["refusal"] or local_refusal(request.environ) or ""})
+        return jsonify(answer | {"refusal": answer["refusal"] or lacks(Role.OPERATOR)})
 
     @routes.post("/api/v1/zoo/<name>")
     def start(name: str) -> Response:

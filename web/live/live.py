@@ -19,7 +19,10 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO
 
 from core.bad_value import BadValueError
-from web.access.security import App, Environ, SameOrigin, StartResponse
+from web.access.authentication import Authentication
+from web.access.client_address import Environ
+from web.access.roles import EVENTS
+from web.access.security import App, SameOrigin, StartResponse
 from web.api import problems
 from web.api.lab import Lab
 from web.api.parameters import (
@@ -43,6 +46,8 @@ from web.monitor_protocol import Json, Monitor
 
 MAX_MESSAGE_BYTES: Final = 64_000
 RETRY_S: Final = 1.0
+CHECK_S: Final = 0.5
+"""How often it is looked whether the viewers may still watch."""
 MAX_UNREAD: Final = 64
 """Messages waiting for one viewer (its frames are at most one a view)."""
 _ENDED: Final = ("Session is disconnected", "Session not found")
@@ -143,9 +148,18 @@ class Live:
     """The Socket.IO side of the dashboard. `start` before the first request, `stop` before the web server ends."""
 
     def __init__(
-        self, app: Flask, monitor: Monitor, most_viewers: int, same_origin: SameOrigin, lab: Lab | None
+        self,
+        app: Flask,
+        monitor: Monitor,
+        most_viewers: int,
+        same_origin: SameOrigin,
+        lab: Lab | None,
+        authentication: Authentication,
     ) -> None:
         self._monitor = monitor
+        self._authentication = authentication
+        self._environs: dict[str, Environ] = {}  # of each viewer's connect, which says who it is
+        self._checked = 0.0
         self._lab = lab
         self._most = most_viewers
         self._tails = Tails(monitor)
@@ -227,6 +241,9 @@ class Live:
         while not self._stopping:
             try:
                 pause = self.hub.tick()
+                if self._authentication.asks:
+                    self._cut_who_may_not()
+                    pause = CHECK_S if pause is None else min(pause, CHECK_S)
                 self._monitor.live_failure = ""
             except Exception as error:
                 # Whatever it was, the other viewers go on, and whoever looks after the server is told.
@@ -235,6 +252,18 @@ class Live:
                 pause = RETRY_S
             self._wake.wait(pause)
             self._wake.clear()
+
+    def _cut_who_may_not(self) -> None:
+        """End the connections of those who have signed out since, or whose role was taken away."""
+        now = time.monotonic()
+        if now - self._checked >= CHECK_S:
+            self._checked = now
+            for sid in [sid for sid, environ in list(self._environs.items()) if not self._may("watch", environ)]:
+                self.cut(sid)
+
+    def _may(self, event: str, environ: Environ) -> bool:
+        me = self._authentication.identify(environ)
+        return me is not None and me.role >= EVENTS[event]
 
     def _send(self, sid: str, frame: Frame, arrived: Callable[[], None]) -> None:
         self._server.emit("frame", frame, to=sid, callback=lambda *_: arrived())
@@ -262,11 +291,15 @@ class Live:
     def _on_connect(self, _auth: Any = None) -> None:
         if self._stopping:
             raise ConnectionRefusedError("the server is stopping")
+        if not self._may("connect", request.environ):
+            raise ConnectionRefusedError("sign in: it is not known who you are")
         if not self.hub.add(request.sid, self._most - self.streams.count):  # type: ignore[attr-defined]
             raise ConnectionRefusedError(f"too many viewers ({self._most}): close another dashboard tab and try again")
+        self._environs[request.sid] = request.environ  # type: ignore[attr-defined]
         self._count()
 
     def _on_disconnect(self, *_reason: Any) -> None:
+        self._environs.pop(request.sid, None)  # type: ignore[attr-defined]
         self.hub.remove(request.sid)  # type: ignore[attr-defined]
         self._count()
 
@@ -276,6 +309,8 @@ class Live:
             self._monitor.viewers = len(self.hub) + self.streams.count
 
     def _on_watch(self, *message: Any) -> Json:
+        if not self._may("watch", request.environ):
+            return {"ok": False, "error": "sign in: it is not known who you are"}
         try:
             asked = parse_watch(message[0] if message else None)
             take = self._check(asked)

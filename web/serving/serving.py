@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol
 
 from gunicorn.app.base import BaseApplication
@@ -20,7 +21,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from core.collector import relieve
 from core.command_line import warn
 from web import create_app
-from web.access.security import Environ, StartResponse
+from web.access.authentication import Authentication
+from web.access.client_address import Environ, TrustedProxies
+from web.access.security import StartResponse
 from web.monitor_protocol import Monitor
 from web.serving.tools import Tools
 
@@ -82,12 +85,18 @@ class Deployment:
         make_tools: Callable[[ServedEngine], Tools] = lambda _engine: Tools(),
         allow_hosts: Iterable[str] = (),
         with_gallery: bool = False,
+        auth: str = "auto",
+        trusted_proxies: Iterable[str] = (),
+        secrets_dir: Path | None = None,
     ) -> None:
         self._make_engine = make_engine
         self._failure = failure
         self._make_tools = make_tools
         self._allow_hosts = tuple(allow_hosts)
         self._with_gallery = with_gallery
+        self._auth = auth
+        self._proxies = TrustedProxies(trusted_proxies)
+        self._secrets_dir = secrets_dir
         self._engine: ServedEngine | None = None
         self._stop_asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopper: threading.Thread | None = None
@@ -170,9 +179,10 @@ class Deployment:
         reserve = max(4, worker.cfg.threads // 4)
         most_viewers = worker.cfg.threads - reserve
         tools = self._make_tools(engine)
+        authentication = self._authentication(host)
         app = create_app(
             engine.monitor,
-            host=host,
+            authentication=authentication,
             allow_hosts=self._allow_hosts,
             most_viewers=most_viewers,
             most_downloads=max(1, reserve // 4),
@@ -187,11 +197,25 @@ class Deployment:
         )
         self._stopper.start()
         if worker.age == 1:
-            self._announce(bound, engine.echo_address)
+            self._announce(bound, engine.echo_address, authentication)
+
+    def _authentication(self, host: str | None) -> Authentication:
+        try:
+            return Authentication(
+                self._auth,
+                host=host,
+                allow_hosts=self._allow_hosts,
+                proxies=self._proxies,
+                directory=self._secrets_dir,
+            )
+        except OSError as error:
+            raise fail(f"{error.filename}: {error.strerror}", _BOOT_FAILED) from error
 
     @staticmethod
-    def _announce(bound: Any, echo: tuple[str, int] | None) -> None:
+    def _announce(bound: Any, echo: tuple[str, int] | None, authentication: Authentication) -> None:
         url = f"http://{url_host(bound[0])}:{bound[1]}" if isinstance(bound, tuple) else f"unix:{bound}"
+        if authentication.mode == "token":
+            url += f"/?token={authentication.token}"
         try:
             sys.stdout.write(f"dashboard {url}\n" + (f"echo {url_host(echo[0])}:{echo[1]}\n" if echo else ""))
             sys.stdout.flush()

@@ -1,22 +1,10 @@
-"""What starts something on this machine: only from the machine itself, one at a time, with a clear answer if not."""
+"""What starts something on this machine: one at a time, with a clear answer if another runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import request
-
 from core.exclusive import BusyError
-from web.access.security import local_refusal
 from web.api.problems import ProblemError
-
-
-def require_local() -> None:
-    """For the `before_request` of a blueprint: POST, PUT, PATCH and DELETE from elsewhere end with a 403."""
-    if request.method in ("GET", "HEAD", "OPTIONS"):
-        return
-    refusal = local_refusal(request.environ)
-    if refusal is not None:
-        raise ProblemError(403, refusal)
 
 
 @contextmanager
