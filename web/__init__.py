@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
 
 from web.access import login
 from web.access.authentication import Authentication
@@ -19,6 +21,18 @@ from web.serving.tools import Tools
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 64_000
 NO_TOOLS = Tools()
+
+
+class _Json(DefaultJSONProvider):
+    """Keys in our order; what is nested beyond all sense is bad JSON, no failure of ours."""
+
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **options: Any) -> Any:
+        try:
+            return super().loads(s, **options)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
 
 
 def _no_store(response: Response) -> Response:
@@ -45,7 +59,7 @@ def create_app(
     `app.extensions["echoscope"]` holds its `Live` and `Downloads`: start the one, stop both.
     """
     app = Flask(__name__, root_path=str(ROOT))
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     downloads = Downloads(monitor, most_downloads)
     problems.register(app)

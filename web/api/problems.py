@@ -24,10 +24,14 @@ class ProblemError(Exception):
         self.members = members
 
 
+def title(status: int) -> str:
+    """What HTTP calls a status."""
+    return HTTPStatus(status).phrase
+
+
 def body(status: int, detail: str, **members: Any) -> bytes:
     """The JSON text of a problem."""
-    title = HTTPStatus(status).phrase
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
+    problem = {"type": "about:blank", "title": title(status), "status": status, "detail": detail, **members}
     return json.dumps(problem).encode() + b"\n"
 
 
@@ -65,7 +69,7 @@ def wants_page() -> bool:
 
 
 def _respond_error(error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    log.error("%s %r failed", request.method, request.path, exc_info=error)
     return _respond(ProblemError(500, "the server failed to answer this request; its log says why"))
 
 

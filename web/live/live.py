@@ -6,15 +6,11 @@ that leaves its other messages unread is cut.
 
 import json
 import logging
-import queue
-import socket
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
-from urllib.parse import parse_qs
 
-from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO
 
@@ -22,8 +18,7 @@ from core.bad_value import BadValueError
 from web.access.authentication import Authentication
 from web.access.client_address import Environ
 from web.access.roles import EVENTS
-from web.access.security import App, SameOrigin, StartResponse
-from web.api import problems
+from web.access.security import SameOrigin
 from web.api.lab import Lab
 from web.api.parameters import (
     Watch,
@@ -39,18 +34,20 @@ from web.api.parameters import (
 )
 from web.api.streams import Streams
 from web.live import sockets
-from web.live.frames import SILENCE_S, Frame, Hub, Outlets, Sources, Take
+from web.live.frames import Frame, Hub, Outlets, Sources, Take
+from web.live.gate import Gate
 from web.live.tails import Tails
 from web.live.travel import Travel
 from web.monitor_protocol import Json, Monitor
+from web.serving.engine_io import MAX_MESSAGE_BYTES, MAX_UNREAD, PING_S, PONG_S, Sessions
 
-MAX_MESSAGE_BYTES: Final = 64_000
 RETRY_S: Final = 1.0
 CHECK_S: Final = 0.5
 """How often it is looked whether the viewers may still watch."""
-MAX_UNREAD: Final = 64
-"""Messages waiting for one viewer (its frames are at most one a view)."""
-_ENDED: Final = ("Session is disconnected", "Session not found")
+RECONCILE_S: Final = 3.0
+GRACE_S: Final = 10.0
+"""How long a session may take to become a viewer's, or to go on by the WebSocket that it has asked for."""
+FAILURES_EVERY_S: Final = 60.0
 log = logging.getLogger("echoscope.live")
 
 
@@ -65,83 +62,40 @@ class _Json:
 
     @staticmethod
     def loads(text: str, **options: Any) -> Any:
-        return json.loads(text, **options)
+        try:
+            return json.loads(text, **options)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
 
 
-class _Outbox(queue.Queue[Any]):
-    """What waits for one viewer. When it overflows, the viewer doesn't read, and `overflow` is told."""
+class _Failures(logging.Filter):
+    """What clients do wrong is told to them, not to the operator; failures that they may bring about, now and then."""
 
-    def __init__(self, overflow: Callable[["_Outbox"], None]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._overflow = overflow
-        self._broken = False
+        self._next = 0.0
+        self._left_out = 0
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        if item is not None and self.qsize() >= MAX_UNREAD:
-            if not self._broken:
-                self._broken = True
-                self._overflow(self)
-            return
-        super().put(item, block, timeout)
-
-
-class _Gate:
-    """WSGI middleware in front of Socket.IO: knows each WebSocket's TCP socket, and bounds how many there are."""
-
-    def __init__(self, app: App, most: int, sessions: Callable[[], int]) -> None:
-        self._app = app
-        self._most = most
-        self._sessions = sessions
-        self.upgraded: dict[str, socket.socket] = {}
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if not environ.get("PATH_INFO", "").startswith("/socket.io"):
-            return self._app(environ, start_response)
-        sid = parse_qs(environ.get("QUERY_STRING", "")).get("sid", [""])[0]
-        if not sid and self._sessions() >= self._most:
-            content = problems.body(503, "too many viewers: close another dashboard tab and try again")
-            start_response("503 Service Unavailable", [("Content-Type", problems.MEDIA_TYPE), ("Retry-After", "5")])
-            return [content]
-        # Compressing every frame would cost more processor time than it saves on the wire.
-        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        sock = sockets.socket_of(environ)
-        if sock is None or environ.get("HTTP_UPGRADE", "").lower() != "websocket":
-            return self._poll(environ, start_response)
-        sockets.give_up_after(sock, SILENCE_S)
-        if not sid:
-            return self._app(environ, start_response)
-        self.upgraded[sid] = sock
-        try:
-            return self._app(environ, start_response)
-        finally:
-            self.upgraded.pop(sid, None)
-
-    def _poll(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """A request without a WebSocket. A message to a session that we have just cut is nobody's failure."""
-        try:
-            return self._app(environ, start_response)
-        except KeyError as error:  # Engine.IO answers 400 to a GET after the end, and forgets to do so for a POST
-            if error.args[0] not in _ENDED:
-                raise
-            content = problems.body(400, "this session has ended: connect anew")
-            start_response("400 Bad Request", [("Content-Type", problems.MEDIA_TYPE)])
-            return [content]
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is written."""
+        if record.exc_info is None:
+            return False
+        now = time.monotonic()
+        if now < self._next:
+            self._left_out += 1
+            return False
+        if self._left_out:
+            record.msg = f"{record.msg} ({self._left_out} more failures in the meantime)"
+        self._next, self._left_out = now + FAILURES_EVERY_S, 0
+        return True
 
 
 def _engine_log() -> logging.Logger:
-    """Where Engine.IO's failures are written; what clients do wrong is told to them, not to the operator."""
+    """Where Engine.IO's failures are written."""
     engine_log = logging.getLogger("echoscope.engineio")
     engine_log.setLevel(logging.ERROR)
-    engine_log.addFilter(_is_failure)
+    engine_log.filters = [_Failures()]
     return engine_log
-
-
-def _is_failure(record: logging.LogRecord) -> bool:
-    return record.exc_info is not None
-
-
-def _web_socket(handler: Any, server: Any) -> Any:
-    return SimpleWebSocketWSGI(handler, server, max_message_size=MAX_MESSAGE_BYTES)
 
 
 class Live:
@@ -173,14 +127,16 @@ class Live:
             cors_allowed_origins=same_origin,
             manage_session=False,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
+            ping_interval=PING_S,
+            ping_timeout=PONG_S,
             json=_Json,
             engineio_logger=_engine_log(),
         )
         self._server = self._io.server
-        self._server.eio.create_queue = lambda: _Outbox(self._overflowed)
-        self._server.eio._async = {**self._server.eio._async, "websocket": _web_socket}
+        self._sessions = Sessions(self._io, self._overflowed)
+        self._known: dict[str, float] = {}
         # Sessions that are connecting or just going hold a thread too: few more of them than viewers.
-        self._gate = _Gate(app.wsgi_app, most_viewers + 4, lambda: len(self._server.eio.sockets))
+        self._gate = Gate(app.wsgi_app, most_viewers + 4, lambda: len(self._sessions))
         app.wsgi_app = self._gate  # type: ignore[method-assign]
         sources = Sources(self._compute, self._sign)
         outlets = Outlets(self._send, self.cut, self._wake.set)
@@ -206,7 +162,7 @@ class Live:
             self._thread.join()
         self._travel.stop()
         self.streams.stop()
-        for session in list(self._server.eio.sockets):
+        for session in self._sessions.ids():
             self._cut_session(session)
         self._server.shutdown()
 
@@ -216,41 +172,56 @@ class Live:
 
     def cut(self, sid: str) -> None:
         """End one viewer's connection at once, however stuck it is."""
-        session = self._server.manager.eio_sid_from_sid(sid, "/")
+        session = self._sessions.of_viewer(sid)
         if session is not None:
             self._cut_session(session)
 
     def _cut_session(self, session: str) -> None:
-        environ = self._server.environ.get(session, {})
-        sock = self._gate.upgraded.get(session) or sockets.socket_of(environ)
-        engine_socket = self._server.eio.sockets.get(session)
-        if engine_socket is None:
-            return
-        if engine_socket.upgraded and sock is not None:
-            sockets.cut(sock)
-        else:
-            engine_socket.close(wait=False, abort=True)
+        self._sessions.cut(session, self._gate.upgraded(session))
 
-    def _overflowed(self, outbox: _Outbox) -> None:
-        for session, engine_socket in list(self._server.eio.sockets.items()):
-            if engine_socket.queue is outbox:
-                log.warning("a viewer left %d messages unread and was cut", MAX_UNREAD)
-                self._cut_session(session)
+    def _overflowed(self, session: str) -> None:
+        log.warning("a viewer left %d messages unread and was cut", MAX_UNREAD)
+        self._cut_session(session)
+
+    def reconcile(self, now: float) -> None:
+        """Give back what is held for nobody: Engine.IO may end a session, or wait for one, without a word to us."""
+        sessions = self._sessions.ids()
+        viewers = {sid: self._sessions.of_viewer(sid) for sid in self.hub.sids()}
+        for sid in [sid for sid, session in viewers.items() if session not in sessions]:
+            self.hub.remove(sid)
+            self._environs.pop(sid, None)
+            self._count()
+        self._known = {session: self._known.get(session, now) for session in sessions}
+        strangers = sessions - set(viewers.values())
+        for session in [session for session in strangers if now - self._known[session] > GRACE_S]:
+            self._cut_session(session)
+        begun = {self._sessions.first_socket(session) for session in sessions}
+        for held in self._gate.held():
+            if now - held.since <= GRACE_S:
+                continue
+            is_live = self._sessions.is_upgraded(held.session) if held.session else held.sock in begun
+            if not is_live:
+                sockets.cut(held.sock)
 
     def _publish(self) -> None:
+        due = 0.0
         while not self._stopping:
             try:
                 pause = self.hub.tick()
                 if self._authentication.asks:
                     self._cut_who_may_not()
                     pause = CHECK_S if pause is None else min(pause, CHECK_S)
+                now = time.monotonic()
+                if now >= due:
+                    due = now + RECONCILE_S
+                    self.reconcile(now)
                 self._monitor.live_failure = ""
             except Exception as error:
                 # Whatever it was, the other viewers go on, and whoever looks after the server is told.
                 self._monitor.live_failure = f"live updates fail: {type(error).__name__}: {error}"
                 log.exception("live updates fail")
                 pause = RETRY_S
-            self._wake.wait(pause)
+            self._wake.wait(RECONCILE_S if pause is None else min(pause, RECONCILE_S))
             self._wake.clear()
 
     def _cut_who_may_not(self) -> None:

@@ -17,7 +17,12 @@ def socket_of(environ: dict[str, Any]) -> socket.socket | None:
 
 
 def give_up_after(sock: socket.socket | None, seconds: float) -> None:
-    """Let the kernel end the connection when the peer has taken nothing for `seconds` (tcp(7), TCP_USER_TIMEOUT)."""
+    """Let the kernel end the connection when the peer has taken nothing for `seconds` (tcp(7), TCP_USER_TIMEOUT).
+
+    Then it needs no other bound: it may take its time.
+    """
+    if sock is not None and hasattr(sock, "is_unhurried"):
+        sock.is_unhurried = True
     if sock is not None and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 

@@ -25,6 +25,7 @@ from web.access.authentication import Authentication
 from web.access.client_address import Environ, TrustedProxies
 from web.access.security import StartResponse
 from web.monitor_protocol import Monitor
+from web.serving.thread_worker import Worker
 from web.serving.tools import Tools
 
 THREADS = 64
@@ -110,6 +111,7 @@ class Deployment:
             "timeout": 0,  # a worker that was stopped for a while must not be killed: its connections are real
             "graceful_timeout": KILLED_AFTER_S,
             "keepalive": 15,
+            "sendfile": False,  # each write has its time, see `thread_worker.py`
             "control_socket_disable": True,
             "limit_request_line": 8190,
             "loglevel": "warning",
@@ -130,6 +132,13 @@ class Deployment:
             )
         if not issubclass(arbiter.worker_class, ThreadWorker):
             raise fail(f"gunicorn worker class {arbiter.cfg.worker_class_str} can't be used: leave out -k (gthread)")
+        arbiter.worker_class = Worker
+        for name in ("max_requests", "reload", "preload_app", "timeout"):
+            if arbiter.cfg.settings[name].get():
+                raise fail(
+                    f"gunicorn's --{name.replace('_app', '').replace('_', '-')} can't be used: it would restart the"
+                    " echo server, or share what has to be made in the worker"
+                )
         if arbiter.cfg.threads < LEAST_THREADS:
             raise fail(f"{arbiter.cfg.threads} gunicorn threads are too few: at least {LEAST_THREADS} are needed")
         arbiter.log.error_log.addFilter(_is_news)
