@@ -119,6 +119,7 @@ def serve(**values: Any) -> None:
 
 
 def _deployment(values: dict[str, Any]) -> "Deployment":
+    from core.orders.order_book import OrderBook
     from core.service import Service, ServiceError, Settings
     from web.serving.serving import Deployment
 
@@ -131,6 +132,10 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
         "trusted_proxies": [network for networks in values["trusted_proxy"] for network in networks],
         "secrets_dir": None if values["replay"] is not None else values["data_dir"],
     }
+    if values["replay"] is not None:
+        web_options["make_book"] = lambda: OrderBook(values["replay"], writes=False)
+    else:
+        web_options["make_book"] = lambda: OrderBook(values["data_dir"])
     if values["auth"] == "proxy" and not values["trusted_proxy"]:
         raise click.UsageError("--auth proxy needs --trusted-proxy: whose word for who someone is counts?")
     if values["auth"] == "users" and values["replay"] is not None:
@@ -161,8 +166,8 @@ def _have_temporary_files(data_dir: Path | None) -> None:
 
 
 def _tools(engine: "ServedEngine", data_dir: Path | None = None) -> "Tools":
-    from core.exclusive import OneAtATime
     from core.lab.lab_runs import LabRuns
+    from core.orders.exclusive import OneAtATime
     from core.zoo.zoo_runner import ZooRunner
     from web.serving.tools import Tools
 

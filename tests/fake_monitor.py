@@ -301,6 +301,16 @@ class FakeMonitor:
         self.calls.append(("switch", model))
         return ""
 
+    def matching(self, q: str) -> list[tuple[int, int]]:
+        self.connections(q, "conn", 1, 0)
+        return [(1, 0), (5, 0)]
+
+    def close_matching(self, q: str, how: str) -> tuple[int, int]:
+        found = self.matching(q)
+        for conn, _ in found:
+            self.close_connection(conn, how)
+        return len(found), len(found)
+
     def close_connection(self, conn: int, how: str) -> bool:
         self.closed.append(conn)
         self.closed_how.append(how)

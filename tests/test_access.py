@@ -15,7 +15,7 @@ from fake_monitor import FakeMonitor
 from waiting import DEADLINE_S, wait_until
 from werkzeug.test import Client
 
-from core.exclusive import OneAtATime
+from core.orders.exclusive import OneAtATime
 from core.zoo.zoo_runner import ZooRunner
 from web import create_app
 from web.access.authentication import MODES, Authentication

@@ -16,12 +16,12 @@ from test_shapes import complaints
 from waiting import DEADLINE_S, wait_until
 from werkzeug.test import Client
 
-from core.exclusive import OneAtATime
 from core.lab.lab_runs import Json, LabRuns
 from core.lab.measure import MeasureError
 from core.lab.plan import order_of
 from core.lab.results.store import Store
 from core.lab.run import LabRun
+from core.orders.exclusive import OneAtATime
 from web import create_app
 from web.serving.tools import Tools
 

@@ -12,7 +12,7 @@ from test_shapes import complaints
 from waiting import DEADLINE_S, wait_until
 from warm import nursery
 
-from core.exclusive import BusyError, Running
+from core.orders.exclusive import BusyError, Running
 from core.zoo.animals import ANIMALS
 from core.zoo.client_set import ZooError
 from web import create_app

@@ -11,7 +11,7 @@ from commands import run
 from conftest import Server, StartServer
 from waiting import DEADLINE_S, wait_until
 
-from core.exclusive import OneAtATime
+from core.orders.exclusive import OneAtATime
 from core.service import Service, Settings
 from core.zoo.animals import ANIMALS
 from core.zoo.check import Trace

@@ -7,10 +7,11 @@ from typing import Any
 from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 
+from core.orders.order_book import OrderBook
 from web.access import login
 from web.access.authentication import Authentication
 from web.access.security import Guard, SameOrigin
-from web.api import api, lab, metrics, problems, streams, zoo
+from web.api import api, lab, metrics, orders, problems, streams, zoo
 from web.api.bounded import Bounded
 from web.api.downloads import Downloads
 from web.live.live import Live
@@ -45,6 +46,7 @@ def create_app(
     monitor: Monitor,
     *,
     authentication: Authentication | None = None,
+    book: OrderBook | None = None,
     allow_hosts: Iterable[str] = (),
     most_viewers: int = 48,
     most_downloads: int = 4,
@@ -53,8 +55,8 @@ def create_app(
 ) -> Flask:
     """The application that shows `monitor` to whom `authentication` lets (None: all, as on loopback).
 
-    It answers for the names `allow_hosts` besides loopback names and addresses. `with_gallery`: also /gallery, for
-    whoever changes the pages.
+    Orders are noted in `book` (None: one in memory). It answers for the names `allow_hosts` besides loopback names and
+    addresses. `with_gallery`: also /gallery, for whoever changes the pages.
 
     `app.extensions["echoscope"]` holds its `Live` and `Downloads`: start the one, stop both.
     """
@@ -72,10 +74,11 @@ def create_app(
     app.register_blueprint(api.connections_blueprint(monitor, bounded))
     app.register_blueprint(api.fields_blueprint(monitor, bounded))
     app.register_blueprint(api.downloads_blueprint(monitor, downloads, bounded))
-    app.register_blueprint(api.orders_blueprint(monitor))
-    app.register_blueprint(lab.blueprint(tools.lab))
+    given = orders.Orders(book or OrderBook())
+    app.register_blueprint(orders.blueprint(monitor, given))
+    app.register_blueprint(lab.blueprint(tools.lab, given))
     if tools.zoo is not None:
-        app.register_blueprint(zoo.blueprint(tools.zoo))
+        app.register_blueprint(zoo.blueprint(tools.zoo, given))
     app.after_request(assets.compress)
     app.after_request(_no_store)
     if with_gallery:
@@ -84,7 +87,7 @@ def create_app(
     same_origin = SameOrigin(allow_hosts)
     live = Live(app, monitor, most_viewers, same_origin, tools.lab, authentication)
     app.register_blueprint(streams.blueprint(live.streams))
-    login.register(app, authentication)
+    login.register(app, authentication, given)
     app.wsgi_app = Guard(app.wsgi_app, same_origin)  # type: ignore[method-assign]
     app.extensions["echoscope"] = (live, downloads)
     return app

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from core.exclusive import Claim, OneAtATime
 from core.lab.machine import machine
 from core.lab.plan import PRESETS, REFERENCES, LabOrder, estimate, known_models, order_of, schedule
 from core.lab.results.compare import compare
@@ -15,6 +14,7 @@ from core.lab.results.figures import METRICS, summary
 from core.lab.results.points_table import to_csv
 from core.lab.results.store import Store
 from core.lab.run import LabRun
+from core.orders.exclusive import Claim, OneAtATime
 
 FOLDER: Final = "lab"
 _STOP_S: Final = 10.0

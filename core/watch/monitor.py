@@ -216,6 +216,17 @@ class Monitor(Logbook):
         self._engine.close_connection(conn, item["worker"], how)
         return True
 
+    def matching(self, q: str) -> list[tuple[int, int]]:
+        """Connection and worker of all open connections that match a filter."""
+        return self._source.moment().listing().open_matching(parse(q, CONNECTION_FIELDS))
+
+    def close_matching(self, q: str, how: str) -> tuple[int, int]:
+        """Ask for all open connections that match to be closed; how many match, and how many are being closed."""
+        found = self.matching(q)
+        for conn, worker in found:
+            self._engine.close_connection(conn, worker, how)
+        return len(found), len(found)
+
     def _former(self, conn: int, at: int | None) -> Json | None:
         """A connection that was in no table any more at a moment (None: now), as of its last row."""
         last = self._last_moment(conn, at)

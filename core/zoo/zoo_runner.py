@@ -3,7 +3,7 @@
 import threading
 from typing import Any, Final
 
-from core.exclusive import Claim, OneAtATime
+from core.orders.exclusive import Claim, OneAtATime
 from core.zoo.animals import ANIMALS, Animal, find, plan
 from core.zoo.client_set import ZooError, loopback
 from core.zoo.source import Source, SourceError, echo_address

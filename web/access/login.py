@@ -11,26 +11,28 @@ from web.access.authentication import Authentication, WaitError
 from web.access.identity import Identity
 from web.access.roles import RULES, Role, missing
 from web.access.sessions import COOKIE
+from web.api.orders import Orders, order_name
 from web.api.parameters import NoParameters, parse
 from web.api.problems import PROBLEM_PATHS, ProblemError, wants_page
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="echoscope"'}
 
 
-def register(app: Flask, authentication: Authentication) -> None:
+def register(app: Flask, authentication: Authentication, orders: Orders) -> None:
     """Let every route of `app`, which are all there by now, be used by those alone who have its role."""
     app.register_blueprint(_blueprint(authentication))
     without = missing({rule.endpoint for rule in app.url_map.iter_rules()})
     if without:
         raise LookupError(f"routes without a rule in web/access/roles.py: {', '.join(without)}")
-    app.before_request(lambda: _check(authentication))
+    app.before_request(lambda: _check(authentication, orders))
     app.after_request(lambda response: _renew(authentication, response))
     app.context_processor(lambda: {"me": g.get("me"), "asks": authentication.asks})
 
 
-def _check(authentication: Authentication) -> BaseResponse | None:
+def _check(authentication: Authentication, orders: Orders) -> BaseResponse | None:
     """What is answered instead of the route, if anything."""
     me = g.me = authentication.identify(request.environ)
+    g.origin = authentication.proxies.client(request.environ)
     if request.endpoint is None:
         return None
     least = RULES[request.endpoint]
@@ -40,6 +42,8 @@ def _check(authentication: Authentication) -> BaseResponse | None:
     if least is Role.ANYONE or (me is not None and me.role >= least):
         return None
     if me is not None:
+        if least >= Role.OPERATOR:
+            orders.refused(order_name(request.endpoint), _needs(least, me))
         raise ProblemError(403, _needs(least, me))
     if wants_page() and not request.path.startswith(PROBLEM_PATHS):
         return _form(authentication, next_path=request.full_path if request.query_string else request.path)

@@ -33,13 +33,13 @@ _ROUTES: Final = {
         connections.connections connections.connection connections.course
         fields.fields fields.values
         downloads.download downloads.estimate downloads.progress downloads.cancel
-        metrics.metrics
+        metrics.metrics orders.listed
         streams.stream
         lab.options lab.estimate lab.runs lab.run lab.compared lab.download
         zoo.animals
     """,
     Role.OPERATOR: """
-        orders.close orders.model
+        orders.close orders.close_matching orders.model
         lab.start lab.cancel lab.delete
         zoo.start zoo.stop
     """,

@@ -11,7 +11,6 @@ from web.api.csv_answer import Encode, columns_csv, encoder, items_csv, turns_cs
 from web.api.downloads import Downloads
 from web.api.parameters import (
     MAX_CONN,
-    CloseOrder,
     ConnectionsParameters,
     CourseParameters,
     DownloadParameters,
@@ -19,14 +18,12 @@ from web.api.parameters import (
     EventsParameters,
     FieldsParameters,
     HistogramParameters,
-    ModelOrder,
     MomentParameters,
     NoParameters,
     SeriesParameters,
     SuggestParameters,
     TableParameters,
     parse,
-    parse_body,
 )
 from web.api.problems import ProblemError
 from web.live import sockets
@@ -74,13 +71,6 @@ def _found(monitor: Monitor, conn: int, at: int | None) -> Json:
 
 def _none(conn: int) -> NoReturn:
     raise ProblemError(404, f"no connection {conn} is known")
-
-
-def _switched(monitor: Monitor, model: str) -> Json:
-    refusal = monitor.switch_model(model)
-    if refusal:
-        raise ProblemError(409, refusal)
-    return {"model": model}
 
 
 def health_blueprint(monitor: Monitor) -> Blueprint:
@@ -218,32 +208,3 @@ def downloads_blueprint(monitor: Monitor, downloads: Downloads, bounded: Bounded
         return jsonify(downloads.cancel(token))
 
     return api
-
-
-def orders_blueprint(monitor: Monitor) -> Blueprint:
-    """The routes that change something."""
-    orders = Blueprint("orders", __name__)
-
-    @orders.before_request
-    def refuse_in_a_replay() -> None:
-        if monitor.is_replay:
-            raise ProblemError(409, "this is a replay of a log: there is no server to give orders to")
-
-    @orders.post("/api/v1/connections/<int:conn>/close")
-    def close(conn: int) -> Response:
-        parse(NoParameters, request.args)
-        asked = parse_body(CloseOrder, request.get_json() if request.data else {})
-        if conn > MAX_CONN or not monitor.knows(conn):
-            _none(conn)
-        if not monitor.close_connection(conn, asked.how):
-            raise ProblemError(409, f"connection {conn} is closed already")
-        return jsonify({"closing": conn, "how": asked.how})
-
-    @orders.post("/api/v1/model")
-    def model() -> Response:
-        parse(NoParameters, request.args)
-        # Only a body that says it is JSON: a form of another site can't send one without being asked about first.
-        asked = parse_body(ModelOrder, request.get_json())
-        return _answer(lambda: _switched(monitor, asked.model))
-
-    return orders

@@ -1,17 +1,20 @@
 """The lab over HTTP: ask how long, start, follow, cancel; read, compare, download and delete saved runs."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BeforeValidator
 
 from core.bad_value import BadValueError
 from web.api.csv_answer import encoder, runs_csv
-from web.api.one_at_a_time import one_at_a_time
+from web.api.orders import Orders, one_at_a_time
 from web.api.parameters import NoParameters, Strict, TableParameters, parse
 from web.api.problems import ProblemError
 from web.monitor_protocol import Json
+
+_NOTED: Final = ("models", "workers", "idle", "seconds", "repeats")
+"""What the record of orders keeps of a run."""
 
 
 class Lab(Protocol):
@@ -68,11 +71,11 @@ class RunDownloadParameters(Strict):
     format: Literal["json", "csv"] = "json"
 
 
-def blueprint(lab: Lab | None) -> Blueprint:
+def blueprint(lab: Lab | None, orders: Orders) -> Blueprint:
     """The routes under /api/v1/lab; without a lab they say that there is none."""
     routes = Blueprint("lab", __name__)
     _reading(routes, lab)
-    _ordering(routes, lab)
+    _ordering(routes, lab, orders)
     return routes
 
 
@@ -128,7 +131,7 @@ def _attachment(lab: Lab, run_id: str, kind: str) -> Response:
     return response
 
 
-def _ordering(routes: Blueprint, lab: Lab | None) -> None:
+def _ordering(routes: Blueprint, lab: Lab | None, orders: Orders) -> None:
     @routes.post("/api/v1/lab/runs")
     def start() -> tuple[Response, int]:
         parse(NoParameters, request.args)
@@ -136,23 +139,25 @@ def _ordering(routes: Blueprint, lab: Lab | None) -> None:
         body = request.get_json()
         if not isinstance(body, dict):
             raise ProblemError(400, "the body is not a JSON object with an order")
-        with one_at_a_time():
+        with orders.order("lab", {"start": {name: body[name] for name in _NOTED if name in body}}), one_at_a_time():
             return _answered(lambda: _there(lab).start(body)), 202
 
     @routes.post("/api/v1/lab/runs/<run_id>/cancel")
     def cancel(run_id: str) -> Response:
         parse(NoParameters, request.args)
-        _found(_there(lab).run(run_id), run_id)
-        if not _there(lab).cancel(run_id):
-            raise ProblemError(409, f"run {run_id} is over")
+        with orders.order("lab", {"cancel": run_id[:60]}):
+            _found(_there(lab).run(run_id), run_id)
+            if not _there(lab).cancel(run_id):
+                raise ProblemError(409, f"run {run_id} is over")
         return jsonify({"cancelling": run_id})
 
     @routes.delete("/api/v1/lab/runs/<run_id>")
     def delete(run_id: str) -> Response:
         parse(NoParameters, request.args)
-        _found(_there(lab).run(run_id), run_id)
-        if not _there(lab).delete(run_id):
-            raise ProblemError(409, f"run {run_id} is under way: cancel it first")
+        with orders.order("lab", {"delete": run_id[:60]}):
+            _found(_there(lab).run(run_id), run_id)
+            if not _there(lab).delete(run_id):
+                raise ProblemError(409, f"run {run_id} is under way: cancel it first")
         return jsonify({"deleted": run_id})
 
 

@@ -148,11 +148,25 @@ class _Message(Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class OrdersParameters(Strict):
+    """A page of the record of orders."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: Annotated[int | None, Field(ge=1, le=MAX_CONN)] = None
+
+
 class CloseOrder(_Message):
     """How a connection is closed, and why in someone's words."""
 
     how: Literal["fin", "rst"] = "fin"
     why: str = Field("", max_length=200)
+
+
+class CloseMatching(CloseOrder):
+    """Which connections are closed, how and why; `dry_run` only counts them."""
+
+    q: str
+    dry_run: bool = False
 
 
 class ModelOrder(_Message):

@@ -8,7 +8,7 @@ from core.zoo.client_set import ZooError
 from core.zoo.source import SourceError
 from web.access.login import lacks
 from web.access.roles import Role
-from web.api.one_at_a_time import one_at_a_time
+from web.api.orders import Orders, one_at_a_time
 from web.api.parameters import NoParameters, ZooOrder, parse, parse_body
 from web.api.problems import ProblemError
 from web.monitor_protocol import Json
@@ -39,7 +39,7 @@ def _let_out(zoo: Zoo, name: str, order: ZooOrder) -> Json:
         raise ProblemError(409, str(error)) from error
 
 
-def blueprint(zoo: Zoo) -> Blueprint:
+def blueprint(zoo: Zoo, orders: Orders) -> Blueprint:
     """The routes of the zoo."""
     routes = Blueprint("zoo", __name__)
 
@@ -53,16 +53,19 @@ def blueprint(zoo: Zoo) -> Blueprint:
     def start(name: str) -> Response:
         parse(NoParameters, request.args)
         # Only a body that says it is JSON: a form of another site can't send one without being asked about first.
-        response = jsonify(_let_out(zoo, name, parse_body(ZooOrder, request.get_json())))
+        asked = parse_body(ZooOrder, request.get_json())
+        with orders.order("zoo", {"start": name[:60]}):
+            response = jsonify(_let_out(zoo, name, asked))
         response.status_code = 202
         return response
 
     @routes.delete("/api/v1/zoo")
     def stop() -> Response:
         parse(NoParameters, request.args)
-        name = zoo.cancel()
-        if not name:
-            raise ProblemError(409, "no animal is out")
+        with orders.order("zoo", {"cancel": ""}):
+            name = zoo.cancel()
+            if not name:
+                raise ProblemError(409, "no animal is out")
         return jsonify({"stopping": name})
 
     return routes

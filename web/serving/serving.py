@@ -20,6 +20,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from core.collector import relieve
 from core.command_line import warn
+from core.orders.order_book import OrderBook
 from web import create_app
 from web.access.authentication import Authentication
 from web.access.client_address import Environ, TrustedProxies
@@ -89,6 +90,7 @@ class Deployment:
         auth: str = "auto",
         trusted_proxies: Iterable[str] = (),
         secrets_dir: Path | None = None,
+        make_book: Callable[[], OrderBook] = OrderBook,
     ) -> None:
         self._make_engine = make_engine
         self._failure = failure
@@ -98,6 +100,7 @@ class Deployment:
         self._auth = auth
         self._proxies = TrustedProxies(trusted_proxies)
         self._secrets_dir = secrets_dir
+        self._make_book = make_book
         self._engine: ServedEngine | None = None
         self._stop_asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopper: threading.Thread | None = None
@@ -192,6 +195,7 @@ class Deployment:
         app = create_app(
             engine.monitor,
             authentication=authentication,
+            book=self._book(),
             allow_hosts=self._allow_hosts,
             most_viewers=most_viewers,
             most_downloads=max(1, reserve // 4),
@@ -207,6 +211,15 @@ class Deployment:
         self._stopper.start()
         if worker.age == 1:
             self._announce(bound, engine.echo_address, authentication)
+
+    def _book(self) -> OrderBook:
+        try:
+            book = self._make_book()
+        except OSError as error:
+            raise fail(f"{error.filename}: {error.strerror}", _BOOT_FAILED) from error
+        if book.damage:
+            warn(book.damage)
+        return book
 
     def _authentication(self, host: str | None) -> Authentication:
         try:

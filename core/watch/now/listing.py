@@ -77,6 +77,15 @@ class Listing:
         rows = _ordered(rows, columns[name], descending, offset + limit)[offset : offset + limit]
         return {"total": total, "matched": matched, "items": self.items(rows), "counts": self._counts(states)}
 
+    def open_matching(self, query: Query) -> list[tuple[int, int]]:
+        """Connection and worker of all open ones that match."""
+        columns = self._columns(query.fields | {"conn", "state", "worker"})
+        found = columns["state"][0] != STATES.index("closed")
+        if query.terms:
+            found &= query.mask(columns)
+        rows = np.flatnonzero(found)
+        return list(zip(columns["conn"][rows].tolist(), columns["worker"][rows].tolist(), strict=True))
+
     def find(self, conn: int) -> dict[str, Any] | None:
         """The item of one connection."""
         at = 0

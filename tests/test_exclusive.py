@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client
 
-from core.exclusive import BusyError, OneAtATime
+from core.orders.exclusive import BusyError, OneAtATime
 from web.api import problems
-from web.api.one_at_a_time import one_at_a_time
+from web.api.orders import one_at_a_time
 
 
 def test_a_second_claim_is_told_what_runs() -> None:
