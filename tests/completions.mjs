@@ -1,5 +1,5 @@
 // Walks through all that completion offers: standard input holds {fields, live, starts}, standard output gets the texts of
-// whole terms, and those from which no whole term could be reached.
+// whole terms, and those from which no whole term could be reached: by a name, a longer name, an operator, a value.
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
@@ -26,5 +26,5 @@ function walk(text, caret, depth) {
   return reached || options.length === 0;
 }
 
-for (const text of starts) walk(text, text.length, 2);
+for (const text of starts) walk(text, text.length, 3);
 process.stdout.write(JSON.stringify({ whole: [...whole], dead }));

@@ -10,6 +10,7 @@ from typing import Any
 from core.bad_value import BadValueError
 from core.export.download import DownloadError
 from core.filter import catalogue
+from core.watch.groups import GROUPED_BY
 from core.watch.measures import Histogram, Measures
 
 READY = os.open("/dev/null", os.O_RDONLY)
@@ -51,6 +52,10 @@ def connection_item(conn: int, state: str = "open") -> dict[str, Any]:
         "fulls": 0,
         "reason": "peer" if state == "closed" else "",
         "end": "ordinary" if state == "closed" else "",
+        "bytes_in_per_s": 0.0,
+        "bytes_out_per_s": 0.0,
+        "verdict": "fine",
+        "verdict_age_s": None,
     }
 
 
@@ -216,6 +221,13 @@ class FakeMonitor:
         items = [item | {"peer": self.peer or item["peer"]} for item in items]
         counts = {"open": 2, "blocked": 0, "paused": 0, "closing": 0, "closed": 1, "abnormal": 0, "probe": 0}
         return {"total": 2, "matched": 2, "items": items, "counts": counts, **dated(at)}
+
+    def groups(self, by: str, q: str, sort: str, limit: int, at: int | None = None) -> dict[str, Any]:
+        _check(q)
+        if by not in GROUPED_BY:
+            raise BadValueError(f'unknown by "{by}"')
+        group = {"value": "open", "connections": 2, "bytes_in": 1, "bytes_out": 1, "queue_bytes": 0, "abnormal": 0}
+        return {"by": by, "total": 1, "groups": [group], "age_s": None, **dated(at)}
 
     def fields(self, of: str) -> dict[str, Any]:
         return {"of": of, "fields": catalogue.fields(of)}

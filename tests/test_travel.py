@@ -59,7 +59,8 @@ def picture(service: Service | Replay, at: int | None = None) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Without what changes by itself."""
     if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items() if name not in (*VOLATILE, "idle_s", "waiting_s")}
+        of_now = {"idle_s", "waiting_s", "bytes_in_per_s", "bytes_out_per_s", "verdict", "verdict_age_s"}
+        return {name: plain(item) for name, item in value.items() if name not in {*VOLATILE, *of_now}}
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 

@@ -7,6 +7,7 @@ from core.bad_value import BadValueError
 from core.filter.fields import DURATIONS, SIZES, Bool, Choice, Field, Number, Peer, Time
 from core.filter.fields import Reason as ReasonField
 from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS
+from core.filter.verdict_codes import CODES
 from core.ring.events import FIELDS, KIND_MEANING, REASON_MEANING, REASONS, Kind, Reason
 
 SUBJECTS: Final[Mapping[str, Mapping[str, Field]]] = {"events": EVENT_FIELDS, "connections": CONNECTION_FIELDS}
@@ -38,8 +39,11 @@ _CONNECTION_MEANING: Final = {
     "queue_bytes": "replies that wait in the server now",
     "queue_chunks": "how many replies wait in the server now",
     "queue_peak_bytes": "most that ever waited",
+    "bytes_in_per_s": "read from the client per second, lately",
+    "bytes_out_per_s": "taken by the kernel for the client per second, lately",
     "reason": "why it was closed",
     "end": "what kind of end it was",
+    "verdict": "who holds it up",
 }
 _ORDER: Final = (":", "!=", ">", ">=", "<", "<=")
 _EQUALITY: Final = (":", "!=")
@@ -87,7 +91,7 @@ def _values(field: Field) -> list[Json]:
     if isinstance(field, Bool):
         return [{"value": "true", "meaning": "yes"}, {"value": "false", "meaning": "no"}]
     if isinstance(field, Choice):
-        meanings = next(known for known in (STATE_MEANING, END_MEANING, _KINDS) if field.names[-1] in known)
+        meanings = next(known for known in (STATE_MEANING, END_MEANING, CODES, _KINDS) if field.names[-1] in known)
         return [{"value": name, "meaning": meanings[name]} for name in field.names]
     return list(_REASONS) if isinstance(field, ReasonField) else []
 

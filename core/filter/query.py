@@ -29,6 +29,7 @@ from core.filter.fields import (
     Time,
     parse_rfc3339,
 )
+from core.filter.verdict_codes import CODES
 from core.ring.events import KINDS
 
 __all__ = ["CONNECTION_FIELDS", "EVENT_FIELDS", "Column", "Mask", "Query", "QueryError", "parse", "parse_time"]
@@ -68,8 +69,11 @@ CONNECTION_FIELDS: Final[Mapping[str, Field]] = {
     "queue_bytes": Number(SIZES),
     "queue_chunks": Number(),
     "queue_peak_bytes": Number(SIZES),
+    "bytes_in_per_s": Number(SIZES, whole=False),
+    "bytes_out_per_s": Number(SIZES, whole=False),
     "reason": Reason(),
     "end": Choice(ENDS),
+    "verdict": Choice(tuple(CODES)),
 }
 """What a filter over connections may name."""
 

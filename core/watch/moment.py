@@ -1,17 +1,24 @@
 """What answers are made from, be it now or at a moment of the past."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from core.log.format.dropped import Dropped
+from core.watch import flow
+from core.watch.kernel.verdict_column import Judged
 from core.watch.now.listing import Listing
 from core.watch.now.recent import Recent
+from core.watch.now.table import Table
 from core.watch.now.tally import Rates, Tally
 
 Json = dict[str, Any]
+Moved = Mapping[int, tuple[Any, Any, Any]]
+"""By worker: connections, bytes in and bytes out, row by row."""
+_NOTHING: Final = (np.empty(0, np.int64),) * 3
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,25 @@ class Moment:
     lag_ms: float | None = None
     log_bytes: int | None = None
     is_live: bool = False
+    last_second: Callable[[], Moved] | None = None
+    """What was moved in the second before a moment of the past; of the present the tallies know."""
+    _flows: dict[int, flow.Rates] = field(default_factory=dict)
 
-    def listing(self) -> Listing:
-        """The connections."""
-        return Listing((tally.table for tally in self.tallies), self.now)
+    def listing(self, judged: Judged | None = None) -> Listing:
+        """The connections; without `judged` their verdicts are those of the record."""
+        return Listing((tally.table for tally in self.tallies), self.now, self.rates_of, judged)
+
+    def rates_of(self, table: Table) -> flow.Rates:
+        """Bytes per second of each row, worked out once."""
+        found = self._flows.get(table.worker)
+        if found is None:
+            if self.last_second is not None:
+                found = flow.of_second(table, *self.last_second().get(table.worker, _NOTHING))
+            else:
+                marks = next(tally.marks for tally in self.tallies if tally.table is table)
+                found = flow.since_mark(marks, table, self.now)
+            self._flows[table.worker] = found
+        return found
 
 
 class Source(Protocol):

@@ -11,8 +11,10 @@ from core.filter import catalogue
 from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, parse, parse_time
 from core.version import NAME, VERSION
 from core.watch.engine import About, EchoServer
+from core.watch.groups import groups
 from core.watch.kernel.kernel_view import KernelView, facts
 from core.watch.kernel.sampler import LastSamples, Sampler
+from core.watch.kernel.verdict_column import Judged
 from core.watch.logbook import DownloadMaker, Logbook
 from core.watch.measures import Measures
 from core.watch.metering import TurnTimes, measures
@@ -113,9 +115,23 @@ class Monitor(Logbook):
         """A page of connections: filtered, then sorted, then cut."""
         query = parse(q, CONNECTION_FIELDS)
         moment = self._moment(at)
-        page = moment.listing().page(query, sort, limit, offset)
+        judged = self._judged(moment, query.fields | {sort.removeprefix("-")})
+        page = moment.listing(judged).page(query, sort, limit, offset)
+        if moment.is_live:
+            self._onlooker.refine(page["items"], moment, self._low_water(moment))
         self._origins.add_to(page["items"])
         return page | _dated(moment)
+
+    def groups(self, by: str, q: str, sort: str, limit: int, at: int | None = None) -> Json:
+        """Connections put together by what they have in common; contract of GET /api/v1/connections/groups."""
+        query = parse(q, CONNECTION_FIELDS)
+        moment = self._moment(at)
+        asked = query.fields | {by}
+        judged = self._judged(moment, asked)
+        tables = [tally.table for tally in moment.tallies]
+        found = groups(moment.listing(judged), query, by, sort, limit, lambda: self._origins.column(tables))
+        age_s = judged.oldest_s() if "verdict" in asked else None
+        return {"by": by, **found, "age_s": age_s, **_dated(moment)}
 
     def map(self, sort: str, at: int | None = None) -> Json:
         """All open connections, a byte each."""
@@ -259,6 +275,10 @@ class Monitor(Logbook):
     def _told(self, moment: Moment) -> Mapping[str, Any]:
         """What the server was told when it was started."""
         return self._about.as_dict(self._engine.model()) if moment.is_live else moment.about
+
+    def _judged(self, moment: Moment, asked: frozenset[str]) -> Judged:
+        """The verdicts; where they are asked for, the kernel is asked about those that wait."""
+        return self._onlooker.judged(moment, self._low_water(moment), look="verdict" in asked)
 
     def _low_water(self, moment: Moment) -> int | None:
         marks = self._told(moment).get("marks")

@@ -6,12 +6,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from core.log.format.rows import peer_text
 from core.ring.flight_recorder import ORIGIN, LatestReader
 from core.ring.recorder import Files
 from core.ring.ring import RingError
+from core.watch.now.table import Table
 
 Json = dict[str, Any]
+Numbers = npt.NDArray[Any]
 DIRECT: Final[Json] = {"via": ""}
 """The origin of a connection that came through no proxy."""
 
@@ -38,6 +43,24 @@ class Origins:
                 via = peer_text(found["via"].tobytes(), int(found["port"]))
                 facts = json.loads(found["facts"].tobytes()[: int(found["length"])])
                 wanted[int(found["conn"])] |= {"via": via, "proxy": facts}
+
+    def column(self, tables: Iterable[Table]) -> tuple[Numbers, list[str]]:
+        """Of each row of the tables the proxy's address alone: a code, and what it stands for."""
+        values, parts = {"": 0}, []
+        for table in tables:
+            codes = np.zeros(table.size, np.int64)
+            reader = self._reader(table.worker)
+            found = None if reader is None else reader.since(0)
+            if found is not None and len(found):
+                addresses, of = np.unique(found["via"], return_inverse=True)
+                names = [peer_text(address.tobytes(), 0).rpartition(":")[0] for address in addresses]
+                known = np.array([values.setdefault(name, len(values)) for name in names])
+                conns = found["conn"].astype(np.int64)
+                rows = np.minimum(np.searchsorted(table["conn"], conns), table.size - 1)
+                is_here = table["conn"][rows] == conns
+                codes[rows[is_here]] = known[of][is_here]
+            parts.append(codes)
+        return np.concatenate(parts), list(values)
 
     def close(self) -> None:
         """Give the files back."""

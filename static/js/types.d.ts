@@ -26,8 +26,8 @@ export interface EventRow {
   reason: string;
 }
 
-/** One connection of a list. */
-export interface ConnectionItem {
+/** What is known of a connection wherever it is shown. */
+export interface ConnectionFacts {
   conn: number;
   worker: number;
   peer: string;
@@ -50,6 +50,16 @@ export interface ConnectionItem {
   proxy?: Record<string, string | number>;
   /** "" while it is open, else "ordinary", "abnormal", or "probe": no byte either way. */
   end: string;
+  bytes_in_per_s: number;
+  bytes_out_per_s: number;
+  /** Age of the kernel's sample that the verdict of a list rests on; null: it rests on the record alone. */
+  verdict_age_s: number | null;
+}
+
+/** One connection of a list. */
+export interface ConnectionItem extends ConnectionFacts {
+  /** The code of its verdict. */
+  verdict: string;
 }
 
 /** Who holds a connection up, and what that rests on. */
@@ -73,7 +83,7 @@ export interface Marks {
 }
 
 /** Everything known of one connection. */
-export interface ConnectionDetail extends ConnectionItem {
+export interface ConnectionDetail extends ConnectionFacts {
   history: EventRow[];
   events_in_memory: number;
   marks: Marks | null;
@@ -83,7 +93,7 @@ export interface ConnectionDetail extends ConnectionItem {
 }
 
 /** What the log alone tells of a connection that the server no longer holds; put together by the page (pulse.js). */
-export interface RememberedConnection extends Omit<ConnectionDetail, "idle_s" | "waiting_s" | "verdict"> {
+export interface RememberedConnection extends Omit<ConnectionDetail, "idle_s" | "waiting_s" | "verdict" | "bytes_in_per_s" | "bytes_out_per_s" | "verdict_age_s"> {
   idle_s: null;
   waiting_s: null;
   verdict: null;
@@ -98,7 +108,7 @@ export interface UnknownConnection {
   at: Time;
 }
 
-export interface StuckConnection extends ConnectionItem {
+export interface StuckConnection extends ConnectionFacts {
   verdict: Verdict;
 }
 

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from core.bad_value import BadValueError
 from web.api.bounded import Bounded
-from web.api.csv_answer import Encode, columns_csv, encoder, items_csv, turns_csv
+from web.api.csv_answer import Encode, columns_csv, encoder, groups_csv, items_csv, turns_csv
 from web.api.downloads import Downloads
 from web.api.parameters import (
     MAX_CONN,
@@ -17,6 +17,7 @@ from web.api.parameters import (
     EstimateParameters,
     EventsParameters,
     FieldsParameters,
+    GroupsParameters,
     HistogramParameters,
     MomentParameters,
     NoParameters,
@@ -148,6 +149,14 @@ def connections_blueprint(monitor: Monitor, bounded: Bounded) -> Blueprint:
         encode = encoder(asked.format, "connections", items_csv)
         return questions.ask_at(
             asked, lambda at: monitor.connections(asked.q, asked.sort, asked.limit, asked.offset, at), encode
+        )
+
+    @api.get("/api/v1/connections/groups")
+    def connection_groups() -> Response:
+        asked = parse(GroupsParameters, request.args)
+        encode = encoder(asked.format, f"connections-by-{asked.by:.20}", groups_csv)
+        return questions.ask_at(
+            asked, lambda at: monitor.groups(asked.by, asked.q, asked.sort, asked.limit, at), encode
         )
 
     @api.get("/api/v1/connections/<int:conn>")

@@ -6,6 +6,7 @@ from typing import Any, Final
 from flask import Response, jsonify, request
 
 from core.spreadsheet import to_csv
+from core.watch.groups import SORTABLE as GROUP_FIELDS
 from core.watch.now.listing import ITEM_FIELDS
 from web.monitor_protocol import Json
 
@@ -33,9 +34,14 @@ def encoder(format: str | None, name: str, csv_of: Callable[[Any], str]) -> Enco
     return encode
 
 
-def items_csv(answer: Json, names: Sequence[str] = ITEM_FIELDS) -> str:
+def items_csv(answer: Json, names: Sequence[str] = (*ITEM_FIELDS, "via")) -> str:
     """These members of each of the `items`; of connections, unless said otherwise."""
-    return to_csv(names, ([item[name] for name in names] for item in answer["items"]))
+    return to_csv(names, ([item.get(name) for name in names] for item in answer["items"]))
+
+
+def groups_csv(answer: Json) -> str:
+    """The groups of connections."""
+    return to_csv(GROUP_FIELDS, (group.values() for group in answer["groups"]))
 
 
 def columns_csv(answer: Json) -> str:

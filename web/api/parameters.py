@@ -68,6 +68,15 @@ class ConnectionsParameters(MomentParameters, TableParameters):
     offset: Offset = 0
 
 
+class GroupsParameters(MomentParameters, TableParameters):
+    """Connections put together."""
+
+    by: str
+    q: str = ""
+    sort: str = "-connections"
+    limit: Limit = 100
+
+
 class FieldsParameters(Strict):
     """What may be filtered by."""
 

@@ -1,15 +1,20 @@
 """Connections under the magnifying glass: what the kernel says of them, and what follows from that."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from core.ring.clock import wall_offset
 from core.watch.kernel.sampler import LastSamples, Sampler, Seen
 from core.watch.kernel.suspicion import suspects
 from core.watch.kernel.verdict import LATE_S, Evidence, judge
+from core.watch.kernel.verdict_column import Judged, Sampled
 from core.watch.moment import Moment, Source
 
 Json = dict[str, Any]
+
+_FRESH_S: Final = 5.0
+_LOOKED_AT: Final = 32
+_MOST: Final = 64
 
 
 class KernelView:
@@ -52,9 +57,45 @@ class KernelView:
         )
         return judge(scene).as_dict()
 
+    def judged(self, moment: Moment, low_water: int | None, *, look: bool) -> Judged:
+        """The verdicts of all connections: by the record, and by the samples of the last seconds where there are some.
+
+        `look`: those that wait the longest and those with the largest queues are asked about first.
+        """
+        if not moment.is_live:
+            return Judged(moment.now)
+        ages = self._source.beat_ages()
+        listing = moment.listing()
+        if look:
+            self.look(listing.waiting(_LOOKED_AT), moment)
+        known = self.sampler.known(_FRESH_S)
+        sampled = {}
+        for conn, seen in known.items():
+            item = listing.find(conn)
+            if item is not None and item["state"] != "closed":
+                sampled[conn] = self._sampled(item, seen, moment, low_water)
+        return Judged(moment.now, ages, sampled)
+
+    def refine(self, items: list[Json], moment: Moment, low_water: int | None) -> None:
+        """Ask the kernel about those of the items whose verdict the record alone can't tell, a few."""
+        unknown = [item for item in items if item["verdict"] == "unknown"][:_MOST]
+        seen = self.look(unknown, moment) if unknown else {}
+        for item in unknown:
+            if item["conn"] in seen:
+                found = self._sampled(item, seen[item["conn"]], moment, low_water)
+                item["verdict"], item["verdict_age_s"] = found
+
+    def _sampled(self, item: Json, seen: Seen, moment: Moment, low_water: int | None) -> Sampled:
+        code = self.verdict(item, {item["conn"]: seen}, moment, low_water)["code"]
+        return Sampled(code, _age_s(seen, moment))
+
     def close(self) -> None:
         """Give the files back."""
         self._last_samples.close()
+
+
+def _age_s(seen: Seen, moment: Moment) -> float:
+    return round(max(0, moment.now - wall_offset() - seen.at) / 1e9, 3)
 
 
 def facts(seen: Seen | None, moment: Moment) -> Json | None:
@@ -62,7 +103,7 @@ def facts(seen: Seen | None, moment: Moment) -> Json | None:
     if seen is None:
         return None
     return {
-        "age_s": round(max(0, moment.now - wall_offset() - seen.at) / 1e9, 3),
+        "age_s": _age_s(seen, moment),
         "facts": dict(seen.now),
         "suspects": suspects(seen.now),
     }

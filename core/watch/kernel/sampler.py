@@ -76,6 +76,13 @@ class Sampler:
             found = {conn: self._series[conn].seen() for conn in conns if conn in self._series}
         return {conn: seen for conn, seen in found.items() if seen is not None}
 
+    def known(self, within_s: float) -> dict[int, Seen]:
+        """By connection the samples that are at most so old; asks nothing."""
+        oldest = time.monotonic_ns() - int(within_s * 1e9)
+        with self._lock:
+            found = ((conn, series.seen()) for conn, series in self._series.items())
+            return {conn: seen for conn, seen in found if seen is not None and seen.at >= oldest}
+
     def _refresh(self, worker: int, conns: list[int]) -> None:
         now = time.monotonic()
         if now < self._silent.get(worker, 0.0):

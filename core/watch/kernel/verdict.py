@@ -4,22 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from core.filter.verdict_codes import CODES as CODES
 from core.ring.events import REASON_MEANING, REASONS
 from core.watch.kernel.facts import FACTS, Value
-
-CODES: Final = {
-    "peer_not_reading": "the peer does not read, or too slowly: its window is closed, or held us back most of the time",
-    "network": "segments were lost or wait long for their acknowledgement, or probes of a closed window have no answer",
-    "loop_late": "the event loop is not there in time for what has arrived",
-    "policy": "reading is paused above high water while the peer takes what waits",
-    "delivering": "replies wait, and the peer takes them",
-    "closing": "the peer has ended its side, what is queued is being delivered",
-    "closed": "the connection is gone: why, and what was left",
-    "idle": "nothing to do for a while, or nothing sent yet",
-    "fine": "replies go out as they come",
-    "unknown": "replies wait, and what the kernel holds is not known: no one asked it then, or it could not be asked",
-}
-"""Every verdict: code and meaning."""
 
 IDLE_S: Final = 10.0
 SILENT_S: Final = 1.0

@@ -1,6 +1,6 @@
 """Lists of connections: filter, then sort, then page, over columns of all workers at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any, Final
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from core.bad_value import BadValueError
 from core.filter.query import Column, Query
 from core.ring.events import REASONS
+from core.watch.kernel.verdict_column import VERDICTS, Judged
 from core.watch.now.table import ABNORMAL, ENDS, PROBE, STATES, Table
 from core.watch.times import rfc3339
 
@@ -41,21 +42,35 @@ SORTABLE: Final = (
     "idle_s",
     "waiting_s",
     *_NUMBERS[3:],
+    "bytes_in_per_s",
+    "bytes_out_per_s",
     "reason",
     "end",
+    "verdict",
 )
-ITEM_FIELDS: Final = SORTABLE
+ITEM_FIELDS: Final = (*SORTABLE, "verdict_age_s")
 """Of the item of a connection, in order."""
 # A filter that names one of these speaks of the past as well.
 _SPEAKS_OF_CLOSED: Final = frozenset({"state", "reason", "end", "conn"})
 
 
 class Listing:
-    """All connections of `tables` at time `now` (wall clock, ns)."""
+    """All connections of `tables` at time `now` (wall clock, ns).
 
-    def __init__(self, tables: Iterable[Table], now: int) -> None:
+    `rates` answers what the rows of a table move per second, in and out; without it they are not known, and 0.
+    """
+
+    def __init__(
+        self,
+        tables: Iterable[Table],
+        now: int,
+        rates: Callable[[Table], tuple[Numbers, Numbers]] | None = None,
+        judged: Judged | None = None,
+    ) -> None:
         self._tables = list(tables)
         self._now = now
+        self._rates = rates or _at_rest
+        self._judged = judged or Judged(now)
 
     def page(self, query: Query, sort: str, limit: int, offset: int) -> dict[str, Any]:
         """`total`, `matched`, the `items` of the page and the `counts` of all; raises ValueError for an unknown sort.
@@ -66,16 +81,25 @@ class Listing:
         name, descending = sort.removeprefix("-"), sort.startswith("-")
         if name not in SORTABLE:
             raise BadValueError(f'unknown sort "{sort}"; known: {", ".join(SORTABLE)}, each with - for downwards')
-        columns = self._columns(query.fields | {name, "conn", "state"})
-        states = columns["state"][0]
-        listed = columns["conn"] > 0
-        if not query.fields & _SPEAKS_OF_CLOSED:
-            listed &= states != STATES.index("closed")
-        total = int(np.count_nonzero(listed))
-        rows = np.flatnonzero(listed & query.mask(columns)) if query.terms else np.flatnonzero(listed)
+        columns, rows, total = self.selected(query, [name], query.fields)
         matched = len(rows)
         rows = _ordered(rows, columns[name], descending, offset + limit)[offset : offset + limit]
-        return {"total": total, "matched": matched, "items": self.items(rows), "counts": self._counts(states)}
+        counts = self._counts(columns["state"][0])
+        return {"total": total, "matched": matched, "items": self.items(rows), "counts": counts}
+
+    def selected(
+        self, query: Query, names: Iterable[str], asked: frozenset[str]
+    ) -> tuple[dict[str, Any], Numbers, int]:
+        """The columns named, and those of the filter; the rows that match; how many there were to choose from.
+
+        The closed are among them when one of the fields that are `asked` speaks of them.
+        """
+        columns = self._columns(query.fields | {*names, "conn", "state"})
+        listed = columns["conn"] > 0
+        if not asked & _SPEAKS_OF_CLOSED:
+            listed &= columns["state"][0] != STATES.index("closed")
+        rows = np.flatnonzero(listed & query.mask(columns)) if query.terms else np.flatnonzero(listed)
+        return columns, rows, int(np.count_nonzero(listed))
 
     def open_matching(self, query: Query) -> list[tuple[int, int]]:
         """Connection and worker of all open ones that match."""
@@ -129,6 +153,10 @@ class Listing:
         columns["state"] = [STATES[state] for state in pick(Table.states).tolist()]
         columns["idle_s"] = (pick(self._idle_ns) / 1e9).round(3).tolist()
         columns["waiting_s"] = (pick(self._waiting_ns) / 1e9).round(3).tolist()
+        columns["bytes_in_per_s"] = pick(self._in_per_s).round(1).tolist()
+        columns["bytes_out_per_s"] = pick(self._out_per_s).round(1).tolist()
+        columns["verdict"] = [VERDICTS[code] for code in pick(self._judged.of).tolist()]
+        columns["verdict_age_s"] = [self._judged.age_s(conn) for conn in columns["conn"]]
         columns["reason"] = [REASONS[code] for code in pick(itemgetter("reason")).tolist()]
         columns["end"] = [ENDS[code] for code in pick(Table.ends).tolist()]
         columns["opened"] = [rfc3339(time) if time else None for time in columns["opened"]]
@@ -159,26 +187,29 @@ class Listing:
         return {**dict(zip(STATES, counts, strict=True)), **ends}
 
     def _columns(self, names: Iterable[str]) -> dict[str, Any]:
-        made: dict[str, Column] = {}
-        for name in names:
-            if name == "worker":
-                made[name] = self._workers()
-            elif name == "peer":
-                peers = self._peers()
-                made[name] = (np.arange(len(peers)), peers)
-            elif name == "state":
-                made[name] = (self._states(), STATES)
-            elif name == "reason":
-                made[name] = (self._gather(lambda table: table["reason"]), REASONS)
-            elif name == "end":
-                made[name] = (self._gather(Table.ends), ENDS)
-            elif name == "idle_s":
-                made[name] = self._idle()
-            elif name == "waiting_s":
-                made[name] = self._gather(self._waiting_ns) / 1e9
-            else:
-                made[name] = self._gather(lambda table, name=name: table[name])
-        return made
+        made: Mapping[str, Callable[[], Column]] = {
+            "worker": self._workers,
+            "peer": self._peer_column,
+            "state": lambda: (self._states(), STATES),
+            "reason": lambda: (self._gather(itemgetter("reason")), REASONS),
+            "end": lambda: (self._gather(Table.ends), ENDS),
+            "verdict": lambda: (self._gather(self._judged.of), VERDICTS),
+            "idle_s": self._idle,
+            "waiting_s": lambda: self._gather(self._waiting_ns) / 1e9,
+            "bytes_in_per_s": lambda: self._gather(self._in_per_s),
+            "bytes_out_per_s": lambda: self._gather(self._out_per_s),
+        }
+        return {name: made[name]() if name in made else self._gather(itemgetter(name)) for name in names}
+
+    def _peer_column(self) -> Column:
+        peers = self._peers()
+        return np.arange(len(peers)), peers
+
+    def _in_per_s(self, table: Table) -> Numbers:
+        return self._rates(table)[0]
+
+    def _out_per_s(self, table: Table) -> Numbers:
+        return self._rates(table)[1]
 
     def _gather(self, column: Any) -> Numbers:
         parts = [column(table) for table in self._tables]
@@ -206,6 +237,10 @@ class Listing:
         until = np.where(table["closed"] > 0, table["closed"], self._now)
         idle: Numbers = np.maximum(until - table["last"], 0)
         return idle
+
+
+def _at_rest(table: Table) -> tuple[Numbers, Numbers]:
+    return np.zeros(table.size), np.zeros(table.size)
 
 
 def _picked(places: _Places, column: Callable[[Table], Numbers]) -> Numbers:

@@ -13,6 +13,7 @@ from core.log.format.rows import to_batch
 from core.log.format.text import to_dicts
 from core.ring.events import Kind
 from core.ring.records import Records
+from core.watch.flow import Mark, marked
 from core.watch.measures import Histogram
 from core.watch.now.sums import Sums, by_second
 from core.watch.now.table import ABNORMAL, ENDS, REPLY_WAIT_BOUNDS, Table
@@ -59,6 +60,8 @@ class Tally:
         self.sums = Sums()
         self.ended = np.zeros(len(ENDS), np.int64)
         """How many connections ended so, by index into ENDS."""
+        self.marks: tuple[Mark, ...] = ()
+        """What rates are made of."""
         self.notable: deque[pa.RecordBatch] = deque(maxlen=NOTABLE_KEPT)
 
     def begin(self) -> None:
@@ -70,6 +73,8 @@ class Tally:
 
     def fold(self, records: Records) -> Iterator[Folded]:
         """Take `records` in (in order; altered here); to be exhausted. More than one part where the table shrinks."""
+        if len(records) and not self.marks:
+            self.marks = marked((), self.table, int(records["time"][0]))
         while len(records):
             end = self.table.room(records)
             part, records = records[:end], records[end:]
@@ -80,6 +85,7 @@ class Tally:
             self._note(part, index, peers)
             self.taken = int(part["seq"][-1])
             self.table.compact()
+            self.marks = marked(self.marks, self.table, int(part["time"][-1]))
             yield Folded(part, index, peers, seconds)
 
     def copy(self) -> "Tally":
@@ -88,6 +94,7 @@ class Tally:
         made.horizon = self.horizon
         made.sums += self.sums
         made.ended += self.ended
+        made.marks = self.marks
         made.notable.extend(self.notable)
         return made
 

@@ -14,7 +14,7 @@ from core.durable import set_aside
 from core.filter.query import Query
 from core.log.format.rows import from_batch
 from core.log.read.log import Log
-from core.watch.moment import Moment
+from core.watch.moment import Moment, Moved
 from core.watch.now.recent import ROWS_KEPT
 from core.watch.now.series import Series
 from core.watch.now.sums import Sums
@@ -113,14 +113,16 @@ class Past:
         picture = self._picture(now, whole)
         series = Series()
         series.load(read_history(self.directory, now // _SECOND, 60))
+        sums, moved = self._last_second(now, picture.run)
         return Moment(
             now,
             (now - picture.run.begun) / _SECOND,
             picture.run.about,
             picture.tallies,
-            self._rates(now, picture.run, series.latest("loop_busy", now // _SECOND - 1)),
+            Rates(sums.echoes, sums.bytes_in, sums.bytes_out, series.latest("loop_busy", now // _SECOND - 1)),
             lambda: self._recent(now),
             lambda range_s: self._columns(now, range_s),
+            last_second=lambda: moved,
         )
 
     def _picture(self, now: int, whole: int) -> Picture:
@@ -198,8 +200,14 @@ class Past:
         series.load(read_history(self.directory, now // _SECOND, range_s))
         return series.columns(range_s, now // _SECOND)
 
-    def _rates(self, now: int, run: Run, loop_busy: float | None) -> Rates:
+    def _last_second(self, now: int, run: Run) -> tuple[Sums, Moved]:
+        """What happened in the second up to a moment, in all and row by row."""
         sums = Sums()
+        parts: dict[int, list[Any]] = {}
         for batch in self.log.batches(_ALL, max(now - _SECOND + 1, run.begun), now + 1):
-            sums += Sums.of(from_batch(batch))
-        return Rates(sums.echoes, sums.bytes_in, sums.bytes_out, loop_busy)
+            records = from_batch(batch)
+            sums += Sums.of(records)
+            columns = np.stack([records[name].astype(np.int64) for name in ("conn", "bytes_in", "bytes_out")])
+            for worker in np.unique(records["worker"]).tolist():
+                parts.setdefault(worker, []).append(columns[:, records["worker"] == worker])
+        return sums, {worker: tuple(np.concatenate(found, axis=1)) for worker, found in parts.items()}
