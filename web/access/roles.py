@@ -30,7 +30,7 @@ _ROUTES: Final = {
         pages.overview pages.connections pages.connection pages.events pages.loop pages.lab gallery.show
         login.me
         api.status api.overview api.span api.loop api.events api.histogram api.series
-        connections.connections connections.connection connections.course
+        connections.connections connections.connection connections.connection_groups connections.course
         fields.fields fields.values
         downloads.download downloads.estimate downloads.progress downloads.cancel
         metrics.metrics orders.listed
