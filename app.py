@@ -21,6 +21,7 @@ from core.command_line import (
     DASHBOARD_PORT,
     ECHO_PORT,
     PORT,
+    BasePath,
     HostName,
     Many,
     Networks,
@@ -85,6 +86,7 @@ def cli() -> None:
 @option("--reply", type=click.Choice(REPLIES), default="stamp", help="stamp: `[time] ` before each chunk; echo: as is.")
 @option("--workers", type=click.IntRange(0, 64), default=0, help="0: the echo loop is a thread; N: N processes.")
 @option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default="data", help="Where the log is kept.")
+@option("--base-path", type=BasePath(), default="", help="Path below which a proxy shows it, such as /echo.")
 @option("--max-connections", type=COUNT, default=0, help="Refuse more; 0: what the descriptors allow.")
 @option("--idle-timeout", type=click.FloatRange(0, 10**7), default=0.0, help="Close silent ones after, s; 0: never.")
 @option("--max-queued", type=Size(0, 2**40), default="1GiB", help="Queued bytes of all connections; 0: no bound.")
@@ -128,6 +130,7 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     web_options = {
         "allow_hosts": values["allow_host"],
         "with_gallery": values["gallery"],
+        "base_path": values["base_path"],
         "auth": values["auth"],
         "trusted_proxies": [network for networks in values["trusted_proxy"] for network in networks],
         "secrets_dir": None if values["replay"] is not None else values["data_dir"],
@@ -144,7 +147,7 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
         from core.replay import Replay
 
         return Deployment(lambda: Replay(values["replay"]), ServiceError, _tools, **web_options)
-    web_values = ("host", "port", "allow_host", "auth", "trusted_proxy", "replay", "gallery")
+    web_values = ("host", "port", "allow_host", "auth", "trusted_proxy", "replay", "gallery", "base_path")
     engine_values = {name: value for name, value in values.items() if name not in web_values}
     try:
         settings = Settings(**engine_values)

@@ -17,6 +17,25 @@ PORT: Final = click.IntRange(0, 65_535)
 COUNT: Final = click.IntRange(0, 10_000_000)
 DASHBOARD_PORT: Final = 5000
 ECHO_PORT: Final = 21567
+OWN_PATHS: Final = frozenset(
+    [
+        "api",
+        "connections",
+        "events",
+        "favicon.ico",
+        "gallery",
+        "healthz",
+        "lab",
+        "login",
+        "logout",
+        "loop",
+        "metrics",
+        "socket.io",
+        "static",
+        "vendor",
+    ]
+)
+"""What the paths of the dashboard begin with: a base path of that name could not be told from them."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 _UNITS: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -71,6 +90,24 @@ class HostName(click.ParamType[str]):
         if not re.fullmatch(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", name):
             self.fail(f"{value!r} is not a host name such as echo.example (without scheme, port and *).", param, ctx)
         return name.strip("[]")
+
+
+class BasePath(click.ParamType[str]):
+    """A path below which a proxy shows the dashboard, such as /echo; the empty text and / are none."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The path without a slash at its end; what is none ends in a clear line."""
+        path = str(value).rstrip("/")
+        segments = path.split("/")[1:]
+        if (path and not re.fullmatch(r"(/[A-Za-z0-9._~-]{1,64}){1,16}", path)) or {".", ".."} & set(segments):
+            self.fail(
+                f"{value!r} is not a path such as /echo (letters, digits and ._~-, a slash before each).", param, ctx
+            )
+        if segments and segments[0] in OWN_PATHS:
+            self.fail(f"{value!r} begins like a path of the dashboard itself: choose another one.", param, ctx)
+        return path
 
 
 class Target(click.ParamType[str]):

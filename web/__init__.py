@@ -17,6 +17,7 @@ from web.api.downloads import Downloads
 from web.live.live import Live
 from web.monitor_protocol import Monitor
 from web.pages import assets, gallery, pages
+from web.serving.base_path import BasePath
 from web.serving.tools import Tools
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +53,7 @@ def create_app(
     most_downloads: int = 4,
     tools: Tools = NO_TOOLS,
     with_gallery: bool = False,
+    base_path: str = "",
 ) -> Flask:
     """The application that shows `monitor` to whom `authentication` lets (None: all, as on loopback).
 
@@ -89,5 +91,7 @@ def create_app(
     app.register_blueprint(streams.blueprint(live.streams))
     login.register(app, authentication, given)
     app.wsgi_app = Guard(app.wsgi_app, same_origin)  # type: ignore[method-assign]
+    if base_path:
+        app.wsgi_app = BasePath(app.wsgi_app, base_path)  # type: ignore[method-assign]
     app.extensions["echoscope"] = (live, downloads)
     return app

@@ -1,6 +1,8 @@
 // @ts-check
 /** The HTTP API; errors carry the server's own words (RFC 9457). */
 
+import { at } from "./dom.js";
+
 export class ApiError extends Error {
   /** @param {number} status @param {string} message */
   constructor(status, message) {
@@ -25,7 +27,7 @@ export function queryOf(params) {
 
 /** @param {string} path @param {RequestInit} options @returns {Promise<unknown>} the JSON of the answer */
 async function ask(path, options) {
-  const response = await fetch(`/api/v1/${path}`, { headers: { accept: "application/json" }, ...options });
+  const response = await fetch(at(`/api/v1/${path}`), { headers: { accept: "application/json" }, ...options });
   if (!response.ok) throw new ApiError(response.status, await problem(response));
   return response.json();
 }

@@ -1,6 +1,18 @@
 // @ts-check
 /** Small hands for the page. Text goes in as text, and only where it changed. */
 
+/** The path below which a proxy shows the dashboard ("" or "/echo"): all addresses of this server begin with it. */
+const BASE = globalThis.document?.documentElement?.dataset?.base ?? "";
+
+/** An address of this server. @param {string} path which begins with a slash */
+export const at = (path) => BASE + path;
+
+/** What `at` makes an address of. @param {string} pathname */
+export const within = (pathname) => pathname.slice(BASE.length);
+
+/** An attribute's value; a link of ours is one of this server. @param {string} name @param {string} value */
+const valueOf = (name, value) => (name === "href" && value.startsWith("/") ? at(value) : value);
+
 /** @param {Node} node @param {string} text */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
@@ -8,9 +20,10 @@ export function setText(node, text) {
 
 /** @param {Element} node @param {string} name @param {string | null} value null takes the attribute away */
 export function setAttr(node, name, value) {
-  if (node.getAttribute(name) === value) return;
-  if (value === null) node.removeAttribute(name);
-  else node.setAttribute(name, value);
+  const wanted = value === null ? null : valueOf(name, value);
+  if (node.getAttribute(name) === wanted) return;
+  if (wanted === null) node.removeAttribute(name);
+  else node.setAttribute(name, wanted);
 }
 
 /** @param {HTMLElement} node @param {boolean} visible */
@@ -26,7 +39,7 @@ export function show(node, visible) {
  */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, valueOf(name, value));
   node.append(...children);
   return node;
 }

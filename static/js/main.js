@@ -1,6 +1,7 @@
 // @ts-check
 /** Puts the page together: store, wire, API, what every page has, and the view that the template names. */
 
+import { at } from "./dom.js";
 import { createApi } from "./api.js";
 import { mountDialogs, mountKeys } from "./keys.js";
 import { asOf, nowOf, watchParams } from "./moment.js";
@@ -34,7 +35,7 @@ function createApp() {
   return {
     ...createApi((path, params) => asOf(path, params, moment())), store, wire, conn, anew,
     now: () => nowOf(moment(), Date.now()), onAnew: (task) => void tasks.push(task),
-    open: (path) => location.assign(pathAt(path, moment())),
+    open: (path) => location.assign(at(pathAt(path, moment()))),
   };
 }
 

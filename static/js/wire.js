@@ -1,11 +1,13 @@
 // @ts-check
 /** The only module that touches the socket: watches views, acknowledges frames, says how the link stands. */
 
+import { at } from "./dom.js";
 import { io } from "../../vendor/socket.io.esm.min.js";
 
 const RETRY_MS = 2000;
 const ANSWER_MS = 10_000;
 const OPTIONS = {
+  path: at("/socket.io"),
   transports: ["websocket", "polling"],
   tryAllTransports: true,
   reconnectionDelay: 250,

@@ -52,7 +52,7 @@ def blueprint(monitor: Monitor) -> Blueprint:
     @pages.get("/favicon.ico")
     def icon() -> BaseResponse:
         """What browsers ask for beside an answer that is no page."""
-        return redirect("/static/img/icon.svg")
+        return redirect(f"{request.script_root}/static/img/icon.svg")
 
     return pages
 

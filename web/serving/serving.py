@@ -87,6 +87,7 @@ class Deployment:
         make_tools: Callable[[ServedEngine], Tools] = lambda _engine: Tools(),
         allow_hosts: Iterable[str] = (),
         with_gallery: bool = False,
+        base_path: str = "",
         auth: str = "auto",
         trusted_proxies: Iterable[str] = (),
         secrets_dir: Path | None = None,
@@ -97,6 +98,7 @@ class Deployment:
         self._make_tools = make_tools
         self._allow_hosts = tuple(allow_hosts)
         self._with_gallery = with_gallery
+        self._base_path = base_path
         self._auth = auth
         self._proxies = TrustedProxies(trusted_proxies)
         self._secrets_dir = secrets_dir
@@ -201,6 +203,7 @@ class Deployment:
             most_downloads=max(1, reserve // 4),
             tools=tools,
             with_gallery=self._with_gallery,
+            base_path=self._base_path,
         )
         app.extensions["echoscope"][0].start()
         worker.wsgi = app

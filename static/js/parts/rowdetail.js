@@ -1,7 +1,7 @@
 // @ts-check
 /** All that one row says: each field with its unit and meaning, and where to go on from there. */
 
-import { refs, setAttr, setText, show } from "../dom.js";
+import { refs, setAttr, setText, show, within } from "../dom.js";
 import { bytes, clock, count, stamp, toMillis } from "../format.js";
 import { gapWords } from "../rows.js";
 import { justAfter } from "../time.js";
@@ -53,7 +53,7 @@ function showRow(parts, values, row) {
   setText(parts.detailConn, `Connection ${row.conn}`);
   setText(parts.detailAround, "All events ±1 s");
   toEvents(parts.detailAround, { since: written(at - AROUND_MS), until: written(at + AROUND_MS) });
-  setAttr(parts.detailMoment, "href", location.pathname + build({ at: row.time }, { at: "", speed: "" }, location.search));
+  setAttr(parts.detailMoment, "href", within(location.pathname) + build({ at: row.time }, { at: "", speed: "" }, location.search));
 }
 
 /** What is missing there, and the way to it. @param {Parts} parts @param {import("../rowblock.js").Gap} gap @param {Around} around @param {number} own */

@@ -1,7 +1,7 @@
 // @ts-check
 /** The scrubber in the head: live, standing or playing at a moment that the log holds; the moment in every link. */
 
-import { debounce, refs, setAttr, setText, show } from "../dom.js";
+import { debounce, refs, setAttr, setText, show, within } from "../dom.js";
 import { clock, duration, toMillis } from "../format.js";
 import { addressParams, atEnd, endOf, fromAddress, LIVE, modeOf, moved, momentWords, nowOf, strideOf, toggled, written } from "../moment.js";
 import { addressBar, build } from "../url.js";
@@ -161,7 +161,7 @@ function keepInLinks(store) {
   const complete = (/** @type {Event} */ event) => {
     const link = event.target instanceof Element ? event.target.closest("a") : null;
     // A link that names a moment itself leads to that one.
-    if (!link || link.dataset.moment !== undefined || link.origin !== location.origin || !PAGES.test(link.pathname)) return;
+    if (!link || link.dataset.moment !== undefined || link.origin !== location.origin || !PAGES.test(within(link.pathname))) return;
     link.search = build(addressParams(store.get().moment), DEFAULTS, link.search);
   };
   for (const name of ["click", "auxclick", "contextmenu"]) document.addEventListener(name, complete, { capture: true });
