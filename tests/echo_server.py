@@ -14,8 +14,8 @@ from core.engine.models import make_server
 from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import listen
 from core.engine.settings import ServerSettings
-from core.log.format.rows import peer_text
-from core.ring.events import KINDS, REASONS, Kind
+from core.ring.events import KINDS, NUMBERED, REASONS, Kind
+from core.ring.peer_text import peer_text
 from core.ring.recorder import Files, Recorder
 from core.ring.ring import RingReader, RingWriter
 
@@ -58,7 +58,11 @@ class EchoServer:
         if "receive_buffer" in options:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options["receive_buffer"])
         client.settimeout(DEADLINE_S)
-        client.connect(self.address)
+        try:
+            client.connect(self.address)
+        except OSError:
+            client.close()
+            raise
         return client
 
     @property
@@ -104,7 +108,10 @@ def _row(record: np.void) -> dict[str, Any]:
     kind = row["kind"]
     if kind in (Kind.OPEN, Kind.REFUSE):
         row |= {"bytes_in": 0, "bytes_out": 0, "peer": peer_text(record.tobytes()[16:32], row["port"])}
-    return row | {"kind": KINDS[kind], "reason": REASONS[row["reason"]]}
+    reason = REASONS[row["reason"]]
+    if kind in NUMBERED:
+        reason += f":{row['number_high'] << 16 | row['port']}"
+    return row | {"kind": KINDS[kind], "reason": reason}
 
 
 def receive(client: socket.socket, size: int) -> bytes:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.log.format.rows import event_columns, to_batch
-from core.ring.events import RECORD, Kind, Reason
+from core.ring.events import NUMBERED, RECORD, Kind, Reason
 from core.ring.records import Records
 
 START_NS = 1_795_442_400_000_000_000
@@ -49,6 +49,7 @@ def random_batch(count: int, first_seq: int, seed: int) -> pa.RecordBatch:
     records["emptied"] = random.integers(0, 2, count)
     records["reason"] = random.choice([0, 1, 2, 3, 8, 204], count)
     records["reason"][records["kind"] == Kind.LOST] = Reason.RING_FULL
+    records["reason"][np.isin(records["kind"], NUMBERED)] = Reason.FAULT_LATENCY
     return to_batch(Records.of(records, START_NS), 1, random.integers(0, len(PEERS), count).astype(np.int32), PEERS)
 
 

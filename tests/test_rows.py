@@ -14,7 +14,7 @@ from core.engine.server.listener import packed
 from core.filter.query import EVENT_FIELDS
 from core.log.format.rows import REASON_TEXTS, peers_of, to_batch
 from core.log.format.schema import SCHEMA
-from core.ring.events import KINDS, PEER_STRUCT, REASONS, RECORD, RECORD_STRUCT, Kind, Reason
+from core.ring.events import KINDS, NUMBERED, PEER_STRUCT, REASONS, RECORD, RECORD_STRUCT, Kind, Reason
 from core.ring.records import Records
 
 UINT32 = st.integers(0, 2**32 - 1)
@@ -51,12 +51,14 @@ def test_every_value_arrives(values: Any, data: Any) -> None:
 
 
 def expected(value: Any, peer: Any) -> Any:
-    time, conn, bytes_in, bytes_out, queue_bytes, queue_chunks, kind, emptied, _, reason, seq = value
+    time, conn, bytes_in, bytes_out, queue_bytes, queue_chunks, kind, emptied, port, reason, seq = value
     text = REASONS[reason]
     has_counts = kind not in (Kind.OPEN, Kind.REFUSE)
     is_move = kind == Kind.START and reason == Reason.CLOCK
     has_queue = has_counts and kind != Kind.LOST
     count = f"{'-' * (is_move and emptied)}{queue_chunks}" if is_move or kind == Kind.LOST else ""
+    if kind in NUMBERED:
+        count = str(port)
     return {
         "seq": seq,
         "time": time + START_NS,

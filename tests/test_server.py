@@ -831,7 +831,7 @@ class TestSwitch:
                 os.close(fd)
 
     def test_an_order_that_is_being_obeyed_is_not_given_up(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("core.engine.server.server._SWITCH_TIMEOUT", 0.0)
+        monkeypatch.setattr("core.engine.server.server._ORDER_TIMEOUT", 0.0)
         engine = start("epoll").server
         assert isinstance(engine, Server)
         began, exchange, call_soon = threading.Event(), engine._exchange, engine.loop.call_soon
@@ -854,7 +854,7 @@ class TestSwitch:
         assert engine.model == "poll"
 
     def test_an_order_that_was_given_up_is_not_obeyed(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("core.engine.server.server._SWITCH_TIMEOUT", 0.05)
+        monkeypatch.setattr("core.engine.server.server._ORDER_TIMEOUT", 0.05)
         server = start("epoll")
         release, turned = threading.Event(), threading.Event()
         server.server.loop.call_soon(release.wait)

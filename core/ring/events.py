@@ -30,6 +30,8 @@ class Kind(IntEnum):
     CLOSE = 11
     REFUSE = 12
     LOST = 13
+    FAULT = 14
+    ORDER = 15
 
 
 KIND_MEANING: Final = {
@@ -47,6 +49,8 @@ KIND_MEANING: Final = {
     Kind.CLOSE: "the connection is gone",
     Kind.REFUSE: "a connection was not accepted",
     Kind.LOST: "events that could not be recorded; bytes_in and bytes_out are their sums",
+    Kind.FAULT: "a fault began on this connection, or ended, which `emptied` says; the reason is KIND:NUMBER",
+    Kind.ORDER: "someone ordered something; the reason is NAME:NUMBER, with the number of the order",
 }
 
 KINDS: Final = tuple(kind.name.lower() for kind in Kind)
@@ -69,12 +73,24 @@ class Reason(IntEnum):
     CRASH = 11
     CLOCK = 12
     MAX_QUEUED = 13
+    FAULT = 14
     PROXY_MISSING = 20
     PROXY_GARBAGE = 21
     PROXY_CRC = 22
     PROXY_TOO_LONG = 23
     PROXY_TIMEOUT = 24
     PROXY_DENIED = 25
+    FAULT_LATENCY = 40
+    FAULT_BANDWIDTH = 41
+    FAULT_SLICER = 42
+    FAULT_STOP_READING = 43
+    FAULT_HOLD = 44
+    FAULT_CORRUPT = 45
+    FAULT_LIMIT_DATA = 46
+    FAULT_TIMEOUT = 47
+    FAULT_RESET_PEER = 48
+    FAULT_HALF_CLOSE = 49
+    FAULT_REFUSE = 50
 
 
 REASON_MEANING: Final = {
@@ -96,6 +112,18 @@ REASON_MEANING: Final = {
     Reason.PROXY_TOO_LONG: "the PROXY header of version 1 did not end within 107 bytes",
     Reason.PROXY_TIMEOUT: "the PROXY header was not complete after five seconds",
     Reason.PROXY_DENIED: "a PROXY header is required, and the peer's address may not send one",
+    Reason.FAULT: "a fault that someone ordered ended the connection",
+    Reason.FAULT_LATENCY: "fault: replies come later",
+    Reason.FAULT_BANDWIDTH: "fault: replies come at a limited rate",
+    Reason.FAULT_SLICER: "fault: replies come in small pieces",
+    Reason.FAULT_STOP_READING: "fault: the server does not read",
+    Reason.FAULT_HOLD: "fault: replies are kept until it ends",
+    Reason.FAULT_CORRUPT: "fault: single bits of replies are flipped",
+    Reason.FAULT_LIMIT_DATA: "fault: closed after a number of reply bytes",
+    Reason.FAULT_TIMEOUT: "fault: no reply comes, then the connection is closed",
+    Reason.FAULT_RESET_PEER: "fault: reset after a time",
+    Reason.FAULT_HALF_CLOSE: "fault: the server ends its side and reads on",
+    Reason.FAULT_REFUSE: "fault: reset as soon as it was accepted",
     Reason.CLOCK: "the clock was set, or the machine was suspended; the rows from here on follow it",
 }
 
@@ -111,6 +139,8 @@ LINK_LOCAL: Final = b"\xfe\x80\x00\x00"
 _REASON_CODES: Final = frozenset(map(int, Reason))
 REASON_GROUPS: Final = ("proxy",)
 """Reasons of these groups are written `GROUP:WHY`."""
+FAULT_PREFIX: Final = "fault_"
+"""Of reasons that name a kind of fault, which are written without it."""
 
 
 def _reason_text(code: int) -> str:
@@ -118,7 +148,7 @@ def _reason_text(code: int) -> str:
         return f"error:{errno.errorcode.get(code - ERRNO_BASE, code - ERRNO_BASE)}"
     if not code or code not in _REASON_CODES:
         return ""
-    name = Reason(code).name.lower()
+    name = Reason(code).name.lower().removeprefix(FAULT_PREFIX)
     group, _, rest = name.partition("_")
     return f"{group}:{rest}" if group in REASON_GROUPS else name
 
@@ -128,7 +158,8 @@ REASONS: Final = tuple(_reason_text(code) for code in range(256))
 
 # `open` and `refuse` records carry the peer instead of counts: the 16 bytes from bytes_in to queue_chunks are
 # its IPv6 address (IPv4 is mapped, ::ffff:a.b.c.d), `port` its port. A `lost` record carries in queue_chunks
-# how many events were lost. `seq` comes last: struct writes fields in order, so a record whose seq is
+# how many events were lost. A `fault` or `order` record carries the number of its order in `port`, the low 16 bits,
+# and `number_high`. `seq` comes last: struct writes fields in order, so a record whose seq is
 # right is whole, even when the process was killed while writing.
 RECORD: Final = np.dtype(
     [
@@ -142,7 +173,8 @@ RECORD: Final = np.dtype(
         ("emptied", "u1"),
         ("port", "<u2"),
         ("reason", "u1"),
-        ("pad", "V3"),
+        ("pad", "V1"),
+        ("number_high", "<u2"),
         ("seq", "<u8"),
     ]
 )
@@ -150,6 +182,9 @@ RECORD_STRUCT: Final = struct.Struct("<QQIIIIBBHB3xQ")
 ECHO_STRUCT: Final = struct.Struct("<QQII8xH6xQ")
 """A record of the hot path: the queue is empty; kind and emptied are one 16-bit value."""
 PEER_STRUCT: Final = struct.Struct("<QQ16sBBHB3xQ")
+NUMBERED_STRUCT: Final = struct.Struct("<QQ8xIIBBHBxHQ")
+NUMBERED: Final = (Kind.FAULT, Kind.ORDER)
+"""Kinds whose reason is NAME:NUMBER."""
 
 FIELDS: Final = {
     "seq": ("int64", "number of the event of its worker, from 1, without a gap"),
@@ -162,7 +197,7 @@ FIELDS: Final = {
     "bytes_out": ("uint32", "bytes that the kernel took from us in this visit"),
     "queue_bytes": ("uint32", "bytes waiting in the connection's own queue after this visit"),
     "queue_chunks": ("uint32", "replies waiting in the connection's own queue after this visit"),
-    "emptied": ("bool", "the read left the kernel's receive buffer empty"),
-    "reason": ("text", "why, for close, refuse, lost and pause; else empty"),
+    "emptied": ("bool", "the read left the kernel's receive buffer empty; of a fault row: the fault ended"),
+    "reason": ("text", "why, for close, refuse, lost, pause, fault and order; else empty"),
 }
 """The fields of a row, in the order of every format: type and meaning."""

@@ -43,11 +43,12 @@ def prepare(files: Files) -> list[str]:
 
 
 class Recorder:
-    """What the engine calls; the first six are RingWriter's, `turn` takes the fields of TURN but its number."""
+    """What the engine calls; the first seven are RingWriter's, `turn` takes the fields of TURN but its number."""
 
     echo: Callable[[int, int, int, int], None]
     emit: Callable[..., None]
     emit_peer: Callable[[int, int, bytes, int, int], None]
+    emit_numbered: Callable[[int, int, int, int, int, int, int], None]
     revise: Callable[[int, int, int, int, int, int, int], None]
     publish: Callable[..., int]
     keep_room: Callable[[int], bool]
@@ -63,6 +64,7 @@ class Recorder:
         self._samples = LatestWriter(files.samples, SAMPLE)
         self._origins = LatestWriter(files.origins, ORIGIN) if keeps_origins else None
         self.echo, self.emit, self.emit_peer = events.echo, events.emit, events.emit_peer
+        self.emit_numbered = events.emit_numbered
         self.revise, self.publish, self.keep_room = events.revise, events.publish, events.keep_room
         self.turn = self._turns.write
 

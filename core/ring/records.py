@@ -6,14 +6,14 @@ from typing import Any, Final, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from core.ring.events import RECORD, Kind, Reason
+from core.ring.events import NUMBERED, RECORD, Kind, Reason
 
 Numbers = npt.NDArray[Any]
 
 PAYLOAD: Final = ("bytes_in", "bytes_out", "queue_bytes", "queue_chunks")
 """The columns in which `open` and `refuse` records carry the peer's address."""
 
-_NAMES: Final = tuple(name for name in RECORD.names or () if name != "pad")
+_NAMES: Final = tuple(name for name in RECORD.names or () if name not in ("pad", "number_high"))
 _WIDENED: Final = ("time", "conn", "seq")
 
 
@@ -27,6 +27,8 @@ def steps_of(array: Numbers) -> tuple[Numbers, Numbers]:
 class Records:
     """Columns by name: those of RECORD, with `time` as wall clock (ns), and time, conn and seq as int64.
 
+    `number` is that of the order whose row it is, else 0.
+
     Those that were read from the log have a column `peer` instead of peers in the PAYLOAD.
     Contiguous: every pass over a column of 48-byte records would fetch a cache line a row, and there are many passes.
     """
@@ -39,6 +41,11 @@ class Records:
         """Columns of an array of dtype RECORD, copied; `wall_offset` (ns) is added to the monotonic times."""
         columns = {name: array[name].astype(np.int64) if name in _WIDENED else array[name].copy() for name in _NAMES}
         columns["time"] += wall_offset
+        columns["number"] = np.zeros(len(array), np.uint32)
+        numbered = np.flatnonzero(columns["kind"] >= NUMBERED[0])
+        if len(numbered):
+            high = array["number_high"][numbered].astype(np.uint32)
+            columns["number"][numbered] = high << np.uint32(16) | array["port"][numbered]
         return cls(columns)
 
     @classmethod

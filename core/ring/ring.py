@@ -27,7 +27,7 @@ import numpy as np
 
 from core.ring.capacity import shrunk
 from core.ring.clock import STEP_NS, found_offset, wall_offset
-from core.ring.events import ECHO_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
+from core.ring.events import ECHO_STRUCT, NUMBERED_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
 from core.ring.records import Records, steps_of
 
 VERSION: Final = 1
@@ -69,8 +69,9 @@ class RingWriter:
     """The loop's end. Its methods are closures over local variables: attribute access is what costs here.
 
     `echo(conn, received, sent, code)` writes the hot path's record; `emit(kind, conn, ...)` any other;
-    `emit_peer(kind, conn, address, port, reason)` those that carry a peer; `revise(kind, conn, received, sent,
-    queue_bytes, queue_chunks, emptied)` replaces the record just written, before it is published;
+    `emit_peer(kind, conn, address, port, reason)` those that carry a peer; `emit_numbered(kind, conn, number,
+    queue_bytes, queue_chunks, emptied, reason)` those that carry the number of an order; `revise(kind, conn, received,
+    sent, queue_bytes, queue_chunks, emptied)` replaces the record just written, before it is published;
     `publish(turns, waited, now)` shows everything to the reader, learns how much room there is, and answers how often
     `echo` was called and not revised. `room()` is how many records fit. `keep_room(connections)` keeps room for all
     events that so many connections still need to end, and some others, from events with data; False: there is none.
@@ -79,6 +80,7 @@ class RingWriter:
     echo: Callable[[int, int, int, int], None]
     emit: Callable[..., None]
     emit_peer: Callable[[int, int, bytes, int, int], None]
+    emit_numbered: Callable[[int, int, int, int, int, int, int], None]
     revise: Callable[[int, int, int, int, int, int, int], None]
     publish: Callable[..., int]
     room: Callable[[], int]
@@ -127,6 +129,7 @@ class RingWriter:
         view, size, mask, start = self._map, RECORD.itemsize, capacity - 1, _HEADER_SIZE
         words = self._words = memoryview(view).cast("Q")
         pack_echo, pack, pack_peer = ECHO_STRUCT.pack_into, RECORD_STRUCT.pack_into, PEER_STRUCT.pack_into
+        pack_numbered = NUMBERED_STRUCT.pack_into
         clock = time.monotonic_ns
         # A quarter, or more, is kept for the events that open and close connections, so that a reader which falls
         # behind costs detail and never a connection's beginning or end.
@@ -181,6 +184,18 @@ class RingWriter:
             pack_peer(view, start + (seq & mask) * size, clock(), conn, address, kind, 0, port, reason, seq)
             return None
 
+        def emit_numbered(
+            kind: int, conn: int, number: int, queue_bytes: int, queue_chunks: int, emptied: int, reason: int
+        ) -> None:
+            nonlocal seq, others
+            others += 1
+            if seq >= limit:
+                return lose(0, 0)
+            seq += 1
+            at, low, high = start + (seq & mask) * size, number & 0xFFFF, number >> 16 & 0xFFFF
+            pack_numbered(view, at, clock(), conn, queue_bytes, queue_chunks, kind, emptied, low, reason, high, seq)
+            return None
+
         def revise(
             kind: int, conn: int, received: int, sent: int, queue_bytes: int, queue_chunks: int, emptied: int
         ) -> None:
@@ -233,6 +248,7 @@ class RingWriter:
             return True
 
         self.echo, self.emit, self.emit_peer = echo, emit, emit_peer
+        self.emit_numbered = emit_numbered
         self.revise, self.publish, self.room, self.keep_room = revise, publish, room, keep_room
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from core.log.format.rows import peer_text
 from core.ring.flight_recorder import ORIGIN, LatestReader
+from core.ring.peer_text import peer_text
 from core.ring.recorder import Files
 from core.ring.ring import RingError
 from core.watch.now.table import Table

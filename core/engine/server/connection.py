@@ -78,6 +78,9 @@ _UNBOUNDED: Final = QueueRoom(0)
 class Connection:
     """The sans-I/O half of a connection; the server does the reading and writing."""
 
+    faulted = False
+    """Whether faults are on it; core.engine.faults.faulted."""
+
     __slots__ = ("_head", "_marks", "_queue", "_room", "full", "id", "paused", "queue_bytes", "reason", "state")
 
     def __init__(self, id: int, marks: WaterMarks, room: QueueRoom = _UNBOUNDED) -> None:
@@ -92,6 +95,11 @@ class Connection:
         # Few connections ever queue anything: the deque is made when one does.
         self._queue: deque[bytes] | None = None
         self._head = 0  # bytes of the first chunk that are sent
+
+    def hand_over(self, other: "Connection") -> None:
+        """Have another object go on as this connection."""
+        for name in Connection.__slots__:
+            setattr(other, name, getattr(self, name))
 
     @property
     def queue_chunks(self) -> int:
@@ -162,6 +170,11 @@ class Connection:
         if queue is not None and not queue:
             self._queue = None
             self._room.connections -= 1
+
+    def drop(self) -> None:
+        """Forget what waits: it will not be sent."""
+        if self._queue:
+            self.sent(self.queue_bytes)
 
     def throttle(self) -> bool | None:
         """Stop or take up reading by the marks and the room for all.

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from typing import Final, Self
 
 from core.engine.loop.loop import Loop
+from core.engine.server.connection import State
 from core.engine.server.listener import packed
 from core.engine.server.proxy_header import ProxyHeader, ProxyHeaderError, may_be_header, read
 from core.engine.server.visits import Served, Visits
@@ -71,13 +72,14 @@ def reason_of(error: ProxyHeaderError) -> int:
     return _REASONS[error.why]
 
 
-def record_open(recorder: Recorder, conn: int, address: Address, header: ProxyHeader | None) -> None:
-    """Record a connection from `address` as that of the client that its header names."""
+def record_open(recorder: Recorder, conn: int, address: Address, header: ProxyHeader | None) -> tuple[bytes, int]:
+    """Record a connection from `address` as that of the client that its header names: its packed address and port."""
     peer, port = packed(address)
     if header is not None and header.source is not None:
         recorder.origin(conn, peer, port, header.facts())
         peer, port = packed(header.source)
     recorder.emit_peer(Kind.OPEN, conn, peer, port, 0)
+    return peer, port
 
 
 class HeaderWait:
@@ -89,10 +91,13 @@ class HeaderWait:
         recorder: Recorder,
         proxies: Proxies,
         visits: Visits,
-        opened: Callable[[Served], None],
+        opened: Callable[[Served, bytes, int], None],
         close: Callable[[Served, int], None],
     ) -> None:
-        """`opened(link)` is called once a connection is in the record, `close(link, reason)` to close one."""
+        """`opened(link, address, port)`, with the client's, is called once a connection is in the record.
+
+        `close(link, reason)` closes one.
+        """
         self._loop = loop
         self._recorder = recorder
         self._proxies = proxies
@@ -146,11 +151,12 @@ class HeaderWait:
         if link.timer is not None:
             self._loop.cancel(link.timer)
             link.timer = None
-        record_open(self._recorder, link.conn.id, address, header)
-        self._opened(link)
         fd = link.sock.fileno()
         self._loop.visits[fd] = link.quiet
         self._loop.again(fd)
+        self._opened(link, *record_open(self._recorder, link.conn.id, address, header))
+        if link.conn.state is State.CLOSED:  # by a fault
+            return
         payload = data[header.size if header else 0 :]
         if payload:
             self._visits.first(link, bytes(payload))

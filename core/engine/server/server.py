@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, TypeVar
 
+from core.engine.faults.fault_tickets import Tickets
+from core.engine.faults.faulting import Faulting
 from core.engine.loop.calls import Calls, turn_end
 from core.engine.loop.loop import Loop
 from core.engine.loop.phases import Phases
@@ -23,11 +25,13 @@ from core.engine.server.proxied import HeaderWait, Proxies
 from core.engine.server.sample import MOST_SAMPLES, Sample, take, tcp_info
 from core.engine.server.visits import Served, Visits
 from core.engine.settings import FINISH_S, ServerSettings
+from core.faults.fault_order import FaultOrder
 from core.ring.events import ERRNO_BASE, Kind, Reason
 from core.ring.recorder import Recorder
 
+T = TypeVar("T")
 _HEARTBEAT: Final = 1.0
-_SWITCH_TIMEOUT: Final = 5.0
+_ORDER_TIMEOUT: Final = 5.0
 # struct tcp_info (linux/tcp.h): tcpi_last_data_sent and tcpi_last_data_recv, ms.
 _LAST_DATA: Final = struct.Struct("44xI4xI")
 
@@ -42,6 +46,7 @@ class Server:
         settings: ServerSettings,
         ids: Iterator[int],
         places: Places | None = None,
+        tickets: Tickets | None = None,
     ) -> None:
         """`listener` is non-blocking and becomes the server's; `ids` gives each connection its own."""
         self._recorder = recorder
@@ -60,6 +65,8 @@ class Server:
         self._entrance = Entrance(listener, recorder, settings.max_connections, self._links.__len__, places)
         self._acceptor = Acceptor(listener, self._loop, self._entrance, self._calls, self._admit)
         self._descriptor_limit = self._loop.poller.descriptor_limit
+        self._tickets = tickets or Tickets.make()
+        self._faulting = Faulting(self._loop, recorder, self._visits, self._links, self._close, self._tickets)
         proxies = Proxies.of(settings)
         self._headers: HeaderWait | None = None
         if proxies is not None:
@@ -79,6 +86,7 @@ class Server:
             self._recorder.publish(0, 0)
             self._acceptor.close()
             self._loop.close()
+            self._tickets.close()
 
     def stop(self, timeout: float) -> None:
         """Stop accepting, deliver what is queued for at most `timeout` seconds, end `run`. Does not wait."""
@@ -100,20 +108,42 @@ class Server:
         """
         if model not in POLLERS:
             return f"{model} has no poller that could take over: start the server anew with --model {model}"
+        answer = self._ask(partial(self._exchange, POLLERS[model]))
+        return _late() if answer is None else answer
+
+    def begin_fault(self, order: FaultOrder) -> str:
+        """As core.engine.models.Engine.begin_fault."""
+        return "" if self._ask(partial(self.arm, order)) else _late()
+
+    def arm(self, order: FaultOrder) -> bool:
+        """Begin a fault: in the loop's thread, or before `run`."""
+        self._faulting.begin(order)
+        return True
+
+    def touch(self, number: int, conns: list[int]) -> int:
+        """As core.engine.models.Engine.touch."""
+        return self._ask(partial(self._faulting.touch, number, conns)) or 0
+
+    def end_fault(self, number: int) -> None:
+        """As core.engine.models.Engine.end_fault."""
+        self._ask(partial(self._faulting.end, number))
+
+    def _ask(self, question: Callable[[], T]) -> T | None:
+        """What the loop's thread answers; None, and nothing is done, when it does not turn for too long."""
         # Taken by the loop, which then obeys, or by who gives up: only one can have it.
-        order, answer = [POLLERS[model]], SimpleQueue[str]()
+        order, answer = [question], SimpleQueue[T]()
 
         def obey() -> None:
             with suppress(IndexError):
-                answer.put(self._exchange(order.pop()))
+                answer.put(order.pop()())
 
         self._loop.call_soon(obey)
         try:
-            return answer.get(timeout=_SWITCH_TIMEOUT)
+            return answer.get(timeout=_ORDER_TIMEOUT)
         except Empty:
             with suppress(IndexError):
                 order.pop()
-                return f"the loop has not turned for {_SWITCH_TIMEOUT:g} s"
+                return None
             return answer.get()
 
     @property
@@ -173,12 +203,14 @@ class Server:
         if self._headers is not None:
             return self._headers.begin(link, accepted.address)
         self._recorder.emit_peer(Kind.OPEN, link.conn.id, peer, port, 0)
-        return self._opened(link)
+        return self._opened(link, peer, port)
 
-    def _opened(self, link: Served) -> None:
-        """A connection is in the record."""
+    def _opened(self, link: Served, peer: bytes, port: int) -> None:
+        """A connection is in the record; on return it may be closed, by a fault."""
         if self._settings.idle_timeout:
             self._watch_idle(link, self._settings.idle_timeout)
+        if self._faulting.armed:
+            self._faulting.opened(link, peer, port)
 
     def _refusal(self, fd: int) -> int:
         if self._descriptor_limit is not None and fd >= self._descriptor_limit:
@@ -192,6 +224,7 @@ class Server:
             self._loop.cancel(link.timer)
         if self._headers is not None:
             self._headers.closing(link)
+        self._faulting.closing(link)
         try:
             self._loop.remove(link.sock.fileno())
             self._recorder.last_sample(conn.id, tcp_info(link.sock))
@@ -229,7 +262,9 @@ class Server:
             if link.timer is not None:
                 self._loop.cancel(link.timer)
             link.timer = self._loop.call_later(FINISH_S, partial(self._close, link, Reason.OPERATOR))
-            self._drain(link, Reason.OPERATOR)
+            self._faulting.release(link)
+            if link.conn.state is not State.CLOSED:
+                self._drain(link, Reason.OPERATOR)
 
     def _exchange(self, make: Callable[[], Poller]) -> str:
         try:
@@ -244,6 +279,7 @@ class Server:
             return
         self._stopping = True
         self._acceptor.stop()
+        self._faulting.end_all()
         for link in list(self._links.values()):
             self._drain(link, Reason.SHUTDOWN)
         if self._links:
@@ -258,3 +294,7 @@ class Server:
             link.conn.step(Transition.SHUTDOWN)
             link.conn.reason = link.conn.reason or reason
             self._visits.settle(link)
+
+
+def _late() -> str:
+    return f"the loop has not turned for {_ORDER_TIMEOUT:g} s"

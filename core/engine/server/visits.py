@@ -84,6 +84,8 @@ class Visits:
         self.read_size = settings.read_size
         self._record = recorder.echo
         self.quiet, self._replace = self._quiet_visits()
+        self.settling: Callable[[Served], bool] = lambda link: False
+        """Asked before a connection under faults is settled; True: that is done, or it is closed."""
 
     def stamp(self) -> None:
         """Bring the stamps up to date; to be called once a turn."""
@@ -200,13 +202,13 @@ class Visits:
         """Whether a quiet visit's reads have left nothing."""
         return received < self._most and not has_stopped_short(link.sock)
 
-    def _busy_visit(self, link: Served, mask: int) -> None:
+    def busy_visit(self, link: Served, mask: int) -> None:
         """A connection with a queue: flush if it may be writable (or broken), else read."""
-        flushed = mask & ~_READABLE and link.conn.queue_bytes and self._flush(link)
+        flushed = mask & ~_READABLE and link.conn.queue_bytes and self.flush(link)
         if not flushed and link.conn.wants & READ:
             self._read(link)
 
-    def _flush(self, link: Served) -> bool:
+    def flush(self, link: Served) -> bool:
         """Offer what is queued; False when the send buffer is as full as it was."""
         conn = link.conn
         was_full = conn.full
@@ -227,6 +229,8 @@ class Visits:
         conn, total = link.conn, 0
         for _ in range(_FLUSHES):
             chunks = conn.pending(_FLUSH_SIZE)
+            if not chunks:  # its faults let nothing go now
+                break
             self._calls.writes += 1
             try:
                 sent = link.sock.sendmsg(chunks)
@@ -254,6 +258,8 @@ class Visits:
         conn.receive(bytes(self._whole[: self._prefix + received]))
         emptied = received < self._settings.read_size and not has_stopped_short(link.sock)
         self._recorder.emit(Kind.READ, conn.id, received, 0, conn.queue_bytes, conn.queue_chunks, emptied)
+        if conn.faulted and self.flush(link):
+            return None
         return self.settle(link)
 
     def first(self, link: Served, data: bytes) -> None:
@@ -269,6 +275,8 @@ class Visits:
     def settle(self, link: Served) -> None:
         """Bring marks, interest and visit in line with the connection's state; close it when it is done."""
         conn = link.conn
+        if conn.faulted and self.settling(link):
+            return None
         paused = conn.throttle()
         if paused is not None:
             is_high = conn.queue_bytes > self._settings.marks.high
@@ -284,7 +292,7 @@ class Visits:
             self._loop.change(fd, wants)
         else:
             self._loop.again(fd)
-        self._loop.visits[fd] = link.quiet if wants == READ else partial(self._busy_visit, link)
+        self._loop.visits[fd] = link.quiet if wants == READ or conn.faulted else partial(self.busy_visit, link)
         return None
 
     def _finish(self, link: Served) -> None:
@@ -297,6 +305,11 @@ class Visits:
         conn, sock = link.conn, link.sock
         if conn.reason == Reason.PEER or not (conn.reason == Reason.OPERATOR or unread(sock)):
             return self._close(link, conn.reason)
+        return self.end_side(link)
+
+    def end_side(self, link: Served) -> None:
+        """Send a FIN; what the peer still sends is read and not answered until it ends its side."""
+        sock = link.sock
         try:
             sock.shutdown(socket.SHUT_WR)
         except OSError as error:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from core.engine.faults.fault_tickets import Tickets
 from core.engine.processes.places import Places
 from core.engine.server.connection import Connection, State
 from core.engine.server.entrance import Accepted, Entrance
@@ -17,6 +18,7 @@ from core.engine.server.sample import MOST_SAMPLES, Sample, take
 from core.engine.settings import ServerSettings
 from core.engine.threads.conversation import Conversation
 from core.engine.threads.shared_recorder import SharedRecorder
+from core.faults.fault_order import FaultOrder
 from core.ring.events import ERRNO_BASE, Kind, Reason
 from core.ring.recorder import Recorder
 
@@ -40,6 +42,7 @@ class BlockingServer:
         settings: ServerSettings,
         ids: Iterator[int],
         places: Places | None = None,
+        tickets: Tickets | None = None,
     ) -> None:
         """`listener` is non-blocking and becomes the server's; `ids` gives each connection its own."""
         self._listener = listener
@@ -118,6 +121,24 @@ class BlockingServer:
     def switch(self, model: str) -> str:
         """There is no poller that could be exchanged."""
         return f"{self.model} has no poller to exchange: start the server anew with --model {model}"
+
+    def begin_fault(self, order: FaultOrder) -> str:
+        """A thread that blocks in a call can't be told to wait, to slice or to stop."""
+        return (
+            f"{self.model} can't do {order.kind.name}: its threads block in recv(2) and send(2), where no fault "
+            "reaches them; start the server with a model that has a poller, such as --model epoll"
+        )
+
+    def arm(self, order: FaultOrder) -> bool:
+        """It can't."""
+        return False
+
+    def touch(self, number: int, conns: list[int]) -> int:
+        """No fault has ever begun."""
+        return 0
+
+    def end_fault(self, number: int) -> None:
+        """No fault has ever begun."""
 
     def registrations(self) -> None:
         """There is no poller that keeps a table."""
@@ -225,8 +246,9 @@ class ThreadsServer(BlockingServer):
         settings: ServerSettings,
         ids: Iterator[int],
         places: Places | None = None,
+        tickets: Tickets | None = None,
     ) -> None:
-        super().__init__(listener, recorder, settings, ids, places)
+        super().__init__(listener, recorder, settings, ids, places, tickets)
         self._threads: dict[int, threading.Thread] = {}
 
     def _begin(self, conversation: Conversation) -> None:

@@ -1,6 +1,5 @@
 """From the loop's records to the rows that people see, a whole array at a time."""
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -10,12 +9,11 @@ import pyarrow as pa
 
 from core.filter.query import Column
 from core.log.format.schema import SCHEMA
-from core.ring.events import KINDS, LINK_LOCAL, REASONS, Kind, Reason
+from core.ring.events import KINDS, NUMBERED, REASONS, Kind, Reason
+from core.ring.peer_text import peer_text
 from core.ring.records import PAYLOAD, Records
 
 Numbers = npt.NDArray[Any]
-
-_IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
 
 # pandas refuses a dictionary that holds a value twice, and many reason codes have no text.
 REASON_TEXTS: Final = tuple(dict.fromkeys(REASONS))
@@ -94,16 +92,19 @@ def from_batch(batch: pa.RecordBatch, *, every_peer: bool = False) -> Records:
     texts = batch.column("reason")
     lost = np.flatnonzero(kind == Kind.LOST)
     if len(lost):
-        counts = [text.partition(":")[2] for text in texts.take(pa.array(lost)).to_pylist()]
         columns["queue_chunks"] = columns["queue_chunks"].copy()
-        columns["queue_chunks"][lost] = [int(count or 0) for count in counts]
+        columns["queue_chunks"][lost] = _numbers_behind(texts, lost)
     reason = _recoded(texts, REASONS, cut=":").astype(np.uint8)
     moves = np.flatnonzero((kind == Kind.START) & (reason == Reason.CLOCK))
     if len(moves):
-        seconds = [int(text.partition(":")[2] or 0) for text in texts.take(pa.array(moves)).to_pylist()]
+        seconds = _numbers_behind(texts, moves)
         for name, values in (("queue_chunks", np.abs(seconds)), ("emptied", np.array(seconds) < 0)):
             columns[name] = columns[name].copy()
             columns[name][moves] = values
+    columns["number"] = np.zeros(len(kind), np.uint32)
+    numbered = np.flatnonzero(kind >= NUMBERED[0])
+    if len(numbered):
+        columns["number"][numbered] = _numbers_behind(texts, numbered)
     carriers = np.arange(len(kind)) if every_peer else np.flatnonzero(_ADDRESS_KINDS[kind])
     peers = np.full(len(kind), None, object)
     if len(carriers):
@@ -111,6 +112,11 @@ def from_batch(batch: pa.RecordBatch, *, every_peer: bool = False) -> Records:
         peers[carriers] = names.dictionary.take(names.indices.take(pa.array(carriers))).to_pylist()
     columns |= {"kind": kind, "peer": peers, "reason": reason}
     return Records(columns)
+
+
+def _numbers_behind(texts: pa.DictionaryArray, rows: Numbers) -> list[int]:
+    """What stands behind the colon of the texts of these rows; 0 where nothing does."""
+    return [int(text.partition(":")[2] or 0) for text in texts.take(pa.array(rows)).to_pylist()]
 
 
 def _recoded(column: pa.DictionaryArray, values: Sequence[str], cut: str = "") -> Numbers:
@@ -154,18 +160,6 @@ def _column(array: pa.Array) -> Column:
     return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
-def peer_text(address: bytes, port: int) -> str:
-    """A packed address (core.engine.server.listener.packed) as `address:port`; empty for none."""
-    if not any(address):
-        return ""
-    if address.startswith(_IPV4_MAPPED):
-        return f"{address[12]}.{address[13]}.{address[14]}.{address[15]}:{port}"
-    if address.startswith(LINK_LOCAL) and any(address[4:8]):
-        interface = int.from_bytes(address[4:8], "big")
-        return f"[{ipaddress.IPv6Address(LINK_LOCAL + bytes(4) + address[8:])}%{interface}]:{port}"
-    return f"[{ipaddress.IPv6Address(address)}]:{port}"
-
-
 def _coded(codes: Numbers, values: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes), values, safe=False)
 
@@ -183,14 +177,17 @@ def _peer_column(peer_index: Numbers, peers: Sequence[str] | pa.StringArray) -> 
 
 def _reason_column(records: Records) -> pa.DictionaryArray:
     codes = _REASON_INDEX[records["reason"]]
-    lost = np.flatnonzero((records["kind"] == Kind.LOST) & (codes != 0))
+    kind = records["kind"]
+    lost = np.flatnonzero((kind == Kind.LOST) & (codes != 0))
     moves = _clock_moves(records)
-    if not len(lost) and not len(moves):
+    numbered = np.flatnonzero((kind >= NUMBERED[0]) & (codes != 0))
+    if not len(lost) and not len(moves) and not len(numbered):
         return _coded(codes, REASON_VALUES)
-    signs = ["-" if records["emptied"][i] else "" for i in moves]
-    lost = np.concatenate([lost, moves])
-    counts = zip([""] * (len(lost) - len(moves)) + signs, lost, strict=True)
-    texts = [f"{REASON_TEXTS[codes[i]]}:{sign}{records['queue_chunks'][i]}" for sign, i in counts]
-    values = list(dict.fromkeys((*REASON_TEXTS, *texts)))
-    codes[lost] = [values.index(text) for text in texts]
-    return _coded(codes, pa.array(values, pa.string()))
+    chunks = records["queue_chunks"]
+    behind = [*chunks[lost].tolist(), *(f"{'-' if records['emptied'][i] else ''}{chunks[i]}" for i in moves.tolist())]
+    behind += records["number"][numbered].tolist() if len(numbered) else []
+    rows = np.concatenate([lost, moves, numbered])
+    texts = [f"{REASON_TEXTS[code]}:{text}" for code, text in zip(codes[rows].tolist(), behind, strict=True)]
+    places = {text: place for place, text in enumerate(dict.fromkeys((*REASON_TEXTS, *texts)))}
+    codes[rows] = [places[text] for text in texts]
+    return _coded(codes, pa.array(list(places), pa.string()))

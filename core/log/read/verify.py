@@ -24,7 +24,7 @@ Numbers = npt.NDArray[Any]
 
 MOST_PROBLEMS: Final = 100
 _LOST_ON_DISK: Final = f"{Reason.DISK.name.lower()}:"
-_COUNT: Final = re.compile(r"[a-z_]+:(\d+)")
+_COUNT: Final = re.compile(r"(?:ring_full|disk):(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
