@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test smoke check format bench screenshots lock clean
+.PHONY: help run setup test smoke check openapi fuzz format bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -31,13 +31,20 @@ smoke: ## serve, echo, a page, a download: on every Python from 3.11 on that is 
 # Tests may use what a fixture leaves open (a value that may be None, a private name); their calls and arguments are checked.
 LENIENT := union-attr index operator attr-defined func-returns-value no-any-return no-untyped-call no-untyped-def misc
 
-check: setup $(STAMPS)/dev $(STAMPS)/node ## formatter, linter, types of Python and of the pages, import rules
+check: setup $(STAMPS)/dev $(STAMPS)/node ## formatter, linter, types of Python and of the pages, import rules, docs/openapi.json
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests $(LENIENT:%=--disable-error-code=%) --no-warn-unused-ignores
 	$(BIN)/lint-imports --no-cache
 	PATH="$$PATH:$(CURDIR)/$(BIN)" node_modules/.bin/tsc
+	$(BIN)/python -m web.openapi.changes
+
+openapi: setup ## take a change of the API that breaks nothing into docs/openapi.json
+	$(BIN)/python -m web.openapi.changes --write
+
+fuzz: setup $(STAMPS)/dev ## made-up requests and packets for ten minutes: make fuzz SECONDS=60
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),600)
 
 format: $(STAMPS)/dev ## let the formatter decide
 	$(BIN)/ruff format .

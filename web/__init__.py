@@ -16,6 +16,7 @@ from web.api.bounded import Bounded
 from web.api.downloads import Downloads
 from web.live.live import Live
 from web.monitor_protocol import Monitor
+from web.openapi import served
 from web.pages import assets, gallery, pages
 from web.serving.base_path import BasePath
 from web.serving.tools import Tools
@@ -81,6 +82,7 @@ def create_app(
     app.register_blueprint(lab.blueprint(tools.lab, given))
     if tools.zoo is not None:
         app.register_blueprint(zoo.blueprint(tools.zoo, given))
+    app.register_blueprint(served.blueprint())
     app.after_request(assets.compress)
     app.after_request(_no_store)
     if with_gallery:

@@ -33,7 +33,7 @@ _ROUTES: Final = {
         connections.connections connections.connection connections.connection_groups connections.course
         fields.fields fields.values
         downloads.download downloads.estimate downloads.progress downloads.cancel
-        metrics.metrics orders.listed
+        metrics.metrics orders.listed openapi.openapi openapi.docs
         streams.stream
         lab.options lab.estimate lab.runs lab.run lab.compared lab.download
         zoo.animals

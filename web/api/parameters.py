@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from werkzeug.datastructures import MultiDict
 
 from core.bad_value import BadValueError
@@ -31,10 +31,13 @@ def _seconds(value: Any) -> Any:
     return int(match[1]) * _UNITS[match[2]]
 
 
-Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_LIMIT)]
-Bins = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_BINS)]
-Offset = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=MAX_CONN)]
-Seconds = Annotated[int, BeforeValidator(_seconds)]
+# The bounds stand before what makes a number of a text, so that the schema has them.
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_whole_number)]
+Bins = Annotated[int, Field(ge=1, le=MAX_BINS), BeforeValidator(_whole_number)]
+Offset = Annotated[int, Field(ge=0, le=MAX_CONN), BeforeValidator(_whole_number)]
+Seconds = Annotated[
+    int, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}[smhd]?$"})
+]
 
 
 class Strict(BaseModel):

@@ -8,6 +8,7 @@ import json
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ class _Failures(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is written."""
-        if record.exc_info is None:
+        if not _is_ours(record):
             return False
         now = time.monotonic()
         if now < self._next:
@@ -88,6 +89,18 @@ class _Failures(logging.Filter):
             record.msg = f"{record.msg} ({self._left_out} more failures in the meantime)"
         self._next, self._left_out = now + FAILURES_EVERY_S, 0
         return True
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether an exception came through our own code, and is no ValueError: those are what a bad packet comes to.
+
+    Our own handlers answer the bad values that they are given.
+    """
+    if record.exc_info is None or isinstance(record.exc_info[1], ValueError):
+        return False
+    trace = record.exc_info[2]
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(trace))
+    return any(name.startswith(("web.", "core.")) for name in modules)
 
 
 def _engine_log() -> logging.Logger:

@@ -34,6 +34,9 @@ class _Outbox(queue.Queue[Any]):
             return
         super().put(item, block, timeout)
 
+    def join(self) -> None:
+        """Who ends a session does not wait for its client to take what is left: a thread would wait for ever."""
+
 
 def _web_socket(handler: Any, server: Any) -> Any:
     # A peer that answers no ping of the protocol is given up: its kernel may acknowledge what it never reads.
