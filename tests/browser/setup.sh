@@ -29,7 +29,7 @@ if ! command -v strace >/dev/null && ! installed strace; then
   exit 1
 fi
 # Proxies that some tests run for real; without them those are skipped.
-for program in haproxy nginx; do
+for program in haproxy nginx caddy; do
   [ $program = nginx ] && package="nginx-light libnginx-mod-stream" || package=$program
   { command -v $program >/dev/null && { [ $program != nginx ] || [ -e /usr/lib/nginx/modules/ngx_stream_module.so ]; }; } || installed $package \
     || echo "tests with $program are skipped: Debian's $package is not installed" >&2

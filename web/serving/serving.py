@@ -21,11 +21,13 @@ from gunicorn.workers.gthread import ThreadWorker
 from core.collector import relieve
 from core.command_line import warn
 from core.orders.order_book import OrderBook
+from core.watch.now.pump import NOT_TURNED
 from web import create_app
 from web.access.authentication import Authentication
 from web.access.client_address import Environ, TrustedProxies
 from web.access.security import StartResponse
 from web.monitor_protocol import Monitor
+from web.serving.systemd import ServiceManager
 from web.serving.thread_worker import Worker
 from web.serving.tools import Tools
 
@@ -106,6 +108,7 @@ class Deployment:
         self._engine: ServedEngine | None = None
         self._stop_asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopper: threading.Thread | None = None
+        self._manager = ServiceManager({})
 
     def settings(self) -> dict[str, Any]:
         """All that gunicorn is told, whichever way it is started, but for the address."""
@@ -147,6 +150,7 @@ class Deployment:
         if arbiter.cfg.threads < LEAST_THREADS:
             raise fail(f"{arbiter.cfg.threads} gunicorn threads are too few: at least {LEAST_THREADS} are needed")
         arbiter.log.error_log.addFilter(_is_news)
+        self._manager = ServiceManager()
         try:
             self._engine = self._make_engine()
         except self._failure as error:
@@ -214,6 +218,8 @@ class Deployment:
         self._stopper.start()
         if worker.age == 1:
             self._announce(bound, engine.echo_address, authentication)
+        self._manager.tell("READY=1")
+        self._manager.be_watched(lambda: NOT_TURNED not in engine.monitor.health()[1])
 
     def _book(self) -> OrderBook:
         try:
@@ -251,6 +257,7 @@ class Deployment:
     def _stop(self, worker: Any, engine: ServedEngine, app: Any, tools: Tools) -> None:
         """Accept no more, deliver what is queued, and meanwhile end viewers, tools and downloads; then end the log."""
         self._stop_asked.get()
+        self._manager.tell("STOPPING=1")
         live, downloads = app.extensions["echoscope"]
         try:
             _all_at_once(lambda: engine.stop_serving(STOP_S), live.stop, tools.stop, downloads.stop)

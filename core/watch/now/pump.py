@@ -31,6 +31,7 @@ TICK: Final = 0.05
 _RATE_WINDOW_NS: Final = 1_000_000_000
 _ROWS_A_WRITE: Final = 5000  # a batch has a fixed cost, on disk and to read; the ring keeps what is not written yet
 _NEVER: Final = 2**63 - 1
+NOT_TURNED: Final = "the echo loop has not turned"
 _STALLED: Final = 3.0
 _BETWEEN_CATCH_UPS: Final = 0.05
 """Seconds: a script that asks for events as fast as it can would make a batch of a few rows each time."""
@@ -337,7 +338,7 @@ class Pump:
     def trouble(self) -> str:
         """What is wrong with the recording, or with the loops; empty: nothing."""
         age = self.beat_age()
-        stalled = f"the echo loop has not turned for {age:.1f} s" if age > _STALLED else ""
+        stalled = f"{NOT_TURNED} for {age:.1f} s" if age > _STALLED else ""
         sealer = self.sealer
         log = (self.failure, self.log_error, self._hung(), self._sync_error, sealer.sync_error)
         return next(filter(None, (*log, stalled, sealer.failure, sealer.error)), sealer.retention_error)
