@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
-import { accept, optionsFor, partAt } from "../static/js/terms.js";
+import { accept, optionsFor, partAt } from "../static/js/model/rows/filter_completion.js";
 
 const { fields, live, starts } = JSON.parse(readFileSync(0, "utf8"));
 const whole = new Set();

@@ -7,34 +7,20 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "static/js"
 FILES = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.js"))
-# Everything else at the top is pure.
-PAGE = {
-    "api.js",
-    "chart.js",
-    "clipboard.js",
-    "colours.js",
-    "columns.js",
-    "dom.js",
-    "kernel.js",
-    "keys.js",
-    "labchart.js",
-    "map.js",
-    "map_card.js",
-    "rows.js",
-    "sparkline.js",
-    "status.js",
-    "store.js",
-    "table.js",
-    "theme.js",
-    "tips.js",
-    "turns.js",
-    "url.js",
-    "wire.js",
-    "words.js",
-}
-START = {"main.js", "gallery/main.js"}
-PURE = [name for name in FILES if "/" not in name and name not in PAGE | START]
+START = {"main.js", "gallery/gallery.js"}
+MOST_FILES = 12
 MADE_UP = [name for name in FILES if re.fullmatch(r"gallery/made_\w+\.js", name)]
+PURE = [name for name in FILES if name.startswith("model/")] + MADE_UP
+SHARED = ("frame", "rows")
+"""Folders of views/ that more than one page is put together from; the others are a page each."""
+MAY_IMPORT = {
+    "model": {"model"},
+    "live": {"model", "live", "base_path.js"},
+    "ui": {"model", "ui", "base_path.js"},
+    "views": {"model", "live", "ui", "views", "base_path.js"},
+    "gallery": {"model", "live", "ui", "views", "gallery", "base_path.js"},
+}
+"""Folder and the folders that it may import from; `main.js` knows all but the gallery."""
 WORLD = re.compile(
     r"(?<![.\w])(?:(?:document|window|location|history|navigator|localStorage|sessionStorage)(?=\.)"
     r"|(?:fetch|io|requestAnimationFrame|setTimeout|setInterval|matchMedia)(?=\())"
@@ -60,24 +46,32 @@ def test_what_is_imported_is_there(name: str) -> None:
     assert [path for path in imports(name) if not path.startswith("vendor/") and path not in FILES] == []
 
 
-@pytest.mark.parametrize("name", PURE + MADE_UP)
-def test_pure_modules_touch_nothing_and_import_only_pure_ones(name: str) -> None:
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_touch_nothing(name: str) -> None:
     assert WORLD.findall(code(name)) == []
-    # What has words and addresses is imported for these alone.
-    assert set(imports(name)) <= {*PURE, *MADE_UP, "api.js", "words.js"}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "/" in name])
+def test_a_folder_imports_only_what_stands_below_it(name: str) -> None:
+    folder = name.split("/")[0]
+    inside = [path for path in imports(name) if not path.startswith("vendor/")]
+    assert [path for path in inside if path.split("/")[0] not in MAY_IMPORT[folder]] == []
+    if folder == "views":
+        near = (name.split("/")[1], *SHARED)
+        assert [path for path in inside if path.startswith("views/") and path.split("/")[1] not in near] == []
+    if name in MADE_UP:
+        assert [path for path in inside if not path.startswith(("model/", "gallery/made_"))] == []
 
 
 def test_only_the_wire_touches_the_socket() -> None:
-    assert [name for name in FILES if "vendor/socket.io.esm.min.js" in imports(name)] == ["wire.js"]
+    assert [name for name in FILES if "vendor/socket.io.esm.min.js" in imports(name)] == ["live/wire.js"]
 
 
 def test_only_charts_import_the_library_of_charts() -> None:
-    assert [name for name in FILES if "vendor/uPlot.esm.js" in imports(name)] == ["chart.js", "labchart.js"]
-
-
-@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("gallery/")])
-def test_nothing_depends_on_a_view_or_on_the_gallery(name: str) -> None:
-    assert [path for path in imports(name) if path.startswith(("views/", "gallery/"))] == []
+    assert [name for name in FILES if "vendor/uPlot.esm.js" in imports(name)] == [
+        "ui/plots/chart.js",
+        "views/lab/lab_chart.js",
+    ]
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name not in START])
@@ -90,5 +84,8 @@ def test_elements_are_never_made_of_text(name: str) -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", code(name))
 
 
-def test_every_name_in_the_list_is_a_file() -> None:
-    assert PAGE - set(FILES) == set()
+def test_folders_are_small_and_a_name_occurs_once() -> None:
+    folders = [str(Path(name).parent) for name in FILES]
+    assert {folder: folders.count(folder) for folder in folders if folders.count(folder) > MOST_FILES} == {}
+    names = [Path(name).name for name in FILES]
+    assert [name for name in names if names.count(name) > 1] == []

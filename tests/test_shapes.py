@@ -1,4 +1,4 @@
-"""The types that the pages are checked with (static/js/types.d.ts) against what a server really answers."""
+"""The types that the pages are checked with (static/js/live/types.d.ts) against what a server really answers."""
 
 import re
 import socket
@@ -13,7 +13,7 @@ from core.ring.events import FIELDS
 from core.service import Service, Settings
 from core.watch.now.table import STATES
 
-SOURCE = (Path(__file__).parent.parent / "static/js/types.d.ts").read_text()
+SOURCE = (Path(__file__).parent.parent / "static/js/live/types.d.ts").read_text()
 INTERFACES = {
     match["name"]: (match["base"], dict(re.findall(r"^  (\w+\??): (.+);$", match["body"], re.MULTILINE)))
     for match in re.finditer(

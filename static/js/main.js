@@ -1,18 +1,18 @@
 // @ts-check
 /** Puts the page together: store, wire, API, what every page has, and the view that the template names. */
 
-import { at } from "./dom.js";
-import { createApi } from "./api.js";
-import { mountDialogs, mountKeys } from "./keys.js";
-import { asOf, nowOf, watchParams } from "./moment.js";
-import { momentOfAddress, mountScrubber, pathAt } from "./parts/scrubber.js";
-import { mountLook, mountStatus, mountTab } from "./status.js";
-import { createStore } from "./store.js";
-import { mountTips } from "./tips.js";
-import { connect } from "./wire.js";
+import { at } from "./base_path.js";
+import { createApi } from "./live/api.js";
+import { mountDialogs, mountKeys } from "./ui/keys.js";
+import { asOf, nowOf, watchParams } from "./model/time/moment.js";
+import { momentOfAddress, mountScrubber, pathAt } from "./views/frame/scrubber.js";
+import { mountLook, mountStatus, mountTab } from "./views/frame/status.js";
+import { createStore } from "./live/store.js";
+import { mountTips } from "./ui/tips.js";
+import { connect } from "./live/wire.js";
 
 /**
- * @typedef {ReturnType<typeof createApi> & {store: ReturnType<typeof createStore>, wire: import("./wire.js").Wire, conn: string,
+ * @typedef {ReturnType<typeof createApi> & {store: ReturnType<typeof createStore>, wire: import("./live/wire.js").Wire, conn: string,
  *   now: () => number, onAnew: (task: () => void) => void, open: (path: string) => void}} App
  * `now`: milliseconds, of the moment that is shown; `onAnew`: what was asked once must be asked again, after a break of
  * the link or a jump in time; `open`: goes to another page. A view needs to know no more of the past than these three.
@@ -40,7 +40,7 @@ function createApp() {
 }
 
 async function start() {
-  const { mount } = await import(`./views/${view}.js`);
+  const { mount } = await import(`./views/${view}/${view}.js`);
   const app = createApp();
   const { store, wire } = app;
   store.dispatch({ type: "moment", moment: momentOfAddress() });

@@ -11,7 +11,7 @@ from waiting import wait_until
 from .conftest import wait_on
 
 GUTTER = 58
-"""Pixels before the lanes, as in static/js/parts/lanes.js."""
+"""Pixels before the lanes, as in static/js/views/connection/timeline_canvas.js."""
 
 
 def lanes(page: Page) -> Locator:

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addPage, barAt, barsOf, barWords, fromPage, GROUPS, grouped, highest, pieces, rangeOf, roundUp, summary, timeTicks } from "../../static/js/bins.js";
-import { follow, progressOf, progressWords } from "../../static/js/scan.js";
-import { KINDS } from "../../static/js/words.js";
+import { addPage, barAt, barsOf, barWords, fromPage, GROUPS, grouped, highest, pieces, rangeOf, roundUp, summary, timeTicks } from "../../static/js/model/time/bins.js";
+import { follow, progressOf, progressWords } from "../../static/js/model/rows/paging.js";
+import { KINDS } from "../../static/js/views/frame/labels.js";
 
-/** @param {Record<string, number[]>} kinds @param {Partial<import("../../static/js/types.js").HistogramPage>} [more] @returns {import("../../static/js/types.js").HistogramPage} */
+/** @param {Record<string, number[]>} kinds @param {Partial<import("../../static/js/live/types.js").HistogramPage>} [more] @returns {import("../../static/js/live/types.js").HistogramPage} */
 const page = (kinds, more = {}) => ({
   since: "2026-11-23T14:00:00Z", until: "2026-11-23T14:00:30Z", step_s: 10, kinds, total: Object.values(kinds).flat().reduce((a, b) => a + b, 0),
   progress: { scanned: 30, total: 90 }, next: null, ...more,

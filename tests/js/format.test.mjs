@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as format from "../../static/js/format.js";
+import * as format from "../../static/js/model/format.js";
 
 /** @param {string} name @param {(value: unknown) => string} write @param {[unknown, string][]} pairs */
 const cases = (name, write, pairs) =>

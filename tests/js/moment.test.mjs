@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { list } from "../../static/js/gallery/made_connections.js";
 import { overview } from "../../static/js/gallery/made_up.js";
-import { standing } from "../../static/js/link.js";
-import { asOf, fromAddress, LIVE, moved, played, strideOf, toggled, watchParams } from "../../static/js/moment.js";
-import { initialState, reduce } from "../../static/js/store.js";
-import { build } from "../../static/js/url.js";
+import { standing } from "../../static/js/model/link.js";
+import { asOf, fromAddress, LIVE, moved, played, strideOf, toggled, watchParams } from "../../static/js/model/time/moment.js";
+import { initialState, reduce } from "../../static/js/live/store.js";
+import { build } from "../../static/js/ui/url.js";
 
 const T = Date.UTC(2026, 10, 23, 14);
 const SPAN = { since: T, until: T + 60_000, live: true, heard: 1000 };
 const END = "2026-11-23T14:01:00.000456789Z";
 const ENDED = { ...SPAN, live: false, end: END };
-/** @param {number} seconds @param {Partial<import("../../static/js/moment.js").Moment>} [more] */
+/** @param {number} seconds @param {Partial<import("../../static/js/model/time/moment.js").Moment>} [more] */
 const at = (seconds, more = {}) => ({ ...LIVE, at: T + seconds * 1000, ...more });
 const iso = (/** @type {number} */ seconds) => new Date(T + seconds * 1000).toISOString();
 

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { overview as made, row } from "../../static/js/gallery/made_up.js";
-import { standing } from "../../static/js/link.js";
-import { empty, extend, fromAnswer, pointOf } from "../../static/js/series.js";
-import { entriesOf } from "../../static/js/rowblock.js";
-import { createStore, initialState, reduce } from "../../static/js/store.js";
-import { linePath } from "../../static/js/sparkline.js";
+import { standing } from "../../static/js/model/link.js";
+import { empty, extend, fromAnswer, pointOf } from "../../static/js/model/time/series.js";
+import { entriesOf } from "../../static/js/model/rows/packed_rows.js";
+import { createStore, initialState, reduce } from "../../static/js/live/store.js";
+import { linePath } from "../../static/js/ui/plots/sparkline.js";
 
 const T0 = 1_800_000_000;
-/** @typedef {import("../../static/js/store.js").Action} Action @typedef {import("../../static/js/store.js").Frames} Frames */
+/** @typedef {import("../../static/js/live/store.js").Action} Action @typedef {import("../../static/js/live/store.js").Frames} Frames */
 
 const overview = (/** @type {number} */ open, accepted = 0) => made({ connections: { open, blocked: 0, accepted, closed: 0, refused: 0 } });
 /** What came of a view, which may be anything. @param {keyof Frames} view @param {unknown} data @param {string | number} [time] @param {number} [now] */

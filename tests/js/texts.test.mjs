@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { getGroup, getTerm, setGroup, setTerm, terms } from "../../static/js/filter.js";
-import { absolute, isMoment, justAfter } from "../../static/js/time.js";
-import { build, parse } from "../../static/js/url.js";
-import { KINDS, complaint, eventWords, kindWords, reasonSentence } from "../../static/js/words.js";
+import { getGroup, getTerm, setGroup, setTerm, terms } from "../../static/js/model/rows/filter_terms.js";
+import { absolute, isMoment, justAfter } from "../../static/js/model/time/instants.js";
+import { build, parse } from "../../static/js/ui/url.js";
+import { KINDS, complaint, eventWords, kindWords, reasonSentence } from "../../static/js/views/frame/labels.js";
 
 test("a term is set and taken out without touching the others", () => {
   const q = 'peer:"a b" state:open -kind:echo';

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   begun, downloadUrl, estimateWords, heard, isActive, PATIENCE, rateOf, readTransfers, shareOf, transferWords, unheard, writeTransfers,
-} from "../../static/js/transfers.js";
+} from "../../static/js/model/transfers.js";
 
-/** @typedef {import("../../static/js/types.js").TransferAnswer} Answer */
+/** @typedef {import("../../static/js/live/types.js").TransferAnswer} Answer */
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const start = () => begun(TOKEN, "a.csv", "csv", 0);

@@ -9,7 +9,7 @@ const hook = `export const resolve = (name, context, next) => name.endsWith("/ve
 register(`data:text/javascript,${encodeURIComponent(hook)}`);
 /** @typedef {{type: string, phase?: string, why?: string, error?: string, n?: number, shown: () => void}} Told what the store was told */
 
-const { connect } = await import("../../static/js/wire.js");
+const { connect } = await import("../../static/js/live/wire.js");
 
 /** A socket whose other end is the test: `asked` is what was sent, `answers` what is said to it. @param {({ok: boolean, error?: string} | Error)[]} [answers] */
 function wired(answers = []) {
@@ -36,7 +36,7 @@ function wired(answers = []) {
   const actions = [];
   const dispatched = { refuse: false };
   const store = {
-    dispatch: (/** @type {import("../../static/js/store.js").Action} */ action, /** @type {() => void} */ shown = () => undefined) => {
+    dispatch: (/** @type {import("../../static/js/live/store.js").Action} */ action, /** @type {() => void} */ shown = () => undefined) => {
       if (dispatched.refuse && action.type === "frame") throw new TypeError("its figures are not what they should be");
       actions.push({ ...action, shown });
     },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LEAST_S, eventsPath, fromText, marked, panned, question, scaled, toText } from "../../static/js/zoom.js";
+import { LEAST_S, eventsPath, fromText, marked, panned, question, scaled, toText } from "../../static/js/model/time/zoom.js";
 
 const T0 = Date.parse("2026-11-23T14:00:00Z") / 1000;
 const HOUR = { from: T0, to: T0 + 3600 };

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,6 +31,8 @@ _WORTH_IT = 512
 _TEXT = ("text/", "application/json", "application/problem+json", "application/javascript", "image/svg+xml")
 _PACKED_FILES = 256
 """More than there are, so that each is packed once."""
+_DOCSTRING = re.compile(rb"^[ \t]*/\*\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
+"""A comment that stands alone on its lines."""
 
 
 def vendor_blueprint(modules: Path) -> Blueprint:
@@ -56,7 +59,10 @@ def vendor_blueprint(modules: Path) -> Blueprint:
 
 
 @lru_cache(maxsize=_PACKED_FILES)
-def _compress_file(content: bytes) -> bytes:
+def _compress_file(content: bytes, is_module: bool) -> bytes:
+    """Our modules go without their docstrings, a third of their weight; every line keeps its number."""
+    if is_module:
+        content = _DOCSTRING.sub(lambda found: b"\n" * found[0].count(b"\n"), content)
     return gzip.compress(content, 9, mtime=0)
 
 
@@ -76,7 +82,11 @@ def compress(response: Response) -> Response:
     response.direct_passthrough = False
     content = response.get_data()
     if len(content) >= _WORTH_IT:
-        response.set_data(_compress_file(content) if is_file else gzip.compress(content, _level(response)))
+        response.set_data(
+            _compress_file(content, request.path.startswith("/static/js/"))
+            if is_file
+            else gzip.compress(content, _level(response))
+        )
         response.headers["Content-Encoding"] = "gzip"
         if is_file:
             _lighten(response)

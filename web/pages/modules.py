@@ -16,7 +16,7 @@ def modules_of(folder: Path, view: str) -> tuple[str, ...]:
 
     Read once: a module that comes later is loaded when it is met. One that is not there is left to the browser to miss.
     """
-    found = [f"{STATIC}/main.js", f"{STATIC}/views/{view}.js"]
+    found = [f"{STATIC}/main.js", f"{STATIC}/views/{view}/{view}.js"]
     for path in found:
         if not path.startswith(STATIC):
             continue

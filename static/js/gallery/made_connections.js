@@ -3,7 +3,7 @@
 
 import { ago, blocked, chance, FINE, HELD_UP, item, many, MARKS, rows } from "./made_up.js";
 
-/** @type {import("../types.js").KernelSample} */
+/** @type {import("../live/types.js").KernelSample} */
 export const SAMPLE = {
   age_s: 0.2, suspects: ["probes", "rwnd_limited"],
   facts: {
@@ -15,7 +15,7 @@ export const SAMPLE = {
   },
 };
 
-/** @param {Partial<import("../types.js").ConnectionDetail>} [more] @returns {import("../types.js").ConnectionDetail} */
+/** @param {Partial<import("../live/types.js").ConnectionDetail>} [more] @returns {import("../live/types.js").ConnectionDetail} */
 export const detail = (more = {}) => ({
   ...item(), history: rows(120), events_in_memory: 48_213, kernel: { ...SAMPLE, suspects: [], facts: { ...SAMPLE.facts, unsent: 0, in_flight: 0, snd_wnd: 65_536 } },
   marks: MARKS, verdict: FINE, ...more,
@@ -25,7 +25,7 @@ export const stuck = () => detail({ ...blocked({ conn: 17, peer: "127.0.0.1:4001
 export const gone = () =>
   detail({ state: "closed", closed: ago(3), reason: "reset", queue_bytes: 65_536, queue_chunks: 1, kernel: SAMPLE, verdict: { ...HELD_UP, code: "peer_reset", sentence: "The peer reset the connection while 3.88 MiB waited." } });
 
-/** A page of a list of `matched` connections, every state among them. @param {number} count @param {number} [matched] @returns {import("../types.js").Connections} */
+/** A page of a list of `matched` connections, every state among them. @param {number} count @param {number} [matched] @returns {import("../live/types.js").Connections} */
 export function list(count, matched = count) {
   const next = chance(13);
   const states = /** @type {const} */ (["open", "open", "open", "blocked", "paused", "closing", "closed"]);

@@ -3,7 +3,7 @@
 
 import { many } from "./made_up.js";
 
-/** @typedef {import("../types.js").FilterField} Field */
+/** @typedef {import("../live/types.js").FilterField} Field */
 
 const KINDS = Object.entries({
   open: "a connection was accepted", echo: "read and answered in one visit", read: "read, the reply waits", write: "queued reply flushed to the kernel",

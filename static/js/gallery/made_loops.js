@@ -3,7 +3,7 @@
 
 import { ago, chance, many, NOW } from "./made_up.js";
 
-/** @param {number} count @returns {import("../types.js").TurnColumns} */
+/** @param {number} count @returns {import("../live/types.js").TurnColumns} */
 export function turnColumns(count) {
   const next = chance(3);
   const whole = (/** @type {number} */ most) => many(count, () => Math.floor(next() * most));
@@ -16,10 +16,10 @@ export function turnColumns(count) {
   };
 }
 
-/** @param {number} p50 @returns {import("../types.js").Spread} */
+/** @param {number} p50 @returns {import("../live/types.js").Spread} */
 const spread = (p50) => ({ p50, p90: p50 * 2, p99: p50 * 5, max: p50 * 40 });
 
-/** @param {Partial<import("../types.js").LoopItem>} [more] @returns {import("../types.js").LoopItem} */
+/** @param {Partial<import("../live/types.js").LoopItem>} [more] @returns {import("../live/types.js").LoopItem} */
 export const loopItem = (more = {}) => ({
   worker: 0, beat_age_s: 0.001, span_s: 10, turns: 48_213, turns_per_s: 4821.3, busy: 0.42, wait_us: spread(120), busy_us: spread(48),
   ready: { ...spread(4), histogram: [[0, 12], [1, 8211], [2, 20_114], [4, 14_220], [8, 5100], [16, 556]] }, scanned_per_ready: 1,
@@ -29,7 +29,7 @@ export const loopItem = (more = {}) => ({
   registrations: { believed: 14, watched: 14, differences: [] }, report_age_s: 0.8, ...more,
 });
 
-/** @param {import("../types.js").LoopItem[]} workers @param {string} [model] @returns {import("../types.js").LoopFrame} */
+/** @param {import("../live/types.js").LoopItem[]} workers @param {string} [model] @returns {import("../live/types.js").LoopFrame} */
 export const loopFrame = (workers, model = "epoll") => ({
   time: ago(0), model, models: ["blocking", "busy", "threads", "select", "poll", "epoll", "epoll-et"], workers,
 });

@@ -3,7 +3,7 @@
 
 import { chance, many, NOW } from "./made_up.js";
 
-/** @param {number} count points, of a second each @returns {import("../types.js").SeriesAnswer} */
+/** @param {number} count points, of a second each @returns {import("../live/types.js").SeriesAnswer} */
 export function history(count) {
   const next = chance(17);
   const wave = (/** @type {number} */ height) => many(count, (index) => height * (1 + 0.3 * Math.sin(index / 25) + 0.1 * next()));

@@ -2,10 +2,10 @@
 /** Made-up figures of every shape that the server sends, for the gallery and for tests. Pure, and the same each time. */
 
 /**
- * @typedef {import("../types.js").EventRow} EventRow
- * @typedef {import("../types.js").ConnectionItem} ConnectionItem
- * @typedef {import("../store.js").Action} Action
- * @typedef {import("../store.js").Frames} Frames
+ * @typedef {import("../live/types.js").EventRow} EventRow
+ * @typedef {import("../live/types.js").ConnectionItem} ConnectionItem
+ * @typedef {import("../live/store.js").Action} Action
+ * @typedef {import("../live/store.js").Frames} Frames
  */
 
 /** The moment of everything that is made up, milliseconds. */
@@ -55,16 +55,16 @@ export const blocked = (more = {}) =>
 /** Above which of them reading pauses, below which it goes on. */
 export const MARKS = { high: 262_144, low: 65_536 };
 
-/** @type {import("../types.js").Verdict} */
+/** @type {import("../live/types.js").Verdict} */
 export const HELD_UP = {
   code: "peer_not_reading",
   sentence: "The peer is not reading: 3.81 MiB wait in the kernel, its window has been closed for 4.2 s.",
   evidence: ["Peer's window: 0 B", "Unsent: 3.70 MiB", "In flight: 112 KiB", "Probes: 1"],
 };
-/** @type {import("../types.js").Verdict} */
+/** @type {import("../live/types.js").Verdict} */
 export const FINE = { code: "fine", sentence: "Nothing waits: every reply was taken at once.", evidence: [] };
 
-/** @param {Partial<import("../types.js").Overview>} [more] @returns {import("../types.js").Overview} */
+/** @param {Partial<import("../live/types.js").Overview>} [more] @returns {import("../live/types.js").Overview} */
 export const overview = (more = {}) => ({
   name: "echoscope", version: "0.2.0", replay: false, uptime_s: 93_784, model: "epoll", reply: "stamp", workers: 0,
   echo: { host: "127.0.0.1", port: 21567 }, connections: { open: 12, blocked: 1, accepted: 48_213, closed: 48_201, refused: 0 },

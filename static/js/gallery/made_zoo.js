@@ -4,18 +4,18 @@
 import { ago, HELD_UP } from "./made_up.js";
 
 /**
- * @typedef {import("../types.js").Zoo} Zoo
- * @typedef {import("../types.js").ZooResult} Result
+ * @typedef {import("../live/types.js").Zoo} Zoo
+ * @typedef {import("../live/types.js").ZooResult} Result
  */
 
-/** @type {import("../types.js").ZooAnimal} */
+/** @type {import("../live/types.js").ZooAnimal} */
 export const ANIMAL = {
   name: "never-reads", title: "Never reads", does: "Sends as long as the server takes it, and never reads a reply.", page: "connection",
   watch: "The pipe fills from the right to the left: `send buffer`, queue, receive buffer.", count: 1, most: 8, seconds: 15,
   expects: { kinds: ["open", "echo", "full", "pause", "close"], reason: "reset", states: ["blocked", "paused"], verdicts: ["peer_not_reading"] },
 };
 
-/** @type {import("../types.js").ZooRunning} */
+/** @type {import("../live/types.js").ZooRunning} */
 export const OUT = {
   name: ANIMAL.name, model: "epoll", count: 1, seconds: 15, began: ago(6), left_s: 9, stage: "sends, reads nothing", connections: 1, sent: 6_815_744, received: 0,
   states: ["open", "blocked", "paused"], verdicts: ["fine", "peer_not_reading"], sentence: HELD_UP.sentence, conns: [23], since: ago(6), notes: [],

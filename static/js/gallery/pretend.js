@@ -1,12 +1,12 @@
 // @ts-check
 /** An app as views know it, without a server: answers that were made up, a wire that leads nowhere, the real store. */
 
-import { nowOf } from "../moment.js";
-import { createStore } from "../store.js";
+import { nowOf } from "../model/time/moment.js";
+import { createStore } from "../live/store.js";
 import { NOW } from "./made_up.js";
 
 /**
- * @typedef {{note?: string, actions?: import("../store.js").Action[], answers?: Record<string, unknown>,
+ * @typedef {{note?: string, actions?: import("../live/store.js").Action[], answers?: Record<string, unknown>,
  *   refusals?: Record<string, string>, conn?: string, figures?: any}} Example
  * `actions`: what has happened, in order; `answers`: what the API says to a path (an Error: that it
  * fails), a path that is not there is waited for; `refusals`: what the server says to a watch; `figures`: whatever the component's

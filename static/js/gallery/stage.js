@@ -1,8 +1,8 @@
 // @ts-check
 /** One state of a component: its markup cut out of the page that it belongs to, mounted with an app that has no server. */
 
-import { el } from "../dom.js";
-import { mountLook } from "../status.js";
+import { el } from "../ui/dom.js";
+import { mountLook } from "../views/frame/status.js";
 import { pretend } from "./pretend.js";
 
 /**
@@ -11,7 +11,7 @@ import { pretend } from "./pretend.js";
  * @typedef {{
  *   page: "overview" | "connections" | "connection" | "events" | "loop" | "lab" | "frame",
  *   pick?: string,
- *   mount: (root: HTMLElement, app: App, example: Example) => ((state: import("../store.js").State) => void) | void,
+ *   mount: (root: HTMLElement, app: App, example: Example) => ((state: import("../live/store.js").State) => void) | void,
  *   states: Record<string, Example>,
  * }} Component `page`: whose markup; `pick`: selector of what of it, all when left out; `mount` answers its update, as a view does
  */
