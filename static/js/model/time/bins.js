@@ -15,9 +15,9 @@ import { progressOf } from "../rows/paging.js";
 export const GROUPS = [
   { name: "notempty", label: "not empty", colour: "--notempty", kinds: ["echo", "read"] },
   { name: "notfull", label: "not full", colour: "--notfull", kinds: ["write", "not_full", "resume"] },
-  { name: "empty", label: "open, end", colour: "--empty", kinds: ["open", "eof", "close", "start", "stop"] },
+  { name: "empty", label: "open, end", colour: "--empty", kinds: ["open", "eof", "close", "start", "stop", "order"] },
   { name: "full", label: "full", colour: "--full", kinds: ["full", "pause"] },
-  { name: "bad", label: "refused, lost", colour: "--bad", kinds: ["refuse", "lost"] },
+  { name: "bad", label: "refused, lost, fault", colour: "--bad", kinds: ["refuse", "lost", "fault"] },
 ];
 /** Pixels that a group gets at least where it occurs at all: one `full` among a million echoes is what one looks for. */
 const LEAST = 2;

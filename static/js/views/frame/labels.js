@@ -20,6 +20,8 @@ export const KINDS = {
   close: ["life", "the connection is gone"],
   refuse: ["bad", "a connection was not accepted"],
   lost: ["bad", "events that could not be recorded"],
+  fault: ["bad", "a fault began on this connection, or ended"],
+  order: ["life", "an order was carried out"],
 };
 
 export const STATES = {
@@ -45,6 +47,15 @@ const REASONS = {
   proxy: "The PROXY header was refused",
   clock: "The clock was set, or the machine was suspended; the rows from here on follow it.",
   crash: "The server was killed; this was closed in the record at its next start.",
+  fault: "A fault that someone ordered ended the connection.",
+};
+
+/** What a fault does, by its kind. */
+const FAULTS = {
+  latency: "replies come later", bandwidth: "replies come at a limited rate", slicer: "replies come in small pieces",
+  stop_reading: "the server does not read", hold: "replies are kept until it ends", corrupt: "single bits of replies are flipped",
+  limit_data: "closed after a number of reply bytes", timeout: "no reply comes, then the connection is closed",
+  reset_peer: "reset after a time", half_close: "the server ends its side and reads on", refuse: "reset as soon as it was accepted",
 };
 
 /** @param {Record<string, string[]>} table @param {string} name @returns {string[]} mark and meaning */
@@ -83,6 +94,8 @@ export function reasonSentence(reason) {
   const [name, detail] = reason.split(":");
   if (name === "error") return `A system call failed with ${detail}.`;
   if (name === "proxy") return `${REASONS.proxy}: ${detail.replace("_", " ")}.`;
+  const fault = /** @type {Record<string, string>} */ (FAULTS)[name];
+  if (fault) return `Fault${detail ? ` ${detail}` : ""}: ${fault}.`;
   const sentence = /** @type {Record<string, string>} */ (REASONS)[name] ?? reason;
   return detail ? `${sentence} (${detail} events)` : sentence;
 }
