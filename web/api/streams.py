@@ -23,7 +23,7 @@ MOST: Final = 8
 BEAT_S: Final = 15.0
 """Seconds of silence after which something is sent, so that proxies and clients know that the server lives."""
 SLOW_S: Final = 10.0
-"""Seconds that a piece of some 150 kB may wait for its reader."""
+"""Seconds that a piece of some 500 kB may wait for its reader."""
 _LOOK_S: Final = 0.25
 _SHARE: Final = 0.25
 """Of one core, for all streams together."""

@@ -11,8 +11,8 @@ from core.log.format.text import with_cursors
 from core.log.read.log import Log
 from core.log.read.scan import Position, Scan, Selection
 
-_ROWS: Final = 512
-"""Of a piece: some 150 kB."""
+_ROWS: Final = 2048
+"""Of a piece: some 500 kB."""
 BEGINNING: Final = Position(0, 0, 0)
 
 
