@@ -29,6 +29,7 @@ from core.command_line import (
     Size,
     dashboard_option,
     echo_options,
+    filter_terms,
     have_standard_streams,
     option,
     warn,
@@ -227,7 +228,13 @@ def load(**values: Any) -> None:
 @option(
     "--data-dir", type=click.Path(path_type=Path), default="data", help="Data directory of a server, running or not."
 )
-@option("-q", "--query", default="", help="Filter, as in `kind:full bytes_in>1000 -peer:127.0.0.1`.")
+@option(
+    "-q",
+    "--query",
+    default="",
+    shell_complete=filter_terms,
+    help="Filter, as in `kind:full bytes_in>1000 -peer:127.0.0.1`.",
+)
 @option("--since", default=None, help="From this time: RFC 3339, or 10m, 2h, 1d ago.")
 @option("--until", default=None, help="Up to this time, likewise.")
 @option("--format", "format_name", type=click.Choice(FORMATS), default="jsonl", help="How rows are written.")
@@ -384,8 +391,9 @@ def _report(error: click.ClickException) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit status. Every expected error is one line on standard error."""
     have_standard_streams()
+    name = "echoscope" if Path(sys.argv[0]).name == "echoscope" else "app.py"
     try:
-        status = cli.main(arguments, prog_name="app.py", standalone_mode=False)
+        status = cli.main(arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         return _report(error)
     except click.Abort:

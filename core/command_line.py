@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 PORT: Final = click.IntRange(0, 65_535)
 COUNT: Final = click.IntRange(0, 10_000_000)
@@ -203,6 +204,24 @@ def _dashboard() -> str:
     if not port or _SERVICE_LINK.match(port):
         port = str(DASHBOARD_PORT)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def filter_terms(_ctx: click.Context, _option: click.Parameter, typed: str) -> list[CompletionItem]:
+    """What the last term of a filter of events may go on with: a field, or a value of one (for click's completions)."""
+    from core.filter.catalogue import fields
+
+    before, _, term = typed.rpartition(" ")
+    start = f"{before} " if before else ""
+    minus = "-" if term.startswith("-") else ""
+    named = {entry["name"]: entry for entry in fields("events")}
+    name, colon, value = term.removeprefix("-").partition(":")
+    if colon:
+        values = [(one["value"], one["meaning"]) for one in named.get(name, {"values": []})["values"]]
+        known, _, last = value.rpartition(",")
+        start += f"{minus}{name}:" + (f"{known}," if known else "")
+        return [CompletionItem(start + one, help=meaning) for one, meaning in values if one.startswith(last)]
+    found = [(one, entry) for one, entry in named.items() if one.startswith(name)]
+    return [CompletionItem(f"{start}{minus}{one}:", help=entry["meaning"]) for one, entry in found]
 
 
 def warn(line: str) -> None:

@@ -4,21 +4,24 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-import socketio
-from conftest import ROOT, Server, StartServer, serving
+from click.shell_completion import ShellComplete
+from conftest import ROOT, Server, StartServer, clean_environment, serving
+from test_live import Viewer
 from waiting import DEADLINE_S, wait_until
 from warm import nursery
 
 import app
 from core.command_line import DASHBOARD_PORT, ECHO_PORT
 from core.loopback import ask
+from core.version import VERSION
 from web.serving.systemd import ServiceManager
 
 RECIPES = dict(re.findall(r"```(nginx|haproxy|caddy)\n(.*?)```", (ROOT / "docs/deploy.md").read_text(), re.DOTALL))
@@ -91,22 +94,17 @@ def answers(url: str) -> bool:
 def test_a_recipe_as_it_is_written(below: tuple[str, Server], tmp_path: Path, kind: str) -> None:
     path, server = below
     with proxy(kind, tmp_path, server, path) as url:
-        page = requests.get(f"{url}/", timeout=DEADLINE_S)
-        for address in re.findall(r'(?:href|src)="(/[^"#]*)"', page.text):
-            asked = requests.get(url.removesuffix(path) + address, timeout=DEADLINE_S)
-            assert asked.status_code == 200, address
+        with requests.Session() as session:
+            page = session.get(f"{url}/", timeout=DEADLINE_S)
+            for address in set(re.findall(r'(?:href|src)="(/[^"#]*)"', page.text)):
+                asked = session.get(url.removesuffix(path) + address, timeout=DEADLINE_S)
+                assert asked.status_code == 200, address
         for transport in ("websocket", "polling"):
-            viewer = socketio.Client(reconnection=False, request_timeout=DEADLINE_S)
-            frames: list[Any] = []
-            viewer.on("frame", frames.append)
-            options = {"transports": [transport], "socketio_path": f"{path}/socket.io", "wait_timeout": DEADLINE_S}
-            viewer.connect(url.removesuffix(path), **options)
-            assert viewer.transport() == transport
-            assert viewer.call("watch", {"view": "overview"}, timeout=DEADLINE_S) == {"ok": True}
-            wait_until(lambda frames=frames: len(frames) >= 3, "frames come")
-            viewer.disconnect()
-            if viewer.eio.http:
-                viewer.eio.http.close()
+            viewer = Viewer(url.removesuffix(path), transports=[transport], path=f"{path}/socket.io")
+            assert viewer.client.transport() == transport
+            assert viewer.watch(view="overview") == {"ok": True}
+            wait_until(lambda viewer=viewer: len(viewer.frames) >= 3, "frames come")
+            viewer.close()
         rows = requests.get(f"{url}/api/v1/events/download?format=csv", timeout=DEADLINE_S)
         assert "echo" in rows.text
 
@@ -162,3 +160,61 @@ def test_the_manifests_run_what_there_is() -> None:
         assert all((ROOT / name).exists() for name in sources.split()), sources
     known = {option.envvar for option in app.cli.commands["serve"].params}
     assert set(re.findall(r"(ECHOSCOPE_\w+)=", docker + unit)) <= known
+
+
+# -- as an installed program
+
+
+def test_what_is_installed_is_all_that_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "unpacked").mkdir()
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, timeout=DEADLINE_S, capture_output=True)
+    (wheel,) = tmp_path.glob("echoscope-*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(tmp_path / "unpacked")
+        scripts = next(name for name in files.namelist() if name.endswith("entry_points.txt"))
+        assert "echoscope = app:main" in files.read(scripts).decode()
+        about = files.read(scripts.replace("entry_points.txt", "METADATA")).decode()
+    wanted = [line for line in (ROOT / "requirements.in").read_text().splitlines() if line and line[0] != "#"]
+    assert set(re.findall(r"^Requires-Dist: (\S+)", about, re.MULTILINE)) == set(wanted)
+    assert f"Version: {VERSION}" in about
+    code = "import sys, app; sys.argv[0] = '/usr/bin/echoscope'; sys.exit(app.main())"
+    arguments = ["-c", code, "serve", "--port", "0", "--echo-port", "0", "--data-dir", str(tmp_path / "data")]
+    server = Server(arguments, {"PYTHONPATH": str(tmp_path / "unpacked"), "PYTHONSAFEPATH": "1"})
+    try:
+        server.wait_ready()
+        page = server.get("/events").text
+        for address in re.findall(r'(?:href|src)="(/(?:static|vendor)/[^"#]*)"', page):
+            assert server.get(address).status_code == 200, address
+        assert server.talk(b"hello", 32)
+        assert "start" in server.get("/api/v1/events/download?format=csv").text
+        assert server.stop()[0] == 0
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ki", ["kind:"]),
+        ("kind:ful", ["kind:full"]),
+        ("kind:full,not", ["kind:full,not_full"]),
+        ("conn:17 -kind:res", ["conn:17 -kind:resume"]),
+        ("emptied:", ["emptied:true", "emptied:false"]),
+        ("nothing:x", []),
+    ],
+)
+def test_filters_are_completed(typed: str, offered: list[str]) -> None:
+    completing = ShellComplete(app.cli, {}, "echoscope", "_ECHOSCOPE_COMPLETE")
+    assert [item.value for item in completing.get_completions(["log", "-q"], typed)] == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_completions(shell: str) -> None:
+    environment = clean_environment() | {"_ECHOSCOPE_COMPLETE": f"{shell}_source"}
+    code = "import sys, app; sys.argv[:] = ['/usr/bin/echoscope']; sys.exit(app.main())"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    # bash 4.4 or newer is needed, which click looks for.
+    assert "_ECHOSCOPE_COMPLETE" in ran.stdout, ran.stderr

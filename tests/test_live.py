@@ -20,7 +20,9 @@ from web.live.live import MAX_UNREAD
 class Viewer:
     """A client that notes the frames it gets, and acknowledges them unless told not to."""
 
-    def __init__(self, url: str, acknowledges: bool = True, transports: list[str] | None = None) -> None:
+    def __init__(
+        self, url: str, acknowledges: bool = True, transports: list[str] | None = None, path: str = "socket.io"
+    ) -> None:
         self.frames: list[dict[str, Any]] = []
         self.gone = threading.Event()
         self.client = socketio.Client(reconnection=False, request_timeout=DEADLINE_S)
@@ -29,7 +31,7 @@ class Viewer:
         self._acknowledges = acknowledges
         self.client.on("frame", self._on_frame)
         self.client.on("disconnect", lambda *_: self.gone.set())
-        self.client.connect(url, transports=transports, wait_timeout=DEADLINE_S)
+        self.client.connect(url, transports=transports, wait_timeout=DEADLINE_S, socketio_path=path)
 
     def _on_frame(self, frame: dict[str, Any]) -> None:
         self.frames.append(frame)

@@ -1,7 +1,6 @@
 """The dashboard's web application. It knows the monitor that it is handed, and nothing behind it."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
@@ -18,10 +17,10 @@ from web.live.live import Live
 from web.monitor_protocol import Monitor
 from web.openapi import served
 from web.pages import assets, gallery, pages
+from web.pages.modules import ROOT
 from web.serving.base_path import BasePath
 from web.serving.tools import Tools
 
-ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 64_000
 NO_TOOLS = Tools()
 

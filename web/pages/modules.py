@@ -6,6 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+_WEB: Final = Path(__file__).resolve().parents[1]
+ROOT: Final = _WEB / "site" if (_WEB / "site").is_dir() else _WEB.parent
+"""Where the browser's files are: in a checkout beside the packages, in an installed wheel within one."""
 STATIC: Final = "/static/js"
 _IMPORT: Final = re.compile(r'^(?:(?:import|export)\b[^;"]*?\bfrom\s*|import\s*)"(\.[^"]+)"', re.MULTILINE)
 

@@ -1,6 +1,5 @@
 """The pages of the dashboard."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request
@@ -13,9 +12,9 @@ from core.watch.kernel.facts import FACTS
 from core.watch.kernel.suspicion import SUSPICIONS
 from web.api.parameters import MAX_CONN
 from web.monitor_protocol import Monitor
-from web.pages.modules import modules_of
+from web.pages.modules import ROOT, modules_of
 
-_SCRIPTS: Final = Path(__file__).resolve().parents[2] / "static" / "js"
+_SCRIPTS: Final = ROOT / "static" / "js"
 
 
 def blueprint(monitor: Monitor) -> Blueprint:
