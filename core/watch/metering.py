@@ -29,10 +29,10 @@ def measures(status: Json, rates: Json, moment: Moment, ages: Mapping[int, float
     ends, replies = np.zeros(len(ENDS), np.int64), Histogram(REPLY_WAIT_BOUNDS)
     for tally in moment.tallies:
         is_late = ages.get(tally.table.worker, 0.0) > LATE_S
-        is_open = tally.table.is_open()
-        states += np.bincount(tally.table.states()[is_open], minlength=len(STATES))
+        # The closed have a state and a verdict of their own, which is left out; row 0 is the server itself.
+        states += np.bincount(tally.table.states()[1:], minlength=len(STATES))
         judged = from_record(tally.table, moment.now, is_late=is_late)
-        verdicts += np.bincount(judged[is_open], minlength=len(VERDICTS))
+        verdicts += np.bincount(judged[1:], minlength=len(VERDICTS))
         ends += tally.ended
         replies.add_all(tally.table.reply_waits)
     return Measures(

@@ -23,9 +23,10 @@ def from_record(table: Table, now: int, *, is_late: bool) -> Numbers:
     `is_late`: the loop of these connections does not turn.
     """
     states = table.states()
-    idle_s = (now - table["last"]) / 1e9
-    is_idle = (idle_s >= IDLE_S) | ((idle_s >= SILENT_S) & (table["bytes_in"] == 0))
-    verdicts = np.where(is_idle, np.uint8(_IDLE), np.uint8(_FINE))
+    idle = now - table["last"]
+    verdicts = np.full(table.size, _FINE, np.uint8)
+    verdicts[(idle >= SILENT_S * 1e9) & (table["bytes_in"] == 0)] = _IDLE
+    verdicts[idle >= IDLE_S * 1e9] = _IDLE
     waits = (table["queue_bytes"] > 0) | (states == STATES.index("blocked")) | (states == STATES.index("paused"))
     verdicts[waits] = _UNKNOWN
     verdicts[states == STATES.index("closing")] = _CLOSING
