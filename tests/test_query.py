@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_rows import PEERS, START_NS, plain_rows, random_batch
 
+from core.bad_value import BadValueError
 from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, Query, QueryError, parse, parse_time
 from core.log.format.rows import event_columns
 from core.ring.events import KINDS
@@ -203,3 +204,12 @@ def test_parse_time(text: Any, time: Any) -> None:
 def test_parse_time_refuses(text: Any) -> None:
     with pytest.raises(ValueError, match="bad time"):
         parse_time(text, START_NS)
+
+
+@pytest.mark.parametrize("text", ["2026-11-23T14:00:00 02:00", "2026-11-23T14:00:00.5 02:00"])
+def test_an_offset_that_has_lost_its_plus_is_hinted_at(text: str) -> None:
+    """In a URL a + stands for a space."""
+    with pytest.raises(BadValueError, match="%2B"):
+        parse_time(text, 0)
+    with pytest.raises(QueryError, match="%2B"):
+        parse(f"kind:full time>={text}", EVENT_FIELDS)

@@ -206,3 +206,9 @@ def test_missing_library_says_what_to_do(monitor: FakeMonitor, monkeypatch: pyte
 def test_body_has_a_limit(browser: Any) -> None:
     response = browser.post("/socket.io/?EIO=4&transport=polling", data=b"x" * 100_000)
     assert response.status_code in (400, 413)
+
+
+def test_a_browser_s_own_word_counts_behind_a_proxy_that_renames_the_host(browser: Any) -> None:
+    headers = {"Host": "127.0.0.1:5000", "Origin": "https://echo.example"}
+    assert browser.get(LIVE, headers={**headers, "Sec-Fetch-Site": "same-origin"}).status_code == 200
+    assert browser.get(LIVE, headers=headers).status_code == 400

@@ -39,6 +39,7 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "<=": op.le,
 }
 _NUMBER: Final = re.compile(r"(-?\d{1,19}(?:\.\d{1,9})?)([A-Za-z]*)")
+_LOST_PLUS: Final = re.compile(r":\d\d(?:\.\d{1,9})? \d\d:\d\d")
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)",
 )
@@ -227,11 +228,16 @@ def _host(address: ipaddress.IPv4Address | ipaddress.IPv6Address, text: str) -> 
     return re.escape(str(mapped or address))
 
 
+def lost_plus(text: str) -> str:
+    """A hint for a time whose offset has lost its +, which stands for a space in a URL; else empty."""
+    return " (in a URL, + is written %2B)" if _LOST_PLUS.search(text) else ""
+
+
 def parse_rfc3339(text: str) -> int:
     """Nanoseconds since 1970 of an RFC 3339 time; raises ValueError saying how to write one."""
     match = _RFC3339.fullmatch(text)
     if not match:
-        raise ValueError("write a time as 2026-11-23T14:00:00Z")
+        raise ValueError(f"write a time as 2026-11-23T14:00:00Z{lost_plus(text)}")
     zone = "+00:00" if match[4] in "Zz" else match[4]
     try:
         moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}")

@@ -27,6 +27,7 @@ from core.filter.fields import (
     Reason,
     Test,
     Time,
+    lost_plus,
     parse_rfc3339,
 )
 from core.filter.verdict_codes import CODES
@@ -152,7 +153,10 @@ def parse(text: str, fields: Mapping[str, Field]) -> Query:
     words = _WORD.findall(text)
     if len(words) > MAX_TERMS:
         raise QueryError(words[MAX_TERMS], f"the filter has more than {MAX_TERMS} terms")
-    return Query(" ".join(words), tuple(_parse_term(word, fields) for word in words))
+    try:
+        return Query(" ".join(words), tuple(_parse_term(word, fields) for word in words))
+    except QueryError as error:
+        raise QueryError(error.term, error.why + lost_plus(text)) from None
 
 
 def parse_time(text: str, now_ns: int) -> int:

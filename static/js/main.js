@@ -10,6 +10,7 @@ import { mountLook, mountStatus, mountTab } from "./views/frame/status.js";
 import { createStore } from "./live/store.js";
 import { mountTips } from "./ui/tips.js";
 import { connect } from "./live/wire.js";
+import { serverNow, setServerNow } from "./live/server_clock.js";
 
 /**
  * @typedef {ReturnType<typeof createApi> & {store: ReturnType<typeof createStore>, wire: import("./live/wire.js").Wire, conn: string,
@@ -19,7 +20,8 @@ import { connect } from "./live/wire.js";
  */
 
 const TICK_MS = 500;
-const { view = "", conn = "" } = document.body.dataset;
+const { view = "", conn = "", now = "" } = document.body.dataset;
+setServerNow(Number(now || NaN));
 
 /** @returns {App & {anew: () => void}} */
 function createApp() {
@@ -34,7 +36,7 @@ function createApp() {
   wire.onReconnect(anew);
   return {
     ...createApi((path, params) => asOf(path, params, moment())), store, wire, conn, anew,
-    now: () => nowOf(moment(), Date.now()), onAnew: (task) => void tasks.push(task),
+    now: () => nowOf(moment(), serverNow()), onAnew: (task) => void tasks.push(task),
     open: (path) => location.assign(at(pathAt(path, moment()))),
   };
 }
@@ -53,6 +55,10 @@ async function start() {
   wire.watch("overview");
   store.subscribe(mount(/** @type {HTMLElement} */ (document.getElementById("main")), app));
   setInterval(() => store.dispatch({ type: "tick", now: Date.now() }), TICK_MS);
+  document.body.dataset.started = "true";
 }
 
-start();
+start().catch((error) => {
+  document.dispatchEvent(new CustomEvent("startfailed", { detail: String(error) }));
+  throw error;
+});

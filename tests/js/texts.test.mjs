@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { getGroup, getTerm, setGroup, setTerm, terms } from "../../static/js/model/rows/filter_terms.js";
-import { absolute, isMoment, justAfter } from "../../static/js/model/time/instants.js";
+import { absolute, isMoment, justAfter, meant } from "../../static/js/model/time/instants.js";
 import { build, parse } from "../../static/js/ui/url.js";
 import { KINDS, complaint, eventWords, kindWords, reasonSentence } from "../../static/js/views/frame/labels.js";
 
@@ -28,6 +28,10 @@ test("the address bar gives back what was put in, and leaves defaults out", () =
 test("moments", () => {
   for (const good of ["30s", "10m", "2h", "1d", "2026-11-23T14:00:00Z", "2026-11-23T14:00:00.123456789+01:00"]) assert.ok(isMoment(good), good);
   for (const bad of ["", "10", "m", "-5m", "2026-11-23", "2026-13-45T14:00:00Z", "14:00"]) assert.ok(!isMoment(bad), bad);
+  for (const bad of ["999999999d", "99999d0", "2026-11-30T23:00:00+25:00"]) assert.ok(!isMoment(bad), bad);
+  assert.ok(isMoment("30000d"));
+  assert.equal(meant("2026-11-23T14:00:00.5 02:00"), "2026-11-23T14:00:00.5+02:00");
+  assert.equal(meant("kind:full state:open"), "kind:full state:open");
   assert.equal(absolute("10m", Date.UTC(2026, 10, 23, 14)), "2026-11-23T13:50:00.000Z");
   assert.equal(absolute("2026-11-23T14:00:00Z", 0), "2026-11-23T14:00:00Z");
   assert.equal(justAfter("2026-11-23T14:00:00.000000009Z"), "2026-11-23T14:00:00.000000010Z");
@@ -50,6 +54,7 @@ test("every reason of the catalogue has its sentence", () => {
   assert.equal(reasonSentence("error:ECONNRESET"), "A system call failed with ECONNRESET.");
   assert.match(reasonSentence("ring_full:12"), /12 events/);
   assert.equal(reasonSentence("latency:12"), "Fault 12: replies come later.");
+  assert.match(reasonSentence("clock:-30"), /-30 s/);
   assert.equal(reasonSentence(""), "");
 });
 

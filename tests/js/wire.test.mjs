@@ -18,7 +18,7 @@ function wired(answers = []) {
   /** @type {[string, {view: string, q?: string}][]} */
   const asked = [];
   const socket = {
-    connected: false, active: true, attempts: 0,
+    connected: false, active: true, attempts: 0, io: { opts: { transports: ["websocket", "polling"] } },
     connect: () => void (socket.attempts += 1),
     on: (/** @type {string} */ name, /** @type {() => void} */ task) => void (listeners[name] = task),
     emit: (/** @type {string} */ name, /** @type {{view: string}} */ message) => void asked.push([name, message]),
@@ -239,9 +239,21 @@ test("a link that the server refuses names why; one that the client retries itse
   const { happen, actions, socket } = wired();
   happen("connect_error", new Error("xhr poll error"));
   assert.deepEqual(actions, []);
+  happen("connect_error", Object.assign(new Error("xhr poll error"), { description: 400, context: { responseText: '"Not an accepted origin."' } }));
+  assert.match(actions.at(-1)?.why ?? "", /does not take this page for its own.*Host.*--allow-host/);
+  happen("connect_error", Object.assign(new Error("xhr poll error"), { description: 401 }));
+  assert.equal(actions.at(-1)?.why, "sign in again");
+  happen("connect_error", Object.assign(new Error("xhr poll error"), { description: 502 }));
+  assert.equal(actions.length, 2);
   socket.active = false;
   happen("connect_error", new Error("too many viewers"));
   assert.deepEqual([actions.at(-1)?.phase, actions.at(-1)?.why], ["stopped", "too many viewers"]);
+});
+
+test("after a failed attempt it is polled first, with a WebSocket beside it", () => {
+  const { happen, socket } = wired();
+  happen("connect_error", new Error("timeout"));
+  assert.deepEqual(socket.io.opts.transports, ["polling", "websocket"]);
 });
 
 test("who wants to know of a reconnect is told of every one but the first connection", () => {

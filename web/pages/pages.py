@@ -1,5 +1,6 @@
 """The pages of the dashboard."""
 
+import time
 from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request
@@ -65,4 +66,4 @@ def _is_known(monitor: Monitor, conn: int, at: str | None) -> bool:
 
 def _about(monitor: Monitor) -> dict[str, Any]:
     """What templates know of the server before its first figures come."""
-    return {"version": VERSION, "workers": monitor.workers}
+    return {"version": VERSION, "workers": monitor.workers, "now_ms": time.time_ns() // 1_000_000}

@@ -3,6 +3,7 @@
 
 import { at } from "../base_path.js";
 import { io } from "../../../vendor/socket.io.esm.min.js";
+import { setServerNow } from "./server_clock.js";
 
 const RETRY_MS = 2000;
 const ANSWER_MS = 10_000;
@@ -105,6 +106,7 @@ function take(store, watch, frame, acknowledge) {
     if (data === null || typeof data !== "object" || Array.isArray(data)) throw new TypeError("a frame has no figures");
     if (n > watch.n + 1) store.dispatch({ type: "missed", view });
     watch.n = n;
+    if (view === "overview" && !("at" in data)) setServerNow(Date.parse(frame.time));
     store.dispatch({ type: "frame", ...frame, now: Date.now() }, acknowledge);
     if (watch.broken && !("error" in data)) refused("");
     watch.broken = false;
@@ -156,6 +158,20 @@ async function change({ socket, store, common }, view, watch) {
   if (!watch.over && watch.wanted !== watch.sent) void change({ socket, store, common }, view, watch);
 }
 
+/**
+ * What the server, or a proxy before it, has answered instead of a session; "" for no answer.
+ * @param {Error & {description?: unknown, context?: unknown}} error
+ */
+function refusalOf({ description, context }) {
+  if (description === 401) return "sign in again";
+  if (description !== 400 && description !== 403) return "";
+  const answer = /** @type {{responseText?: string} | undefined} */ (context)?.responseText ?? "";
+  if (answer.includes("origin")) {
+    return "the server does not take this page for its own. A proxy must hand on the Host header, and the server be started with --allow-host NAME";
+  }
+  return `it answers ${description}`;
+}
+
 /** @param {Socket} socket @param {(phase: Phase, why?: string) => void} link */
 function listenForTrouble(socket, link) {
   const retry = () => setTimeout(() => socket.connected || socket.connect(), RETRY_MS);
@@ -165,7 +181,11 @@ function listenForTrouble(socket, link) {
     retry();
   });
   socket.on("connect_error", (/** @type {Error} */ error) => {
+    // A proxy may swallow the handshake of a WebSocket: from now on it is polled first, and a WebSocket tried beside it.
+    socket.io.opts.transports = ["polling", "websocket"];
     // The client retries by itself, except when the server itself has said no.
+    const why = refusalOf(error);
+    if (why) link("stopped", why);
     if (socket.active) return;
     link("stopped", error.message);
     retry();

@@ -27,7 +27,7 @@ export function standing(link, now, still = false) {
     return { name: "connecting", label: "connecting", alarm: quiet ? "" : "Still connecting to the server…" };
   }
   if (link.phase === "stopped") {
-    const alarm = `The server ended the live connection: ${link.why}. Trying again…`;
+    const alarm = `No live connection: ${link.why}. Trying again…`;
     return { name: "stopped", label: "stopped", alarm: quiet ? "" : alarm };
   }
   if (link.phase === "lost" && !quiet) {

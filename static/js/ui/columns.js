@@ -2,6 +2,7 @@
 /** Which columns of a table are shown: a box for each in a dialog, kept in the browser. */
 
 import { el, refs, setText, show } from "./dom.js";
+import { local } from "./storage.js";
 import { headsOf } from "./table.js";
 
 /** @typedef {Record<string, boolean>} Choice only what differs from the default, so that the defaults may change */
@@ -36,7 +37,7 @@ export function mountColumns(root, stored, changed) {
   const nameOf = (/** @type {HTMLElement} */ head) => head.dataset.col ?? "";
   /** @type {Choice} */
   const defaults = Object.fromEntries(heads.map((head) => [nameOf(head), !head.hidden]));
-  let choice = readChoice(localStorage.getItem(stored), Object.keys(defaults));
+  let choice = readChoice(local.get(stored), Object.keys(defaults));
   const boxes = heads.map((head) => checkbox(parts.columnBoxes, nameOf(head), head));
   const apply = () => {
     const all = { ...defaults, ...choice };
@@ -49,8 +50,8 @@ export function mountColumns(root, stored, changed) {
   };
   const change = (/** @type {Choice} */ next) => {
     choice = next;
-    if (Object.keys(choice).length > 0) localStorage.setItem(stored, JSON.stringify(choice));
-    else localStorage.removeItem(stored);
+    if (Object.keys(choice).length > 0) local.set(stored, JSON.stringify(choice));
+    else local.remove(stored);
     apply();
     changed();
   };

@@ -6,6 +6,7 @@
  */
 
 import { el } from "./dom.js";
+import { local } from "./storage.js";
 import { moveRow, openRow } from "./table.js";
 
 /** @typedef {{keys: string[], does: string}} Line of the map @typedef {{key: string, does: string, needs: string, act: () => void}} Key */
@@ -32,8 +33,10 @@ const AT_THE_FOCUS = [
   { keys: ["Esc"], does: "close a list, a dialog, an explanation; leave a field", needs: "body" },
 ];
 
+/** What a letter is typed into; a slider, a box to tick and a button have no use for letters. */
+const TYPED = "input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit]), select, textarea, [contenteditable]";
 /** @param {EventTarget | null} target */
-const typing = (target) => target instanceof Element && target.matches("input, select, textarea, [contenteditable]");
+const typing = (target) => target instanceof Element && target.matches(TYPED);
 
 /** Whether it could be clicked as well. @param {HTMLElement} element */
 const isUsable = (element) => element.checkVisibility() && !element.matches(":disabled");
@@ -43,18 +46,24 @@ const marked = () => Array.from(document.querySelectorAll("[data-hotkey]"));
 
 /** @param {HTMLDialogElement} help @param {HTMLInputElement} toggle */
 export function mountKeys(help, toggle) {
-  toggle.checked = localStorage.getItem(STORED) !== "off";
-  toggle.addEventListener("change", () => localStorage.setItem(STORED, toggle.checked ? "on" : "off"));
+  toggle.checked = local.get(STORED) !== "off";
+  toggle.addEventListener("change", () => local.set(STORED, toggle.checked ? "on" : "off"));
   help.addEventListener("opening", () => fillMap(help));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter") openRow(event.target);
-    if (event.key === "Escape" && typing(event.target)) /** @type {HTMLElement} */ (event.target).blur();
+    if (event.key === "Escape" && typing(event.target)) leave(event);
     const action = actionOf(event.key);
     if (!action || !toggle.checked || document.querySelector("dialog[open]") || typing(event.target)) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     action();
   });
+}
+
+/** Chromium would empty a search field, and say so by no `input` event once the field has lost the focus. @param {KeyboardEvent} event */
+function leave(event) {
+  event.preventDefault();
+  /** @type {HTMLElement} */ (event.target).blur();
 }
 
 /** @param {string} key @returns {(() => void) | undefined} */

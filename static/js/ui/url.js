@@ -1,6 +1,8 @@
 // @ts-check
 /** The address bar holds filter, sort, page and range: a link shows a colleague the same thing. */
 
+import { meant } from "../model/time/instants.js";
+
 /**
  * The parameters of a query string, typed and completed by their defaults; values that do not fit are left out.
  * @template {Record<string, string | number>} T
@@ -14,7 +16,7 @@ export function parse(search, defaults) {
   for (const [name, fallback] of Object.entries(defaults)) {
     const value = given.get(name);
     if (value === null) continue;
-    if (typeof fallback === "string") result[name] = value;
+    if (typeof fallback === "string") result[name] = meant(value);
     else if (/^\d{1,9}$/.test(value)) result[name] = Number(value);
   }
   return /** @type {T} */ (result);

@@ -4,6 +4,7 @@
 import { ApiError } from "../../live/api.js";
 import { debounce, el, refs, setAttr, setText, show } from "../../ui/dom.js";
 import { asOf } from "../../model/time/moment.js";
+import { session } from "../../ui/storage.js";
 import { mountFilterBoxes, showFault } from "./filter_box.js";
 import { reasonOf } from "../../model/errors.js";
 import { givenUp } from "../../model/rows/paging.js";
@@ -131,12 +132,12 @@ function start(app, set) {
 /** @param {App} app @param {(transfers: Transfer[]) => Transfer[]} change */
 function keep(app, change) {
   app.store.dispatch({ type: "transfers", change });
-  sessionStorage.setItem(STORED, writeTransfers(app.store.get().transfers));
+  session.set(STORED, writeTransfers(app.store.get().transfers));
 }
 
 /** Asks after what is under way, now and then; downloads that an earlier page began as well. @param {App} app */
 function poll(app) {
-  const kept = readTransfers(sessionStorage.getItem(STORED));
+  const kept = readTransfers(session.get(STORED));
   if (kept.length > 0) keep(app, () => kept);
   const again = async () => {
     const active = app.store.get().transfers.filter((transfer) => isActive(transfer) && Date.now() - transfer.began > BEGIN_MS);

@@ -79,7 +79,7 @@ export const stateWords = (state) => lookUp(STATES, state);
 /** @type {Record<string, string>} */
 const ENDS = {
   peer: "ended by the peer", reset: "reset by the peer", idle: "idle too long", operator: "closed from outside",
-  shutdown: "server stopped", crash: "server killed", proxy: "PROXY header refused", limit: "limit reached",
+  shutdown: "server stopped", crash: "server killed", fault: "ended by a fault", proxy: "PROXY header refused", limit: "limit reached",
 };
 
 /** Why a connection ended, in a few words. @param {string} reason */
@@ -87,6 +87,9 @@ export function endWords(reason) {
   const [name, detail] = reason.split(":");
   return ENDS[name] ?? (name === "error" ? `error ${detail}` : reason);
 }
+
+/** What the number behind a reason counts; behind the others stands that of an order. @type {Record<string, string>} */
+const COUNTED = { ring_full: "events", disk: "events", clock: "s" };
 
 /** A close, refuse or lost reason as a sentence; "" for none. @param {string} reason */
 export function reasonSentence(reason) {
@@ -97,7 +100,8 @@ export function reasonSentence(reason) {
   const fault = /** @type {Record<string, string>} */ (FAULTS)[name];
   if (fault) return `Fault${detail ? ` ${detail}` : ""}: ${fault}.`;
   const sentence = /** @type {Record<string, string>} */ (REASONS)[name] ?? reason;
-  return detail ? `${sentence} (${detail} events)` : sentence;
+  if (!detail) return sentence;
+  return `${sentence} (${name in COUNTED ? `${detail} ${COUNTED[name]}` : `order ${detail}`})`;
 }
 
 /** One line that says what ails a connection. @param {{state: string, queue_bytes: number}} item */

@@ -1,6 +1,7 @@
 // @ts-check
 /** The scrubber in the head: live, standing or playing at a moment that the log holds; the moment in every link. */
 
+import { serverNow } from "../../live/server_clock.js";
 import { debounce, refs, setAttr, setText, show } from "../../ui/dom.js";
 import { within } from "../../base_path.js";
 import { clock, duration, toMillis } from "../../model/format.js";
@@ -26,7 +27,7 @@ const PAGES = /^\/(connections(\/\d+)?|events|loop)?$/;
 /** The moment that the address bar names. @returns {Moment} */
 export function momentOfAddress() {
   const { at, speed } = addressBar(DEFAULTS).read();
-  return fromAddress(at, speed, Date.now());
+  return fromAddress(at, speed, serverNow());
 }
 
 /** @param {ParentNode} root @param {App} app @param {() => void} anew called when the page must ask anew what it asked once */
@@ -63,7 +64,7 @@ export function mountScrubber(root, app, anew) {
   };
   const reach = (/** @type {number} */ at) => {
     const { span, moment } = store.get();
-    return span ? moved(at, span, moment, Date.now()) : moment;
+    return span ? moved(at, span, moment, serverNow()) : moment;
   };
   const toggle = () => {
     const { span, moment, overviewTime } = store.get();
@@ -84,7 +85,7 @@ export function mountScrubber(root, app, anew) {
     if (event.key === " ") event.repeat || toggle();
     else if (event.key === "Home") step(reach(span.since));
     else if (event.key === "End") step(reach(Infinity));
-    else if (stride !== 0) step(reach(nowOf(moment, endOf(span, Date.now())) + stride));
+    else if (stride !== 0) step(reach(nowOf(moment, endOf(span, serverNow())) + stride));
     else return;
     event.preventDefault();
   });
@@ -101,7 +102,7 @@ export function mountScrubber(root, app, anew) {
   return (/** @type {State} */ state) => {
     const { moment, span } = state;
     if (modeOf(moment) !== mode) set(moment);
-    if (span && moment.at !== null && (moment.at < span.since || moment.at > endOf(span, Date.now()) + AHEAD_MS)) {
+    if (span && moment.at !== null && (moment.at < span.since || moment.at > endOf(span, serverNow()) + AHEAD_MS)) {
       const where = moment.at < span.since ? "before the log, which begins here" : span.live ? "in the future: this is now" : "after the log, which ends here";
       say(parts, `${momentWords(moment.at)} is ${where}`);
       set(reach(moment.at));
@@ -117,7 +118,7 @@ async function askSpan(app) {
   try {
     const { since, until, live } = await app.get("span");
     // Milliseconds were cut off: the first one may be before the log's beginning.
-    const span = { since: (toMillis(since) ?? 0) + 1, until: toMillis(until) ?? 0, end: until, live, heard: Date.now() };
+    const span = { since: (toMillis(since) ?? 0) + 1, until: toMillis(until) ?? 0, end: until, live, heard: serverNow() };
     app.store.dispatch({ type: "span", span });
   } catch (error) {
     // The link is down, which the page says already; what is known stays.

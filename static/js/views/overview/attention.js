@@ -7,6 +7,7 @@ import { BYTES, LIMITS, MOST, SECONDS, fate, isElsewhere, isSlow, calmWords, lim
 import { addressBar } from "../../ui/url.js";
 import { chip, complaint, stateWords } from "../frame/labels.js";
 import { keyedList, linkTo } from "../../ui/keyed_list.js";
+import { local } from "../../ui/storage.js";
 
 /** @typedef {import("../../model/connection/attention_rules.js").Entry} Entry @typedef {import("../../live/types.js").Overview} Overview */
 
@@ -17,7 +18,7 @@ const DEFAULTS = { slow: "" };
 export function mountAttention(root, app) {
   const parts = refs(root, { slowSeconds: HTMLSelectElement, slowBytes: HTMLSelectElement });
   const bar = addressBar(DEFAULTS);
-  let limits = readLimits(localStorage.getItem(STORED) ?? "", bar.read().slow);
+  let limits = readLimits(local.get(STORED) ?? "", bar.read().slow);
   /** @type {Entry[]} */
   let entries = [];
   /** @type {Overview | null} */
@@ -52,7 +53,7 @@ export function mountAttention(root, app) {
   };
   mountLimits(parts, limits, (chosen) => {
     limits = chosen;
-    localStorage.setItem(STORED, limitsText(limits));
+    local.set(STORED, limitsText(limits));
     bar.write({ slow: limitsText(limits) === limitsText(LIMITS) ? "" : limitsText(limits) });
     entries = [];
     const data = shown;
