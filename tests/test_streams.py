@@ -197,6 +197,8 @@ def test_there_are_few_and_they_are_counted_with_the_viewers(site: Site, monkeyp
         refused = requests.get(site.url + STREAM, timeout=DEADLINE_S)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
         assert "too many" in refused.json()["detail"]
+    with requests.get(site.url + STREAM, stream=True, timeout=DEADLINE_S) as back:
+        assert back.status_code == 200, "who comes back at once finds the places of broken links free"
     wait_until(lambda: viewers() == 0, "those that have gone give their places back")
 
 

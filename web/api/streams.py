@@ -136,6 +136,10 @@ class Streams:
         sock = sockets.socket_of(request.environ)
         body = Body(self._pieces(stream, is_sse, sock), sock, self._close)
         with self._lock:
+            if len(self._bodies) >= min(MOST, self._room()):
+                # Who comes back at once after its link broke does not wait for the end of what it has left behind.
+                self._bodies = {one for one in self._bodies if not sockets.has_gone(one.sock)}
+                self.news()
             if self._stopping.is_set() or len(self._bodies) >= min(MOST, self._room()):
                 why = "the server is stopping" if self._stopping.is_set() else "too many streams and viewers"
                 raise ProblemError(503, f"{why}: try again in a moment", {"Retry-After": str(_RETRY_S)})
