@@ -86,6 +86,11 @@ class Told:
         said = "([node, text]) => node.told.some((one) => one.includes(text))"
         self._page.wait_for_function(said, arg=[self._node, text])
 
+    def said(self) -> list[str]:
+        """All that it has said so far."""
+        texts: list[str] = self._node.evaluate("(node) => node.told")
+        return texts
+
 
 class Complaints:
     """What the browser complains of: errors on the console, uncaught ones, breaches of the security policy."""

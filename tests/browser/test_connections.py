@@ -14,6 +14,16 @@ from waiting import wait_until
 
 from .conftest import Told, clients
 
+COVERED = """() => {
+  const node = document.activeElement;
+  if (!node || node === document.body) return null;
+  const box = (node.matches('tr') ? node.firstElementChild : node).getBoundingClientRect();
+  const over = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+  const isSeen = over && (node.contains(over) || over.contains(node));
+  return isSeen ? null : node.outerHTML.slice(0, 120) + ' is under ' + over?.outerHTML.slice(0, 120);
+}"""
+"""What has the focus and is covered by something else (WCAG 2.4.11)."""
+
 
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory, nursery: Any, address: Any) -> Iterator[Server]:
@@ -120,6 +130,13 @@ def test_pages_of_many(many: Server, open_page: Any) -> None:
     for key, rows in (("]", "51–60"), ("]", "51–60"), ("[", "1–50")):
         page.keyboard.press(key)
         expect(shown).to_have_text(f"Rows {rows} of 60")
+    for key in "j" * 30 + "k" * 29:
+        page.keyboard.press(key)
+        assert page.evaluate(COVERED) is None
+    page.locator("tbody tr a").nth(40).focus()
+    for _ in range(45):
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate(COVERED) is None
     page.get_by_role("button", name="Last page").press("Enter")
     expect(page.locator("tbody tr")).to_have_count(10)
     expect(page.get_by_role("button", name="Last page")).to_be_disabled()

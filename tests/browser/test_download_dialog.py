@@ -98,6 +98,16 @@ def test_range_and_filter_can_be_changed_and_errors_are_said(three: Any, open_pa
     dialog.get_by_label("Filter").fill("kind:nonsense")
     expect(dialog.get_by_role("alert")).to_contain_text("nonsense")
     expect(dialog.get_by_role("button", name="Download", exact=True)).to_be_disabled()
+    # A selection that ends outside leaves the dialog as it is.
+    box, field = dialog.bounding_box(), dialog.get_by_label("Filter").bounding_box()
+    assert box
+    assert field
+    page.mouse.move(field["x"] + 40, field["y"] + field["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 20, field["y"])
+    page.mouse.up()
+    expect(dialog.get_by_label("Filter")).to_have_value("kind:nonsense")
+    expect(dialog).to_be_visible()
     dialog.get_by_label("Filter").fill("")
     expect(dialog.get_by_role("button", name="Download", exact=True)).to_be_enabled()
     expect(page).to_have_url(three.url + "/events")

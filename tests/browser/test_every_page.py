@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import AXE, GONE, live
+from .conftest import AXE, GONE, Told, live
 
 WIDTHS = [360, 768, 1440, 3840]
 PATHS = ["/", "/connections", "/connections/1", "/events", "/loop", "/lab"]
@@ -207,7 +207,13 @@ def test_a_server_that_goes_and_comes_back_is_said(start_server: Any, open_page:
     expect(page.locator("[data-ref=linkText]")).to_have_text("live")
     server.stop()
     expect(page.locator("[data-ref=linkText]")).to_have_text("reconnecting")
-    expect(page.get_by_role("alert").first).to_contain_text("figures are as they were")
+    expect(page.locator("[data-ref=bannerText]")).to_contain_text("figures are as they were")
+    alert = Told(page.get_by_role("alert").first)
+    first = page.locator("[data-ref=bannerText]").inner_text()
+    expect(page.locator("[data-ref=bannerText]")).not_to_have_text(first)
+    assert len(set(alert.said())) == 1, "an alert that counts seconds is read out once a second"
+    # A filter would make `fixed` elements inside, such as a row's panel on a phone, scroll away.
+    assert page.locator("main").evaluate("(node) => getComputedStyle(node).filter") == "none"
     assert "(reconnecting)" in page.title()
     page.set_viewport_size({"width": 390, "height": 900})
     page.wait_for_function("() => innerWidth === 390")

@@ -96,6 +96,14 @@ def the_keyboard_moves_the_time_zooms_and_resets(page: Page) -> None:
     expect(page).not_to_have_url(ZOOMED)
 
 
+def a_drag_may_end_outside_the_chart(page: Page) -> None:
+    """From a time to now, past the right edge."""
+    drag(page, 0.6, 1.08)
+    expect(page).to_have_url(ZOOMED)
+    page.locator(PLOT).dblclick()
+    expect(page).not_to_have_url(ZOOMED)
+
+
 def a_zoom_stands_still_while_the_server_goes_on(page: Page) -> None:
     drag(page, 0.4, 0.7)
     expect(page).to_have_url(ZOOMED)
@@ -114,6 +122,7 @@ def test_a_visit(page: Page) -> None:
         the_pointer_shows_its_time_in_all_charts,
         a_drag_zooms_all_charts_and_a_double_click_shows_all_again,
         the_keyboard_moves_the_time_zooms_and_resets,
+        a_drag_may_end_outside_the_chart,
         a_zoom_stands_still_while_the_server_goes_on,
     ):
         aspect(page)

@@ -107,3 +107,11 @@ test("plural: none are many, and so are huge numbers", () => {
   assert.equal(format.plural(2, "entry", "entries"), "2 entries");
   assert.equal(format.plural(48_213_000, "row"), "48.2 M rows");
 });
+
+test("what identifies is never abbreviated, and no unit is written with four digits", () => {
+  assert.equal(format.exactCount(12_345_679), "12,345,679");
+  assert.equal(format.exactCount("18014398509481983"), "18,014,398,509,481,983");
+  assert.equal(format.exactCount(undefined), format.UNKNOWN);
+  assert.deepEqual([5e9, 9.9996e9, 999.6e6].map(format.count), ["5.00 G", "10.0 G", "1.00 G"]);
+  assert.equal(format.duration(0.9996), "1.0 s");
+});

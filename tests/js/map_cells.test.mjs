@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
-import { layout, paintChanges, step, unpack } from "../../static/js/model/connection/map_cells.js";
+import { layout, paintChanges, strength, step, unpack } from "../../static/js/model/connection/map_cells.js";
 
 test("cells are as large as they can be and all fit", () => {
   for (const [count, width, height] of [[1, 1300, 132], [12, 1300, 132], [1000, 1300, 132], [20_000, 1300, 132], [100_000, 1300, 132], [100_000, 360, 132]]) {
@@ -15,6 +15,13 @@ test("cells are as large as they can be and all fit", () => {
   assert.equal(layout(12, 1300, 132).size, 22);
   assert.equal(layout(12, 1300, 132).gap, 1);
   assert.equal(layout(100_000, 1300, 132).gap, 0);
+});
+
+test("cells are of one size whatever the screen's pixels, and what hangs never fades", () => {
+  assert.equal(layout(12, 2600, 264, 2).size, 44);
+  assert.equal(layout(12, 1625, 165, 1.25).size, 28);
+  for (const level of [0, 1, 2, 3]) for (const state of [1, 2]) assert.equal(strength(state, level), 1);
+  assert.ok(strength(0, 0) < strength(0, 3));
 });
 
 test("cells come deflated", async () => {

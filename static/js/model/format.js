@@ -58,7 +58,14 @@ export function count(value) {
   const number = num(value);
   if (number === null) return UNKNOWN;
   if (Math.abs(number) < 1e7) return grouped.format(number);
-  return Math.abs(number) < 1e10 ? `${significant(number / 1e6)} M` : `${significant(number / 1e9)} G`;
+  return Math.abs(number) < 9.995e8 ? `${significant(number / 1e6)} M` : `${significant(number / 1e9)} G`;
+}
+
+/** A whole number that identifies something, all of its digits. @param {unknown} value a text where it may be beyond 2⁵³ */
+export function exactCount(value) {
+  if (typeof value === "string" && /^\d+$/.test(value)) return grouped.format(BigInt(value));
+  const number = num(value);
+  return number === null ? UNKNOWN : grouped.format(number);
 }
 
 /** A rate a second; small ones with a decimal. @param {unknown} value */
@@ -90,7 +97,7 @@ export function duration(value) {
   const seconds = num(value);
   if (seconds === null) return UNKNOWN;
   if (seconds < 0.0005) return "0 s";
-  if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.00995 ? 1 : 0)} ms`;
+  if (seconds < 0.9995) return `${(seconds * 1000).toFixed(seconds < 0.00995 ? 1 : 0)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

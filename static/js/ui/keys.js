@@ -101,6 +101,9 @@ export function mountDialogs() {
     button.addEventListener("click", () => openDialog(document.getElementById(button.dataset.opens ?? "")));
   }
   for (const dialog of document.querySelectorAll("dialog")) {
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    // A selection of text that ends on the backdrop is a click there, too.
+    let pressed = false;
+    dialog.addEventListener("pointerdown", ({ target }) => (pressed = target === dialog));
+    dialog.addEventListener("click", ({ target }) => pressed && target === dialog && dialog.close());
   }
 }

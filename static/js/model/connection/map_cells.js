@@ -1,21 +1,28 @@
 // @ts-check
 /** Where the cells of the connection map lie, and their pixels. Pure. */
 
+/** Of the page, however many of the screen's each is. */
 const MOST_PX = 22;
 /** Cells from this size on have a gap between them, except where the send buffer is full. */
 const GAP_FROM = 4;
 /** States of a cell's lower half that have no gap. */
 const FULL_STATES = [1, 2];
+/** By how lately a cell was active, the longest ago first. */
+const STRENGTHS = [0.35, 0.55, 0.8, 1];
+
+/** How strong the colour of a cell is; what hangs never fades, however long it hangs. @param {number} state @param {number} level */
+export const strength = (state, level) => (FULL_STATES.includes(state) ? 1 : STRENGTHS[level]);
 
 /** @typedef {{size: number, columns: number, rows: number, gap: number}} Place in device pixels */
 
 /**
  * How `count` cells lie in a rectangle: as large as they can be, row by row.
  * @param {number} count @param {number} width @param {number} height device pixels
+ * @param {number} [ratio] device pixels to one of the page
  * @returns {Place}
  */
-export function layout(count, width, height) {
-  let size = Math.max(1, Math.min(MOST_PX, Math.floor(Math.sqrt((width * height) / Math.max(1, count)))));
+export function layout(count, width, height, ratio = 1) {
+  let size = Math.max(1, Math.min(Math.round(MOST_PX * ratio), Math.floor(Math.sqrt((width * height) / Math.max(1, count)))));
   while (size > 1 && Math.ceil(count / Math.floor(width / size)) * size > height) size -= 1;
   const columns = Math.max(1, Math.floor(width / size));
   return { size, columns, rows: Math.ceil(count / columns), gap: size >= GAP_FROM ? 1 : 0 };

@@ -62,13 +62,16 @@ function options(design, range, onCursor, listener) {
   };
 }
 
+/** The chart that the drag began in: charts in step are all marked, and the drag may end outside. @type {HTMLElement | null} */
+let dragged = null;
+document.addEventListener("pointerdown", ({ target }) => (dragged = target instanceof Element ? target.closest(".u-over") : null), true);
+
 /** Tells what was dragged over, and takes the mark away. @param {Plot} u @param {Listener} listener */
 function taken(u, { mark }) {
   const { left, width } = u.select;
   if (width === 0) return;
   u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-  // Charts in step are all marked; the one under the pointer counts.
-  if (width > LEAST_DRAG && u.over.matches(":hover")) mark(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
+  if (width > LEAST_DRAG && u.over === dragged) mark(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
 }
 
 /** Upper end of the axis: some air above the highest value. @param {number | null} max @param {number} least */

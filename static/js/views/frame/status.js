@@ -42,6 +42,7 @@ export function mountTab() {
 /** The head and the banner. @param {ParentNode} root */
 export function mountStatus(root) {
   const parts = refs(root);
+  let said = "";
   return (/** @type {State} */ state) => {
     const past = state.moment.at !== null;
     const { name, label, alarm } = standingOf(state);
@@ -52,6 +53,10 @@ export function mountStatus(root) {
     const refused = state.refused.overview ? `Nothing can be shown: ${state.refused.overview}.` : "";
     show(parts.banner, Boolean(alarm || refused || ill || damaged));
     setText(parts.bannerText, alarm || refused || ill || damaged);
+    // Said once: what is shown counts seconds.
+    const kind = alarm ? name : refused || ill || damaged;
+    if (kind !== said) setText(parts.bannerSaid, alarm || refused || ill || damaged);
+    said = kind;
     if (state.overview) figures(parts, state.overview);
   };
 }

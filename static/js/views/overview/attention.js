@@ -69,7 +69,7 @@ export function mountAttention(root, app) {
  */
 function mountLimits({ slowSeconds, slowBytes }, limits, change) {
   slowSeconds.replaceChildren(...SECONDS.map((value) => new Option(secondsWords(value), String(value), false, value === limits.seconds)));
-  slowBytes.replaceChildren(...BYTES.map((value) => new Option(value ? bytes(value) : "any amount", String(value), false, value === limits.bytes)));
+  slowBytes.replaceChildren(...BYTES.map((value) => new Option(value ? bytes(value) : "(size ignored)", String(value), false, value === limits.bytes)));
   const chosen = () => change({ seconds: Number(slowSeconds.value), bytes: Number(slowBytes.value) });
   slowSeconds.addEventListener("change", chosen);
   slowBytes.addEventListener("change", chosen);

@@ -2,14 +2,14 @@
 /** The connection map: a cell for every open connection, all of them at once on a canvas. */
 
 import { colour, onTheme } from "../../ui/plots/colours.js";
-import { layout, paintChanges, step } from "../../model/connection/map_cells.js";
+import { layout, paintChanges, step, strength } from "../../model/connection/map_cells.js";
 
 const MOST_HEIGHT = 132;
 const MOST_HEIGHT_WIDE = 220;
 const WIDE = 2200;
 /** States in the order of the server, and how they look: colour while active, colour when idle. */
 const LOOKS = [["--notfull", "--empty"], ["--full", "--full"], ["--full", "--full"], ["--notempty", "--notempty"]];
-const ALPHAS = [0.35, 0.55, 0.8, 1];
+const LEVELS = [0, 1, 2, 3];
 const IDLE_BELOW = 2;
 
 /** Pixels of a canvas by cell byte, as ImageData has them. */
@@ -17,7 +17,8 @@ function palette() {
   const colours = new Uint32Array(256);
   const page = channels(colour("--surface"));
   LOOKS.forEach(([active, idle], state) => {
-    ALPHAS.forEach((alpha, level) => {
+    LEVELS.forEach((level) => {
+      const alpha = strength(state, level);
       const ink = channels(colour(level < IDLE_BELOW ? idle : active));
       const [red, green, blue] = ink.map((value, at) => Math.round(value * alpha + page[at] * (1 - alpha)));
       colours[state | (level << 4)] = ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
@@ -81,7 +82,7 @@ export function createMap(canvas, onPoint, onOpen) {
   const picture = createPicture(canvas);
   const redraw = () => {
     if (width === 0) return;
-    place = layout(cells.length, width, Math.round((wide ? MOST_HEIGHT_WIDE : MOST_HEIGHT) * ratio));
+    place = layout(cells.length, width, Math.round((wide ? MOST_HEIGHT_WIDE : MOST_HEIGHT) * ratio), ratio);
     // No higher than its rows: what is below comes nearer.
     const height = Math.max(1, place.rows * place.size);
     picture.show(cells, place, width, height);

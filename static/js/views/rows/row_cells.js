@@ -2,7 +2,7 @@
 /** How an event row fills its cells in a list of events, and how other tables link a connection. */
 
 import { el, setAttr, setText, show } from "../../ui/dom.js";
-import { bytes, clock, count, plural, stamp } from "../../model/format.js";
+import { bytes, clock, count, exactCount, plural, stamp } from "../../model/format.js";
 import { chip, eventWords, reasonSentence } from "../frame/labels.js";
 
 /** A size, or nothing where there is none: columns of zeros hide what matters. @param {unknown} value */
@@ -49,7 +49,7 @@ const CELLS = {
     setAttr(cell, "title", reasonSentence(row.reason) || null);
     return row.reason;
   },
-  seq: ({ row }) => count(row.seq),
+  seq: ({ row }) => exactCount(row.seq),
 };
 
 /** What is missing from a list, and why. @param {import("../../model/rows/packed_rows.js").Gap} gap */
