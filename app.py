@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 MODELS = ("epoll", "epoll-et", "poll", "select", "busy", "blocking", "threads")
 REPLIES = ("stamp", "echo")
+FAULTS = (
+    *("latency", "bandwidth", "slicer", "stop_reading", "hold", "corrupt", "limit_data", "timeout"),
+    *("reset_peer", "half_close", "refuse"),
+)
 AUTH_MODES = ("auto", "none", "token", "users", "proxy")
 ROLES = ("viewer", "operator", "admin")
 PROXY_MODES = ("off", "optional", "required")
@@ -329,6 +333,96 @@ def lab(**values: Any) -> int:
         return command.run(LabOrder(**values), as_json, save)
     except OrderError as error:
         raise click.UsageError(str(error)) from error
+
+
+@cli.group()
+def fault() -> None:
+    """Put faults on real connections of a running server, and take them back: asks its dashboard."""
+
+
+def _fault_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the dashboard is, and how one is known there."""
+    for decorate in (
+        option("--json", "as_json", is_flag=True, default=False, variable="ECHOSCOPE_FAULT_JSON", help="As JSON."),
+        option("--token", default="", show_default=False, help="Token of the dashboard, where it asks for one."),
+        option("--port", type=PORT, default=DASHBOARD_PORT, help="Port of the dashboard."),
+        option("--host", default="127.0.0.1", help="Address of the dashboard."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def _ask_faults(values: dict[str, Any], method: str, path: str = "", body: dict[str, Any] | None = None) -> Any:
+    from core.faults.fault_command import FaultApi, FaultCommandError
+
+    try:
+        return FaultApi(values["host"], values["port"], values["token"]).call(method, path, body)
+    except FaultCommandError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@fault.command("add")
+@click.argument("kind", type=click.Choice(FAULTS))
+@click.argument("attributes", nargs=-1, metavar="[NAME=NUMBER]...")
+@option("--conn", type=int, default=None, variable="ECHOSCOPE_FAULT_CONN", help="On this connection.")
+@option("--q", default=None, variable="ECHOSCOPE_FAULT_Q", help="On those that match, open ones and new ones.")
+@option("--next", type=int, default=None, variable="ECHOSCOPE_FAULT_NEXT", help="On the next so many new ones.")
+@option("--share", type=float, default=None, variable="ECHOSCOPE_FAULT_SHARE", help="On this share of new ones, 0..1.")
+@option("--seed", type=int, default=None, variable="ECHOSCOPE_FAULT_SEED", help="Choose the share again as before.")
+@option("--seconds", type=float, default=60.0, variable="ECHOSCOPE_FAULT_SECONDS", help="How long, 3600 at most.")
+@option("--why", default="", show_default=False, variable="ECHOSCOPE_FAULT_WHY", help="The reason, for the record.")
+@option("--dry-run", is_flag=True, default=False, variable="ECHOSCOPE_FAULT_DRY_RUN", help="Only count.")
+@_fault_options
+def fault_add(kind: str, attributes: tuple[str, ...], **values: Any) -> None:
+    """Begin a fault, such as `add latency latency=200 jitter=50 --q peer:10.0.0.*`; prints its number."""
+    import json
+
+    from core.faults.fault_command import FaultCommandError, body_of, line
+
+    try:
+        body = body_of(kind, attributes, values)
+    except FaultCommandError as error:
+        raise click.UsageError(str(error)) from error
+    answer = _ask_faults(values, "POST", body=body)
+    if values["as_json"]:
+        click.echo(json.dumps(answer))
+    else:
+        click.echo(f"{answer['matched']} would be touched now" if values["dry_run"] else line(answer))
+
+
+@fault.command("list")
+@_fault_options
+def fault_list(**values: Any) -> None:
+    """The faults that are on, a line each."""
+    import json
+
+    from core.faults.fault_command import line
+
+    answer = _ask_faults(values, "GET")
+    for text in [json.dumps(answer)] if values["as_json"] else [line(item) for item in answer["items"]]:
+        click.echo(text)
+
+
+@fault.command("remove")
+@click.argument("number", type=click.IntRange(1))
+@_fault_options
+def fault_remove(number: int, **values: Any) -> None:
+    """Take one back at once; what it held goes out in order."""
+    _tell_ended(values, _ask_faults(values, "DELETE", f"/{number}"))
+
+
+@fault.command("clear")
+@_fault_options
+def fault_clear(**values: Any) -> None:
+    """Take all back at once."""
+    _tell_ended(values, _ask_faults(values, "DELETE"))
+
+
+def _tell_ended(values: dict[str, Any], answer: Any) -> None:
+    import json
+
+    ended = " ".join(map(str, answer["ended"])) or "none"
+    click.echo(json.dumps(answer) if values["as_json"] else f"ended: {ended}")
 
 
 @cli.group()

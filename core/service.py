@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from core.command_line import warn
+from core.engine.faults.fault_tickets import Tickets
 from core.engine.models import MODELS, make_server
 from core.engine.pollers.backends import POLLERS
 from core.engine.processes.places import Places
@@ -209,12 +210,14 @@ class Service:
     def _thread(self) -> EngineThread:
         own, files = self._server_settings(), Files.of(self.settings.data_dir, 0)
         self._recorder = Recorder(self._writers.pop(0), files, keeps_origins=own.keeps_origins)
+        tickets = Tickets.make()
         try:
-            server = make_server(self._listener, self._recorder, own, count(self._first_conn))
+            server = make_server(self._listener, self._recorder, own, count(self._first_conn), tickets=tickets)
         except ValueError as error:
             self._recorder.close()
+            tickets.close()
             raise ServiceError(f"--model {self.settings.model}: {error}") from error
-        return EngineThread(server)
+        return EngineThread(server, tickets)
 
     def _processes(self) -> Workers:
         if self.settings.max_connections:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.bad_value import BadValueError
 from core.export.download import DownloadError
+from core.faults.fault_order import FaultRequest
 from core.filter import catalogue
 from core.watch.groups import GROUPED_BY
 from core.watch.measures import Histogram, Measures
@@ -146,6 +147,25 @@ class FakeStream:
         return self._pieces
 
 
+class FakeFaults:
+    """As core.watch.fault_book.FaultBook, with nothing on."""
+
+    def count(self, request: FaultRequest) -> int:
+        return 2
+
+    def begin(self, number: int, request: FaultRequest, who: str) -> tuple[dict[str, Any] | None, str]:
+        return {"id": number, "matched": 2}, ""
+
+    def listed(self) -> list[dict[str, Any]]:
+        return []
+
+    def end(self, number: int) -> bool:
+        return False
+
+    def end_all(self) -> list[int]:
+        return []
+
+
 class FakeMonitor:
     """Connections 1 and 2 are open, 3 is closed."""
 
@@ -162,6 +182,8 @@ class FakeMonitor:
         self.name = "echoscope-log.{}"
         self.peer = ""
         self.pieces: Iterator[bytes] = iter(())
+        self.faults = FakeFaults()
+        self.find_order: Callable[[int], dict[str, Any] | None] = lambda number: None
 
     def moment(self, text: str) -> int:
         if not text.isdigit():

@@ -37,7 +37,7 @@ def defaults(command: str) -> dict[str, Any]:
 
 
 def test_commands() -> None:
-    assert COMMANDS == ["client", "lab", "load", "log", "serve", "user", "zoo"]
+    assert COMMANDS == ["client", "fault", "lab", "load", "log", "serve", "user", "zoo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -13,6 +13,7 @@ from web.access.security import Guard, SameOrigin
 from web.api import api, lab, metrics, orders, problems, streams, zoo
 from web.api.bounded import Bounded
 from web.api.downloads import Downloads
+from web.faults import fault_routes
 from web.live.live import Live
 from web.monitor_protocol import Monitor
 from web.openapi import served
@@ -78,6 +79,8 @@ def create_app(
     app.register_blueprint(api.downloads_blueprint(monitor, downloads, bounded))
     given = orders.Orders(book or OrderBook())
     app.register_blueprint(orders.blueprint(monitor, given))
+    app.register_blueprint(fault_routes.blueprint(monitor, given))
+    monitor.find_order = given.book.find
     app.register_blueprint(lab.blueprint(tools.lab, given))
     if tools.zoo is not None:
         app.register_blueprint(zoo.blueprint(tools.zoo, given))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Protocol
 
 from core.export.download import Chunks
+from core.faults.fault_order import FaultRequest
 from core.watch.measures import Measures
 
 Json = dict[str, Any]
@@ -43,6 +44,25 @@ class Download(Protocol):
     def chunks(self) -> Chunks: ...
 
 
+class Faults(Protocol):
+    """The faults on connections that someone has ordered. Bad values raise BadValueError."""
+
+    def count(self, request: FaultRequest) -> int:
+        """How many open connections it would touch now."""
+        ...
+
+    def begin(self, number: int, request: FaultRequest, who: str) -> tuple[Json | None, str]:
+        """Begin the fault of an order: what it is; else None, and why it can't be."""
+        ...
+
+    def listed(self) -> list[Json]: ...
+    def end(self, number: int) -> bool:
+        """Whether it was on."""
+        ...
+
+    def end_all(self) -> list[int]: ...
+
+
 class Monitor(Protocol):
     """Everything the pages, the API and the live updates show. Bad values raise ValueError with a clear line."""
 
@@ -51,8 +71,13 @@ class Monitor(Protocol):
     """Why no live updates are sent; empty: they are."""
     is_replay: bool
     """Whether there is no server behind it, only its log."""
+    find_order: Callable[[int], Json | None]
+    """Set by the application: what the record of orders has under a number."""
     workers: int
     """Of the server; 0: its loop is a thread."""
+
+    @property
+    def faults(self) -> Faults: ...
 
     def moment(self, text: str) -> int:
         """The moment (ns) that `at` names; one that the log holds."""

@@ -2,18 +2,23 @@
 
 import queue
 import threading
+from collections.abc import Mapping
 from typing import Any
 
+from core.engine.faults.fault_tickets import Tickets
 from core.engine.models import Engine, report
 from core.engine.server.listener import AcceptQueue
 from core.engine.server.sample import Sample
+from core.faults.fault_order import FaultOrder
 
 
 class EngineThread:
     """Runs one server; worker 0."""
 
-    def __init__(self, server: Engine) -> None:
+    def __init__(self, server: Engine, tickets: Tickets) -> None:
+        """`tickets` are the server's."""
         self._server = server
+        self._tickets = tickets
         self._failure = ""
         self._thread = threading.Thread(target=self._run, name="echo", daemon=True)
 
@@ -26,6 +31,8 @@ class EngineThread:
         if self._thread.is_alive():
             self._server.stop(timeout)
         self._thread.join(timeout + 5.0)
+        if not self._thread.is_alive():
+            self._tickets.close()
 
     def close_connection(self, conn: int, worker: int, how: str) -> None:
         """Close a connection on behalf of an operator, `fin` or `rst`. Does not wait."""
@@ -45,6 +52,22 @@ class EngineThread:
     def switch(self, model: str) -> str:
         """Go on with another model, every connection kept. Why that can't be; empty: it is done."""
         return self._server.switch(model) if self._thread.is_alive() else "the server has stopped"
+
+    def begin_fault(self, order: FaultOrder) -> str:
+        """As core.engine.models.Engine.begin_fault."""
+        if not self._thread.is_alive():
+            return "the server has stopped"
+        self._tickets.clear(order.slot)
+        return self._server.begin_fault(order)
+
+    def touch(self, number: int, conns: Mapping[int, list[int]]) -> int:
+        """Put a fault that has begun on open connections, by worker; how many of them have it now."""
+        return sum(self._server.touch(number, own) for own in conns.values()) if self._thread.is_alive() else 0
+
+    def end_fault(self, number: int) -> None:
+        """Take a fault off all connections; nothing happens when it has ended."""
+        if self._thread.is_alive():
+            self._server.end_fault(number)
 
     def model(self) -> str:
         """The model in use."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 CODES: Final = {
+    "fault": "a fault is on it, or was when it closed: the peer, the network and the loop have no part in what is seen",
     "peer_not_reading": "the peer does not read, or too slowly: its window is closed, or held us back most of the time",
     "network": "segments were lost or wait long for their acknowledgement, or probes of a closed window have no answer",
     "loop_late": "the event loop is not there in time for what has arrived",

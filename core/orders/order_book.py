@@ -56,6 +56,12 @@ class OrderBook:
             if number in self._orders:
                 self._keep({**self._orders[number], "result": result})
 
+    def find(self, number: int) -> Json | None:
+        """An order, as long as it is kept."""
+        with self._lock:
+            order = self._orders.get(number)
+            return order and dict(order)
+
     def page(self, limit: int, before: int | None = None) -> Json:
         """The newest orders first, those with numbers below `before`; `next`: for the page after it."""
         with self._lock:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from core.faults.fault_order import FaultOrder
+
 Json = dict[str, Any]
 
 
@@ -41,6 +43,15 @@ class EchoServer(Protocol):
 
     def switch(self, model: str) -> str:
         """Go on with another model. Why that can't be; empty: it is done."""
+
+    def begin_fault(self, order: FaultOrder) -> str:
+        """Begin a fault, armed for new connections on return. Why that can't be; empty: it is done."""
+
+    def touch(self, number: int, conns: Mapping[int, list[int]]) -> int:
+        """Put a fault that has begun on open connections, by worker; how many of them have it now."""
+
+    def end_fault(self, number: int) -> None:
+        """Take a fault off all connections; nothing happens when it has ended."""
 
     def model(self) -> str:
         """The model in use."""

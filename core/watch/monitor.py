@@ -11,6 +11,7 @@ from core.filter import catalogue
 from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, parse, parse_time
 from core.version import NAME, VERSION
 from core.watch.engine import About, EchoServer
+from core.watch.fault_book import FaultBook
 from core.watch.groups import groups
 from core.watch.kernel.kernel_view import KernelView, facts
 from core.watch.kernel.sampler import LastSamples, Sampler
@@ -66,12 +67,22 @@ class Monitor(Logbook):
         workers = [] if source.is_replay else list(range(1, about.workers + 1)) or [0]
         self._onlooker = KernelView(source, Sampler(engine.sample), LastSamples(past.directory))
         self._origins = Origins(past.directory)
+        self.faults = FaultBook(source, engine)
         self._loops = Loops(past.directory, workers, engine.report)
         self._turn_times = TurnTimes(self._loops.turns, workers)
         self._orders = ShownOrder()
         # A live page of one asks again and again, in the thread that publishes.
         self._ended = lru_cache(_ENDED_KEPT)(self.connection)
         self._notes = Notes()
+
+    @property
+    def find_order(self) -> Callable[[int], Json | None]:
+        """What the record of orders has under a number; to be set by who has the record."""
+        return self._onlooker.find_order
+
+    @find_order.setter
+    def find_order(self, find: Callable[[int], Json | None]) -> None:
+        self._onlooker.find_order = find
 
     def health(self) -> tuple[bool, str]:
         """Whether all is well, and if not why."""

@@ -33,13 +33,14 @@ _ROUTES: Final = {
         connections.connections connections.connection connections.connection_groups connections.course
         fields.fields fields.values
         downloads.download downloads.estimate downloads.progress downloads.cancel
-        metrics.metrics orders.listed openapi.openapi openapi.docs
+        metrics.metrics orders.listed faults.listed openapi.openapi openapi.docs
         streams.stream
         lab.options lab.estimate lab.runs lab.run lab.compared lab.download
         zoo.animals
     """,
     Role.OPERATOR: """
         orders.close orders.close_matching orders.model
+        faults.begin faults.end faults.end_all
         lab.start lab.cancel lab.delete
         zoo.start zoo.stop
     """,

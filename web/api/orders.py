@@ -76,7 +76,7 @@ def blueprint(monitor: Monitor, orders: Orders) -> Blueprint:
         parse(NoParameters, request.args)
         asked = parse_body(CloseOrder, request.get_json() if request.data else {})
         with orders.order("close", {"conn": conn, "how": asked.how}, asked.why):
-            _check_server(monitor)
+            check_server(monitor)
             if conn > MAX_CONN or not monitor.knows(conn):
                 raise ProblemError(404, f"no connection {conn} is known")
             if not monitor.close_connection(conn, asked.how):
@@ -90,7 +90,7 @@ def blueprint(monitor: Monitor, orders: Orders) -> Blueprint:
         if asked.dry_run:
             return jsonify({"matched": _matching(monitor, asked.q), "closed": 0})
         with orders.order("close", {"q": asked.q, "how": asked.how}, asked.why):
-            _check_server(monitor)
+            check_server(monitor)
             matched, closed = monitor.close_matching(asked.q, asked.how)
         return jsonify({"matched": matched, "closed": closed})
 
@@ -100,7 +100,7 @@ def blueprint(monitor: Monitor, orders: Orders) -> Blueprint:
         # Only a body that says it is JSON: a form of another site can't send one without being asked about first.
         asked = parse_body(ModelOrder, request.get_json())
         with orders.order("model", {"model": asked.model}):
-            _check_server(monitor)
+            check_server(monitor)
             refusal = monitor.switch_model(asked.model)
             if refusal:
                 raise ProblemError(409, refusal)
@@ -115,7 +115,8 @@ def _number(response: Response) -> Response:
     return response
 
 
-def _check_server(monitor: Monitor) -> None:
+def check_server(monitor: Monitor) -> None:
+    """Raises a 409 when there is no server to order something from."""
     if monitor.is_replay:
         raise ProblemError(409, "this is a replay of a log: there is no server to give orders to")
 
@@ -129,7 +130,9 @@ def _matching(monitor: Monitor, q: str) -> int:
 
 def order_name(endpoint: str) -> str:
     """The name of the order that a route gives."""
-    return {"orders.model": "model"}.get(endpoint, endpoint.partition(".")[0].replace("orders", "close"))
+    names = {"orders.model": "model", "orders": "close", "faults": "fault"}
+    blueprint_name = endpoint.partition(".")[0]
+    return names.get(endpoint) or names.get(blueprint_name, blueprint_name)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from web.api.parameters import (
     TableParameters,
     ZooOrder,
 )
+from web.faults.fault_body import FaultBody
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
@@ -34,12 +35,15 @@ _GUARDED: Final = (400, 401, 403)
 _BUSY: Final = 503
 _CONNECTION: Final = (
     "conn worker peer state opened closed idle_s waiting_s bytes_in bytes_out echoes fulls queue_bytes queue_chunks "
-    "queue_peak_bytes bytes_in_per_s bytes_out_per_s reason end verdict verdict_age_s via"
+    "queue_peak_bytes bytes_in_per_s bytes_out_per_s reason end verdict verdict_age_s via "
+    "faults"
 )
 _ROW: Final = "seq time worker conn peer kind bytes_in bytes_out queue_bytes queue_chunks emptied reason"
+_FAULT: Final = "id kind on seconds why who matched began ends"
 MEMBERS: Final = {
     "Connection": _CONNECTION,
     "Event": _ROW,
+    "Fault": _FAULT,
     "Group": "value connections bytes_in bytes_out queue_bytes abnormal",
     "Problem": "type title status detail",
 }
@@ -137,6 +141,10 @@ OPERATIONS: Final = (
         body=CloseMatching,
         problems=(409,),
     ),
+    Operation("GET", "/faults", "The faults that are on", "items:Fault"),
+    Operation("POST", "/faults", "Begin a fault, or count", _FAULT, body=FaultBody, status=201, problems=(404, 409)),
+    Operation("DELETE", "/faults", "Take all faults back at once", "ended", problems=(409,)),
+    Operation("DELETE", "/faults/{number}", "Take one fault back at once", "ended", problems=(404,)),
     Operation("GET", "/orders", "Every order, the refused ones too, newest first", "items next", OrdersParameters),
     Operation("GET", "/me", "Who asks, and what they may do", "name role"),
     Operation("GET", "/events", "A page of the log", "items:Event next progress", EventsParameters, problems=(_BUSY,)),

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from core.collector import relieve
+from core.engine.faults.fault_tickets import Tickets
 from core.engine.models import Engine, make_server, report
 from core.engine.processes.places import Places
 from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import listen
 from core.engine.server.sample import Sample
 from core.engine.settings import ServerSettings
+from core.faults.fault_order import FaultOrder
 from core.ring.recorder import Files, Recorder
 from core.ring.ring import RingWriter
 
@@ -48,6 +50,10 @@ class WorkerConfig:
     """Descriptor of what the workers count their connections in."""
     listener: int = -1
     """Descriptor of a listening socket that the workers share; -1: each has one of its own."""
+    tickets: int = -1
+    """Descriptor of what the workers count the connections in that faults choose from; -1: none are counted."""
+    faults: tuple[dict[str, Any], ...] = ()
+    """Those that are on when it starts, as FaultOrder.to_json has them."""
 
     def to_json(self) -> str:
         """As one argument of a command line."""
@@ -78,6 +84,9 @@ class OrderReader:
             "sample": self._sample,
             "switch": self._switch,
             "report": self._report,
+            "begin_fault": self._begin_fault,
+            "touch": self._touch,
+            "end_fault": self._end_fault,
         }
         threading.Thread(target=self._obey, name="orders", daemon=True).start()
 
@@ -100,6 +109,16 @@ class OrderReader:
     def _switch(self, id: int, model: str) -> None:
         self._say({"id": id, "answer": self._server.switch(model)})
 
+    def _begin_fault(self, id: int, order: dict[str, Any]) -> None:
+        self._say({"id": id, "answer": self._server.begin_fault(FaultOrder.from_json(order))})
+
+    def _touch(self, id: int, number: int, conns: list[int]) -> None:
+        self._say({"id": id, "answer": self._server.touch(number, conns)})
+
+    def _end_fault(self, id: int, number: int) -> None:
+        self._server.end_fault(number)
+        self._say({"id": id, "answer": ""})
+
     def _report(self, id: int) -> None:
         self._say({"id": id, "answer": report(self._server)})
 
@@ -119,7 +138,11 @@ def main(config: WorkerConfig, control: socket.socket) -> None:
     else:
         listener = listen(config.host, config.port, config.backlog, shared=True)
     places = Places(config.places, config.most_connections, config.worker) if config.most_connections else None
-    server = make_server(listener, recorder, config.settings, count(config.first_conn, config.id_step), places)
+    tickets = Tickets(config.tickets) if config.tickets >= 0 else None
+    ids = count(config.first_conn, config.id_step)
+    server = make_server(listener, recorder, config.settings, ids, places, tickets)
+    for order in config.faults:
+        server.arm(FaultOrder.from_json(order))
     # Ctrl-C reaches every process of a terminal; the one that serves the dashboard decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As if that one were gone. A handler may take no lock, which this very thread might hold.

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from core.engine.faults.fault_tickets import Tickets
 from core.engine.processes.accept_queues import accept_queues
 from core.engine.processes.worker import WorkerConfig
 from core.engine.server.listener import AcceptQueue
 from core.engine.server.sample import Sample
+from core.faults.fault_order import FaultOrder
 from core.interpreter import EXECUTABLE
 from core.ring.ring import RingError
 
@@ -93,6 +95,8 @@ class Workers:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._watch, name="workers", daemon=True)
         self._failure = ""
+        self._tickets = Tickets.make()
+        self._faults: dict[int, FaultOrder] = {}
 
     def start(self) -> None:
         """Start all and wait until all accept. Raises WorkerError."""
@@ -103,6 +107,7 @@ class Workers:
                 self._await_ready(worker)
         except BaseException:
             self._kill_all()
+            self._tickets.close()
             raise
         self._thread.start()
 
@@ -123,6 +128,7 @@ class Workers:
                 worker.process.kill()
         self._kill_all()
         os.close(self._wake)
+        self._tickets.close()
 
     def _order_stop(self, timeout: float) -> None:
         for worker in self._workers.values():
@@ -157,6 +163,41 @@ class Workers:
                     return f"worker {worker.number}: {why}"
             self._model = model
         return ""
+
+    def begin_fault(self, order: FaultOrder) -> str:
+        """All workers begin a fault, and those that come in place of one; or none does. Why; empty: it is done."""
+        with self._changing:
+            self._tickets.clear(order.slot)
+            for worker in self._all():
+                why = _order(worker, {"do": "begin_fault", "order": order.to_json()}, _SWITCH_TIMEOUT)
+                if why:
+                    self._end_fault(order.number)
+                    return f"worker {worker.number}: {why}"
+            self._faults[order.number] = order
+        return ""
+
+    def touch(self, number: int, conns: Mapping[int, list[int]]) -> int:
+        """Put a fault that has begun on open connections, by worker; how many of them have it now."""
+        orders = (
+            (worker, {"do": "touch", "number": number, "conns": conns[worker.number]})
+            for worker in self._all()
+            if worker.number in conns
+        )
+        return sum(_order(worker, order, _SWITCH_TIMEOUT) or 0 for worker, order in orders)
+
+    def end_fault(self, number: int) -> None:
+        """Take a fault off all connections; nothing happens when it has ended."""
+        with self._changing:
+            self._end_fault(number)
+
+    def _end_fault(self, number: int) -> None:
+        self._faults.pop(number, None)
+        for worker in self._all():
+            _order(worker, {"do": "end_fault", "number": number}, _SWITCH_TIMEOUT)
+
+    def _all(self) -> list[_Worker]:
+        with self._lock:
+            return list(self._workers.values())
 
     def model(self) -> str:
         """The model in use."""
@@ -241,7 +282,10 @@ class Workers:
         return None
 
     def _spawn(self, number: int, config: WorkerConfig, pause: float) -> _Worker:
-        config = replace(config, settings=replace(config.settings, model=self._model))
+        now = time.monotonic()
+        faults = tuple(order.to_json() for order in self._faults.values() if order.until > now)
+        own = replace(config.settings, model=self._model)
+        config = replace(config, settings=own, tickets=self._tickets.fd, faults=faults)
         ours, theirs = socket.socketpair()
         with ExitStack() as undone, theirs:
             undone.callback(ours.close)
@@ -249,7 +293,7 @@ class Workers:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "core.engine.processes.worker", config.to_json(), str(theirs.fileno())],
                 executable=EXECUTABLE,
-                pass_fds=[theirs.fileno(), *(fd for fd in (config.places, config.listener) if fd >= 0)],
+                pass_fds=[theirs.fileno(), *(fd for fd in (config.places, config.listener, config.tickets) if fd >= 0)],
                 cwd=_ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

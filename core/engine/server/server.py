@@ -65,8 +65,10 @@ class Server:
         self._entrance = Entrance(listener, recorder, settings.max_connections, self._links.__len__, places)
         self._acceptor = Acceptor(listener, self._loop, self._entrance, self._calls, self._admit)
         self._descriptor_limit = self._loop.poller.descriptor_limit
-        self._tickets = tickets or Tickets.make()
-        self._faulting = Faulting(self._loop, recorder, self._visits, self._links, self._close, self._tickets)
+        self._own_tickets = None if tickets is not None else Tickets.make()
+        counted = tickets or self._own_tickets
+        assert counted is not None
+        self._faulting = Faulting(self._loop, recorder, self._visits, self._links, self._close, counted)
         proxies = Proxies.of(settings)
         self._headers: HeaderWait | None = None
         if proxies is not None:
@@ -86,7 +88,8 @@ class Server:
             self._recorder.publish(0, 0)
             self._acceptor.close()
             self._loop.close()
-            self._tickets.close()
+            if self._own_tickets is not None:
+                self._own_tickets.close()
 
     def stop(self, timeout: float) -> None:
         """Stop accepting, deliver what is queued for at most `timeout` seconds, end `run`. Does not wait."""

@@ -1,9 +1,11 @@
 """Connections under the magnifying glass: what the kernel says of them, and what follows from that."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from core.faults.registry import FAULT_KINDS
 from core.ring.clock import wall_offset
+from core.ring.events import REASONS
 from core.watch.kernel.sampler import LastSamples, Sampler, Seen
 from core.watch.kernel.suspicion import suspects
 from core.watch.kernel.verdict import LATE_S, Evidence, judge
@@ -22,6 +24,8 @@ class KernelView:
 
     def __init__(self, source: Source, sampler: Sampler, last_samples: LastSamples) -> None:
         self.sampler = sampler
+        self.find_order: Callable[[int], Json | None] = lambda number: None
+        """What the record of orders has under a number."""
         self._source = source
         self._last_samples = last_samples
 
@@ -53,6 +57,7 @@ class KernelView:
             self._source.beat_ages().get(item["worker"], 0.0) if moment.is_live else 0.0,
             item["bytes_in"] > 0,
             not moment.is_live,
+            self._faults(item["conn"], moment),
             low_water,
         )
         return judge(scene).as_dict()
@@ -88,6 +93,16 @@ class KernelView:
     def _sampled(self, item: Json, seen: Seen, moment: Moment, low_water: int | None) -> Sampled:
         code = self.verdict(item, {item["conn"]: seen}, moment, low_water)["code"]
         return Sampled(code, _age_s(seen, moment))
+
+    def _faults(self, conn: int, moment: Moment) -> tuple[str, ...]:
+        return tuple(self._fault(REASONS[one.code], one.number) for one in moment.listing().deciding_faults(conn))
+
+    def _fault(self, kind: str, number: int) -> str:
+        order = self.find_order(number)
+        if order is None:
+            return f"{kind} (order {number})"
+        why = f": {order['why']}" if order["why"] else ""
+        return f"{kind}, {FAULT_KINDS[kind].meaning} (order {number} by {order['who']}{why})"
 
     def close(self) -> None:
         """Give the files back."""

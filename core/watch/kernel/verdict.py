@@ -61,6 +61,8 @@ class Evidence:
     heard: bool = True
     """Whether anything was ever read from it."""
     past: bool = False
+    faults: tuple[str, ...] = ()
+    """The faults that decide, in words: kind, and by whose order."""
     low_water: int | None = None
     """Bytes of queue at which paused reading is taken up again."""
 
@@ -103,6 +105,20 @@ def judge(scene: Evidence) -> Verdict:
         tense = "waited" if scene.past else "waits"
         return Verdict("fine", f"Nothing {tense} in our queue. {_not_asked(scene)}")
     return Verdict("fine", "All is well: replies go out as they come.", _evidence(scene, "rtt", "snd_wnd"))
+
+
+def _fault(scene: Evidence) -> Verdict | None:
+    """Whatever else is seen follows from the fault."""
+    if not scene.faults and scene.reason != "fault":
+        return None
+    faults = "; ".join(scene.faults) or "its order is not known any more"
+    record = (f"State: {scene.state}", *((f"Queued: {size(scene.queue_bytes)}",) if scene.queue_bytes else ()))
+    if scene.state != "closed":
+        verb = "was" if scene.past else "is"
+        return Verdict("fault", f"A fault {verb} on it: {faults}.", record)
+    if scene.reason == "fault":
+        return Verdict("fault", f"Closed by a fault: {faults}.", record)
+    return Verdict("fault", f"A fault was on it when it closed: {faults}. {_reason(scene.reason)}.", record)
 
 
 def _closed(scene: Evidence) -> Verdict | None:
@@ -280,6 +296,7 @@ def _idle(scene: Evidence) -> Verdict | None:
 
 
 _RULES: Final[tuple[Callable[[Evidence], Verdict | None], ...]] = (
+    _fault,
     _closed,
     _loop_late,
     _silence,

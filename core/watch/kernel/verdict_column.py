@@ -6,14 +6,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core.ring.events import Reason
 from core.watch.kernel.verdict import CODES, IDLE_S, LATE_S, SILENT_S
 from core.watch.now.table import STATES, Table
 
 Numbers = npt.NDArray[Any]
 
 VERDICTS: Final = tuple(CODES)
-_IDLE, _FINE, _UNKNOWN, _CLOSING, _CLOSED, _LATE = (
-    VERDICTS.index(code) for code in ("idle", "fine", "unknown", "closing", "closed", "loop_late")
+_IDLE, _FINE, _UNKNOWN, _CLOSING, _CLOSED, _LATE, _FAULT = (
+    VERDICTS.index(code) for code in ("idle", "fine", "unknown", "closing", "closed", "loop_late", "fault")
 )
 
 
@@ -33,7 +34,18 @@ def from_record(table: Table, now: int, *, is_late: bool) -> Numbers:
     if is_late:
         verdicts[:] = _LATE
     verdicts[states == STATES.index("closed")] = _CLOSED
+    verdicts[_faulted(table)] = _FAULT
     return verdicts
+
+
+def _faulted(table: Table) -> list[int]:
+    """The rows of connections that a fault decides about, or has ended."""
+    rows = np.flatnonzero((table["reason"] == Reason.FAULT) & (table["closed"] > 0)).tolist()
+    for conn in table.faults.conns():
+        row = table.find(conn)
+        if row is not None and table.faults.deciding(conn, int(table["closed"][row])):
+            rows.append(row)
+    return rows
 
 
 class Sampled(NamedTuple):

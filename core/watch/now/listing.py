@@ -14,6 +14,7 @@ from core.bad_value import BadValueError
 from core.filter.query import Column, Query
 from core.ring.events import REASONS
 from core.watch.kernel.verdict_column import VERDICTS, Judged
+from core.watch.now.fault_spans import FaultSpan
 from core.watch.now.table import ABNORMAL, ENDS, PROBE, STATES, Table
 from core.watch.times import rfc3339
 
@@ -48,7 +49,7 @@ SORTABLE: Final = (
     "end",
     "verdict",
 )
-ITEM_FIELDS: Final = (*SORTABLE, "verdict_age_s")
+ITEM_FIELDS: Final = (*SORTABLE, "verdict_age_s", "faults")
 """Of the item of a connection, in order."""
 # A filter that names one of these speaks of the past as well.
 _SPEAKS_OF_CLOSED: Final = frozenset({"state", "reason", "end", "conn"})
@@ -157,6 +158,7 @@ class Listing:
         columns["bytes_out_per_s"] = pick(self._out_per_s).round(1).tolist()
         columns["verdict"] = [VERDICTS[code] for code in pick(self._judged.of).tolist()]
         columns["verdict_age_s"] = [self._judged.age_s(conn) for conn in columns["conn"]]
+        columns["faults"] = [self._faults(conn) for conn in columns["conn"]]
         columns["reason"] = [REASONS[code] for code in pick(itemgetter("reason")).tolist()]
         columns["end"] = [ENDS[code] for code in pick(Table.ends).tolist()]
         columns["opened"] = [rfc3339(time) if time else None for time in columns["opened"]]
@@ -165,6 +167,17 @@ class Listing:
             dict(zip(ITEM_FIELDS, values, strict=True))
             for values in zip(*(columns[name] for name in ITEM_FIELDS), strict=True)
         ]
+
+    def _faults(self, conn: int) -> list[dict[str, Any]]:
+        return next((found for table in self._tables if len(table.faults) and (found := table.faults.of(conn))), [])
+
+    def deciding_faults(self, conn: int) -> tuple[FaultSpan, ...]:
+        """The faults that what is seen of a connection is due to."""
+        for table in self._tables:
+            row = table.find(conn) if len(table.faults) else None
+            if row is not None:
+                return table.faults.deciding(conn, int(table["closed"][row]))
+        return ()
 
     def _starts(self) -> list[int]:
         """The row of each table's first among all."""

@@ -16,6 +16,7 @@ from core.log.format.rows import peers_of
 from core.ring.events import ORDINARY_ENDS, Kind
 from core.ring.records import PAYLOAD, Records
 from core.watch.measures import Histogram
+from core.watch.now.fault_spans import FaultSpans
 
 Numbers = npt.NDArray[Any]
 
@@ -81,6 +82,7 @@ class Table:
         self._peers = pa.array([""], pa.string())
         self.reply_waits = Histogram(REPLY_WAIT_BOUNDS)
         """How long queues were not empty, each time that one was."""
+        self.faults = FaultSpans()
         self._stuck: Numbers | None = None
         self._queued: Numbers | None = None
 
@@ -163,6 +165,7 @@ class Table:
         if len(with_peer):
             refused = self._admit(records, with_peer)
         rows = self._rows(records["conn"])
+        self.faults.fold(records)
         self._count(records, rows)
         changes = np.flatnonzero(_CHANGES[kind])
         if len(changes):
@@ -187,6 +190,7 @@ class Table:
         made = Table(self.worker, self._closed_kept)
         made.fill({name: self[name].copy() for name in COLUMNS}, self._peers)
         made.reply_waits = self.reply_waits.copy()
+        made.faults = self.faults.copy()
         return made
 
     def fill(self, columns: Mapping[str, Numbers], peers: pa.StringArray) -> None:
@@ -244,6 +248,7 @@ class Table:
             self._columns[name][size:] = 0
         self._peers = self._peers.filter(pa.array(keep))
         self.size = size
+        self.faults.keep(self["conn"])
         self._rows_changed()
         self._count_closed()
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from core.durable import sync
 from core.log.format.rows import joined
 from core.log.format.schema import SCHEMA
+from core.watch.now.fault_spans import FaultSpans
 from core.watch.now.sums import Sums
 from core.watch.now.table import COLUMNS, Table
 from core.watch.now.tally import NOTABLE_KEPT, Tally
@@ -115,6 +116,7 @@ def _connections(checkpoint: Checkpoint) -> pa.RecordBatch:
             "taken": tally.taken,
             "horizon": tally.horizon,
             "sums": asdict(tally.sums),
+            "faults": tally.table.faults.to_json(),
         }
         for tally in checkpoint.tallies
     ]
@@ -137,6 +139,7 @@ def _tallies(facts: Mapping[str, Any], batch: pa.RecordBatch, notes: Sequence[pa
         start += worker["rows"]
         table = Table(worker["worker"])
         table.fill({name: _column(part, name) for name in COLUMNS}, part.column("peer"))
+        table.faults = FaultSpans.from_json(worker.get("faults", {}))  # older ones have none
         tally = Tally(table, worker["taken"])
         tally.horizon = worker["horizon"]
         tally.sums = Sums(**worker["sums"])

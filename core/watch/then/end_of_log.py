@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.faults.fault_order import FaultOrder
 from core.log.format.dropped import Dropped
 from core.watch.moment import Moment
 from core.watch.now.recent import Recent
@@ -84,6 +85,17 @@ class NoEngine:
     def switch(self, model: str) -> str:
         """Why it can't be."""
         return "this is a replay of a log: there is no server"
+
+    def begin_fault(self, order: FaultOrder) -> str:
+        """Why it can't be."""
+        return "this is a replay of a log: there is no server"
+
+    def touch(self, number: int, conns: Mapping[int, list[int]]) -> int:
+        """Nothing is open."""
+        return 0
+
+    def end_fault(self, number: int) -> None:
+        """None has begun."""
 
     def model(self) -> str:
         """The one that was in use."""

@@ -45,7 +45,7 @@ export function rows(count) {
 /** @param {Partial<ConnectionItem>} [more] @returns {ConnectionItem} */
 export const item = (more = {}) => ({
   conn: 17, worker: 0, peer: "127.0.0.1:40017", state: "open", opened: ago(754), closed: null, idle_s: 0.4, waiting_s: 0, bytes_in: 4_823_117,
-  bytes_out: 6_858_913, echoes: 75_361, fulls: 0, queue_bytes: 0, queue_chunks: 0, queue_peak_bytes: 8192, reason: "", end: "", bytes_in_per_s: 0, bytes_out_per_s: 0, verdict: "fine", verdict_age_s: null, via: "", ...more,
+  bytes_out: 6_858_913, echoes: 75_361, fulls: 0, queue_bytes: 0, queue_chunks: 0, queue_peak_bytes: 8192, reason: "", end: "", bytes_in_per_s: 0, bytes_out_per_s: 0, verdict: "fine", verdict_age_s: null, faults: [], via: "", ...more,
 });
 
 /** One that takes too little. @param {Partial<ConnectionItem>} [more] */

@@ -26,6 +26,15 @@ export interface EventRow {
   reason: string;
 }
 
+/** A fault that is or was on a connection. */
+export interface FaultMark {
+  /** The number of the order. */
+  id: number;
+  kind: string;
+  began: string;
+  ended: string | null;
+}
+
 /** What is known of a connection wherever it is shown. */
 export interface ConnectionFacts {
   conn: number;
@@ -54,6 +63,8 @@ export interface ConnectionFacts {
   bytes_out_per_s: number;
   /** Age of the kernel's sample that the verdict of a list rests on; null: it rests on the record alone. */
   verdict_age_s: number | null;
+  /** Those that are on it and were, in the order in which they began. */
+  faults: FaultMark[];
 }
 
 /** One connection of a list. */

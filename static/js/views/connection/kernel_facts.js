@@ -11,6 +11,7 @@ const CALM = ["fine", "idle", "delivering", "closing"];
 const TITLES = {
   peer_not_reading: "Held up by the peer",
   network: "Held up by the network",
+  fault: "Under a fault",
   loop_late: "Held up by our loop",
   policy: "Held up by our own policy",
   delivering: "Being delivered",
