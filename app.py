@@ -32,6 +32,7 @@ from core.command_line import (
     filter_terms,
     have_standard_streams,
     option,
+    token_option,
     warn,
 )
 
@@ -275,6 +276,7 @@ def log(**values: Any) -> int:
 @option("--seconds", type=float, default=None, help="How long an animal stays; else as long as it likes.")
 @option("--count", type=int, default=None, help="How many connections; else as many as it likes.")
 @dashboard_option("The dashboard that is asked what was seen.")
+@token_option()
 @option(
     "--data-dir",
     type=click.Path(path_type=Path),

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -222,6 +223,20 @@ def filter_terms(_ctx: click.Context, _option: click.Parameter, typed: str) -> l
         return [CompletionItem(start + one, help=meaning) for one, meaning in values if one.startswith(last)]
     found = [(one, entry) for one, entry in named.items() if one.startswith(name)]
     return [CompletionItem(f"{start}{minus}{one}:", help=entry["meaning"]) for one, entry in found]
+
+
+def token_option() -> Callable[[F], F]:
+    """The token for a dashboard that asks for one, as parameter `token`: that of this environment's data directory."""
+    shown = "that of the data directory of ECHOSCOPE_DATA_DIR, else of data, where it can be read"
+    return option("--token", default=_token, show_default=shown, help="Token of the dashboard, where it asks for one.")
+
+
+def _token() -> str:
+    try:
+        path = Path(os.environ.get("ECHOSCOPE_DATA_DIR") or "data") / "token"
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""  # there is none, or it is someone else's: the dashboard says whether it needs one
 
 
 def warn(line: str) -> None:

@@ -516,3 +516,13 @@ def test_modes_are_those_of_the_command_line() -> None:
     import app
 
     assert app.AUTH_MODES == MODES
+
+
+def test_the_zoo_shows_the_token_of_its_environment(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server("--auth", "token")
+    asked = ("zoo", "says-nothing", "--brief", "--dashboard", server.url.partition("/?")[0])
+    port = str(server.echo[1])
+    refused = run(*asked, "--echo-port", port, ECHOSCOPE_DATA_DIR=str(tmp_path))
+    assert "answers 401" in failure(refused, 1)
+    shown = run(*asked, "--echo-port", port, ECHOSCOPE_DATA_DIR=str(tmp_path / "data"))
+    assert shown.returncode == 0, shown.stdout + shown.stderr

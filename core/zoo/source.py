@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.parse
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -49,14 +50,15 @@ def echo_address(status: Json) -> tuple[str, int]:
 
 
 class HttpDesk:
-    """The API of a dashboard at `url`."""
+    """The API of a dashboard at `url`; `token` is sent where there is one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         """Raises DeskError for what is no http address."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise SourceError(f"{url!r} is not the address of a dashboard, such as http://127.0.0.1:5000")
         self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def status(self) -> Json:
         return self._get("/api/v1/status")
@@ -80,7 +82,8 @@ class HttpDesk:
         given = {name: value for name, value in parameters.items() if value is not None}
         url = f"{self.url}{path}" + (f"?{urllib.parse.urlencode(given)}" if given else "")
         try:
-            with ask(url, _TIMEOUT_S) as response:
+            request = urllib.request.Request(url, headers=self._headers)  # noqa: S310 - http or https, see above
+            with ask(request, _TIMEOUT_S) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
             with error:

@@ -29,6 +29,7 @@ class Options:
     seconds: float | None = None
     count: int | None = None
     dashboard: str = "http://127.0.0.1:5000"
+    token: str = ""
     data_dir: Path | None = None
     brief: bool = False
     as_json: bool = False
@@ -41,7 +42,7 @@ def run(options: Options) -> int:
         return 0
     animals = list(ANIMALS.values()) if options.name == ALL else [find(options.name)]
     planned = [(animal, *plan(animal, options.count, options.seconds)) for animal in animals]
-    desk: Source = HttpDesk(options.dashboard) if options.data_dir is None else LogDesk(options.data_dir)
+    desk: Source = HttpDesk(options.dashboard, options.token) if options.data_dir is None else LogDesk(options.data_dir)
     host, port = _target(options)
     loopback(host, port)
     status = desk.status()
