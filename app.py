@@ -346,7 +346,7 @@ def _fault_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Where the dashboard is, and how one is known there."""
     for decorate in (
         option("--json", "as_json", is_flag=True, default=False, variable="ECHOSCOPE_FAULT_JSON", help="As JSON."),
-        option("--token", default="", show_default=False, help="Token of the dashboard, where it asks for one."),
+        token_option(),
         option("--port", type=PORT, default=DASHBOARD_PORT, help="Port of the dashboard."),
         option("--host", default="127.0.0.1", help="Address of the dashboard."),
     ):
