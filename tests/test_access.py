@@ -82,6 +82,7 @@ def path_of(rule: Any) -> str:
         "conn": "1",
         "token": "abc",
         "run_id": "x",
+        "number": "7",
         "name": "nothing",
         "filename": "css/base.css",
         "component": "chart",

@@ -1,5 +1,6 @@
 """The hub: credit, sharing, skipping, silence. A clock of our own, no sockets."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -385,3 +386,16 @@ def test_many_viewers_share_a_bounded_number_of_frames(world: World, viewers: in
         sent += len(world.tick(TICK_S))
     assert most / 2 < sent / 20
     assert sent / 21 <= most  # both ends of the 20 seconds may have a round of frames
+
+
+def test_frames_say_of_which_watch_they_are() -> None:
+    """The count of a view goes on when it is watched anew, so the number alone does not tell."""
+    world = World()
+    world.hub.add("a", 8)
+    world.hub.watch("a", OVERVIEW, None, 7)
+    world.hub.tick()
+    world.hub.watch("a", OVERVIEW, None, 8)
+    world.hub.acknowledge("a", "overview", 1)
+    world.hub.tick()
+    frames = [json.loads(frame.text) for _, frame, *_ in world.sent]
+    assert [(frame["n"], frame["id"]) for frame in frames] == [(1, 7), (2, 8)]

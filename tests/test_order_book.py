@@ -1,5 +1,6 @@
 """The record of orders: numbered, kept, whoever gave them and whatever came of them."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,23 @@ def test_damage_costs_the_lines_that_it_hit(tmp_path: Path, damage: bytes) -> No
     assert len(again.page(10)["items"]) == 3
     again.close()
     assert OrderBook(tmp_path).damage == ""
+
+
+def test_a_full_disk_keeps_nobody_from_giving_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = OrderBook(tmp_path)
+    give(book)
+
+    def full(*_: Any, **__: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("core.orders.order_book.os.write", full)
+        patched.setattr("core.orders.order_book.write_durably", full)
+        give(book)
+        assert OrderBook(tmp_path).page(10)["items"]
+    assert give(book) == 3
+    book.close()
+    assert [item["number"] for item in OrderBook(tmp_path).page(10)["items"]] == [3, 2, 1]
 
 
 def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ death of the process, and an order that the server did not live to finish is the
 """
 
 import json
+import logging
 import os
 import threading
 from collections import OrderedDict
@@ -22,6 +23,7 @@ KEPT: Final = 10_000
 UNFINISHED: Final = "not finished: the server ended"
 
 Json = dict[str, Any]
+_log: Final = logging.getLogger("echoscope.orders")
 
 
 class OrderBook:
@@ -30,7 +32,8 @@ class OrderBook:
     def __init__(self, directory: Path | None = None, *, writes: bool = True) -> None:
         """Without a directory, or when it is not to write, new orders are kept in memory.
 
-        A damaged file is set aside, as far as it can be read its orders are kept. Raises OSError.
+        So are those that a disk can't take, which is logged: no order waits for it. A damaged file is set aside; as far
+        as it can be read its orders are kept. Raises OSError when there is a file that can't be read.
         """
         self.damage = ""
         self._lock = threading.Lock()
@@ -39,11 +42,13 @@ class OrderBook:
         self._path = directory / FILE if directory is not None else None
         self._number = self._load()
         self._file = -1
+        self._writes = writes
+        self._is_aside = False
         if self._path is not None and writes:
             self._open(self._path)
 
     def give(self, what: str, *, who: str, role: str, origin: str, on: Json, why: str = "") -> int:
-        """Record that someone orders something; the number of the order. Raises OSError."""
+        """Record that someone orders something; the number of the order."""
         order = {"who": who, "role": role, "from": origin, "what": what, "on": on, "why": why, "result": ""}
         with self._lock:
             self._number += 1
@@ -51,7 +56,7 @@ class OrderBook:
             return self._number
 
     def finish(self, number: int, result: str) -> None:
-        """Record what came of it: `done`, or why it was refused or failed. Raises OSError."""
+        """Record what came of it: `done`, or why it was refused or failed."""
         with self._lock:
             if number in self._orders:
                 self._keep({**self._orders[number], "result": result})
@@ -72,21 +77,23 @@ class OrderBook:
     def close(self) -> None:
         """Give the file back."""
         with self._lock:
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
+            self._writes = False
+            self._close()
 
     def _keep(self, order: Json) -> None:
         self._orders[order["number"]] = order
         while len(self._orders) > KEPT:
             self._orders.popitem(last=False)
-        if self._file >= 0:
+        if self._path is None or not self._writes:
+            return
+        if self._file < 0 or self._lines > 4 * KEPT:
+            self._open(self._path)
+            return
+        try:
             os.write(self._file, json.dumps(order).encode() + b"\n")
             self._lines += 1
-            if self._lines > 4 * KEPT and self._path is not None:
-                os.close(self._file)
-                self._file = -1
-                self._open(self._path)
+        except OSError as error:
+            self._failed(error)
 
     def _load(self) -> int:
         """Read what there is; the last number that was given."""
@@ -107,8 +114,23 @@ class OrderBook:
 
     def _open(self, path: Path) -> None:
         """Begin the file anew with the orders that are kept, and go on behind them."""
-        if self.damage:
-            self.damage += f"; kept as {set_aside(path).name}"
-        write_durably(path, "".join(json.dumps(order) + "\n" for order in self._orders.values()))
-        self._lines = len(self._orders)
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._close()
+        try:
+            if self.damage and not self._is_aside:
+                self.damage += f"; kept as {set_aside(path).name}"
+                self._is_aside = True
+            write_durably(path, "".join(json.dumps(order) + "\n" for order in self._orders.values()))
+            self._lines = len(self._orders)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        """The next order tries the whole file again."""
+        self._close()
+        _log.warning("orders can't be written to %s, and are kept in memory: %s", self._path, error.strerror)
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from conftest import Server, serving
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 from waiting import wait_until
 
 from .conftest import Told, clients
@@ -273,26 +273,3 @@ def test_a_replay_opens_at_its_end_and_can_be_rewound_and_played(replay: str, op
     mode(page, "paused")
     page.goto(replay)
     expect(page.locator("[data-ref=echoesTotal]")).to_have_text("1")
-
-
-def test_a_late_look_up_hides_nothing_that_is_there_by_then(past: Past, open_page: Any, complaints: Any) -> None:
-    complaints.expected = ("404",)
-    late: list[Route] = []
-    asked = "() => fetch('/api/v1/status').then((answer) => answer.json()).then(() => undefined)"
-    page = open_page(
-        f"{past.url}/connections/2?at={past.before}",
-        routes={"**/api/v1/events?*limit=1000*": lambda route: late.append(route)},
-    )
-    expect(page.locator("[data-ref=missing]")).to_be_visible()
-    wait_until(lambda: page.evaluate("1") and late, "the question what the log tells of it")
-    page.get_by_role("button", name="Back to live").click()
-    expect(page.locator("[data-ref=bytesIn]")).to_have_text("1 B")
-    # No other frame comes after this one's.
-    page.get_by_role("button", name="Stop here").click()
-    mode(page, "paused")
-    page.evaluate(asked)
-    with page.expect_response("**/api/v1/events?*limit=1000*"):
-        for route in late:
-            route.fulfill(json={"items": [], "next": None})
-    page.evaluate(asked)
-    assert page.locator("[data-ref=missing]").is_hidden()

@@ -17,13 +17,16 @@ function wired(answers = []) {
   const listeners = {};
   /** @type {[string, {view: string, q?: string}][]} */
   const asked = [];
+  /** @type {Record<string, number>} */
+  const ids = {};
   const socket = {
     connected: false, active: true, attempts: 0, io: { opts: { transports: ["websocket", "polling"] } },
     connect: () => void (socket.attempts += 1),
     on: (/** @type {string} */ name, /** @type {() => void} */ task) => void (listeners[name] = task),
     emit: (/** @type {string} */ name, /** @type {{view: string}} */ message) => void asked.push([name, message]),
     timeout: () => ({
-      emitWithAck: async (/** @type {string} */ name, /** @type {{view: string}} */ message) => {
+      emitWithAck: async (/** @type {string} */ name, /** @type {{view: string, id?: number}} */ { id, ...message }) => {
+        if (id !== undefined) ids[message.view] = id;
         asked.push([name, message]);
         const answer = answers.shift() ?? { ok: true };
         if (answer instanceof Error) throw answer;
@@ -44,6 +47,9 @@ function wired(answers = []) {
   const wire = connect(store, () => ({}));
   /** @param {string} name @param {...unknown} values */
   const happen = (name, ...values) => {
+    // A frame is of the latest watch of its view unless it says otherwise.
+    const [frame] = /** @type {{view?: string, id?: number}[]} */ (values);
+    if (name === "frame" && frame?.view) values[0] = { id: ids[frame.view], ...frame };
     if (name === "connect") socket.connected = true;
     if (name === "disconnect") socket.connected = false;
     listeners[name](...values);
@@ -203,15 +209,15 @@ test("a view that is left while its question changes is not asked for again", as
 });
 
 test("a frame of an older watch is not taken for an answer to a new one", async () => {
-  const { wire, send, frames, came } = await watching("events");
+  const { wire, send, frames, came, happen } = await watching("events");
   send(1);
   wire.unwatch("events");
   const answered = wire.watch("events", { q: "other" });
-  send(2);
-  send(1);
+  happen("frame", { view: "events", n: 2, id: 0, time: "", data: {} }, () => (came.acknowledged += 1));
+  send(3); // before its answer, and the count goes on
   await answered;
-  send(2);
-  assert.deepEqual(frames().map(({ n }) => n), [1, 1, 2]);
+  send(4);
+  assert.deepEqual(frames().map(({ n }) => n), [1, 3, 4]);
   assert.equal(came.acknowledged, 1);
 });
 

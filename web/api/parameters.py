@@ -355,7 +355,15 @@ def parse_watch(message: Any) -> Watch:
     model = _WATCHES.get(view) if isinstance(view, str) else None
     if model is None:
         raise BadValueError(f"unknown view {view!r:.60}; known: {', '.join(_WATCHES)}")
-    return _message(model, message)
+    return _message(model, {name: value for name, value in message.items() if name != "id"})
+
+
+def watch_id(message: Any) -> int | None:
+    """What a viewer calls its watch, to know its frames by; ValueError when it is no whole number."""
+    given = message.get("id") if isinstance(message, dict) else None
+    if given is not None and (type(given) is not int or not 0 <= given < 2**53):
+        raise BadValueError(f"id {given!r:.60} is not a whole number from 0 on")
+    return given
 
 
 def parse_unwatch(message: Any) -> Unwatch:

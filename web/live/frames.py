@@ -41,8 +41,9 @@ class Frame:
 
     __slots__ = ("text",)
 
-    def __init__(self, view: str, n: int, time: str, data: str) -> None:
-        self.text = f'{{"view":"{view}","n":{n},"time":"{time}","data":{data}}}'
+    def __init__(self, view: str, n: int, time: str, data: str, id: int | None = None) -> None:
+        named = "" if id is None else f'"id":{id},'
+        self.text = f'{{"view":"{view}","n":{n},{named}"time":"{time}","data":{data}}}'
 
 
 class Last(str):
@@ -69,6 +70,8 @@ class _View:
     has_news: bool = False
     unacknowledged: bool = False
     ended: bool = False
+    id: int | None = None
+    """What the viewer calls this watch: its frames say so, and so can't be taken for another's."""
 
     def next_at(self) -> float:
         """When it is to be looked at."""
@@ -142,14 +145,14 @@ class Hub:
         with self._lock:
             return list(self._viewers)
 
-    def watch(self, sid: str, request: Watch, take: Take | None = None) -> None:
-        """Begin a view, or replace it; `take` gives its data when they depend on what it has had."""
+    def watch(self, sid: str, request: Watch, take: Take | None = None, id: int | None = None) -> None:
+        """Begin a view, or replace it; `take` gives its data when they depend on what it has had, frames carry `id`."""
         with self._lock:
             viewer = self._viewers.get(sid)
             if viewer is None:
                 return
             old = viewer.views.get(request.view, _View(request, take))
-            viewer.views[request.view] = _View(request, take, n=old.n, unacknowledged=old.unacknowledged)
+            viewer.views[request.view] = _View(request, take, n=old.n, unacknowledged=old.unacknowledged, id=id)
 
     def unwatch(self, sid: str, name: str) -> None:
         """End a view. Its count goes on if it is watched again."""
@@ -279,7 +282,7 @@ class Hub:
             if viewer.silent_since is None:
                 viewer.silent_since = now
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        frame = Frame(request.view, view.n, time, data)
+        frame = Frame(request.view, view.n, time, data, view.id)
         self._outlets.send(sid, frame, partial(self.acknowledge, sid, request.view, view.n))
 
     def _schedule(self, view: _View, now: float, size: int) -> None:

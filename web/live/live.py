@@ -32,6 +32,7 @@ from web.api.parameters import (
     WatchOverview,
     parse_unwatch,
     parse_watch,
+    watch_id,
 )
 from web.api.streams import Streams
 from web.live import sockets
@@ -296,14 +297,15 @@ class Live:
         if not self._may("watch", request.environ):
             return {"ok": False, "error": "sign in: it is not known who you are"}
         try:
-            asked = parse_watch(message[0] if message else None)
+            told = message[0] if message else None
+            asked, id = parse_watch(told), watch_id(told)
             take = self._check(asked)
         except BadValueError as error:
             return {"ok": False, "error": str(error)}
         except Exception:
             log.exception("watch %r", message)
             return {"ok": False, "error": "the server failed to answer this; its log says why"}
-        self.hub.watch(request.sid, asked, take)  # type: ignore[attr-defined]
+        self.hub.watch(request.sid, asked, take, id)  # type: ignore[attr-defined]
         self._wake.set()
         return {"ok": True}
 

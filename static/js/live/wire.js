@@ -19,12 +19,12 @@ const OPTIONS = {
 /**
  * @typedef {{dispatch: (action: import("./store.js").Action, shown?: () => void) => void}} Store
  * @typedef {import("./store.js").FrameAction} FrameAction
- * @typedef {{[V in FrameAction["view"]]: {view: V, n: number, time: string, data: Extract<FrameAction, {view: V}>["data"]}}[FrameAction["view"]]} Frame
+ * @typedef {{[V in FrameAction["view"]]: {view: V, n: number, id: number, time: string, data: Extract<FrameAction, {view: V}>["data"]}}[FrameAction["view"]]} Frame
  * @typedef {import("../model/link.js").Link["phase"]} Phase
  * @typedef {import("socket.io-client").Socket} Socket
  * @typedef {{wanted: object, sent: object | null, good: object | null, deaf: boolean, changing: boolean,
- *   answered: boolean, over: boolean, broken: boolean, other: boolean, n: number, told: (error: string) => void}} Watch
- *   `n`: the number of the last frame; `answered`: the server has said that it watches; `over`: no one wants it any more;
+ *   id: number, fresh: boolean, over: boolean, broken: boolean, other: boolean, n: number, told: (error: string) => void}} Watch
+ *   `n`: the number of the last frame; `fresh`: the first of its view over this link, whose frames count from 1; `id`: what the last question to the server is called, as its frames say; `over`: no one wants it any more;
  *   `broken`: its last frame could not be read; `other`: what is shown answers another question than the one that is asked next
  * @typedef {{watch: (view: string, params?: object) => Promise<string>, unwatch: (view: string) => void, again: () => void,
  *   onReconnect: (task: () => void) => void}} Wire `watch` resolves to the server's error, "" for none
@@ -87,9 +87,11 @@ export function connect(store, common) {
   };
 }
 
+let lastId = 0;
+
 /** @param {object} wanted @returns {Watch} */
 const newWatch = (wanted) => ({
-  wanted, sent: null, good: null, deaf: false, changing: false, answered: false, over: false, broken: false, other: false, n: 0, told: () => undefined,
+  wanted, sent: null, good: null, deaf: false, changing: false, id: 0, fresh: true, over: false, broken: false, other: false, n: 0, told: () => undefined,
 });
 
 /**
@@ -102,9 +104,9 @@ function take(store, watch, frame, acknowledge) {
   const refused = (/** @type {string} */ error) => store.dispatch({ type: "refused", view, error });
   try {
     if (!Number.isInteger(n) || n < 1) throw new TypeError(`a frame's number is ${n}`);
-    if (n <= watch.n || (n > 1 && watch.n === 0 && !watch.answered)) return acknowledge();
+    if (n <= watch.n || frame.id !== watch.id) return acknowledge();
     if (data === null || typeof data !== "object" || Array.isArray(data)) throw new TypeError("a frame has no figures");
-    if (n > watch.n + 1) store.dispatch({ type: "missed", view });
+    if (n > watch.n + 1 && (watch.n > 0 || watch.fresh)) store.dispatch({ type: "missed", view });
     watch.n = n;
     if (view === "overview" && !("at" in data)) setServerNow(Date.parse(frame.time));
     store.dispatch({ type: "frame", ...frame, now: Date.now() }, acknowledge);
@@ -138,9 +140,8 @@ async function change({ socket, store, common }, view, watch) {
       }
       if (watch.other) store.dispatch({ type: "restart", view });
       watch.other = false;
-      Object.assign(watch, { deaf: false, sent: wanted, answered: false, n: 0 });
-      const answer = await ask("watch", { ...wanted, ...common(view) });
-      watch.answered = true;
+      Object.assign(watch, { deaf: false, fresh: !watch.sent, sent: wanted, id: (lastId += 1), n: 0 });
+      const answer = await ask("watch", { ...wanted, ...common(view), id: watch.id });
       const error = answer.ok ? "" : answer.error || "not accepted";
       store.dispatch({ type: "refused", view, error });
       told(error);
