@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, serving
 from playwright.sync_api import Page, expect
+from waiting import wait_until
 
 from .conftest import AXE
 
@@ -54,7 +55,9 @@ def test_every_state_of_every_component(gallery: str, open_page: Any) -> None:
     open_states(page)
     # What shows nothing says why.
     untold = page.locator(".shown-state:not(:has(.stage-note))")
-    assert untold.evaluate_all("(all) => all.filter((one) => one.lastChild.clientHeight < 8).map(({ id }) => id)") == []
+    flat = "(all) => all.filter((one) => one.lastChild.clientHeight < 8).map(({ id }) => id)"
+    # A canvas has its height once it has been painted.
+    wait_until(lambda: untold.evaluate_all(flat) == [], lambda: f"nothing is flat: {untold.evaluate_all(flat)}")
     assert page.locator("#gallery-states").evaluate(UNEXPLAINED) == []
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
