@@ -66,6 +66,9 @@ hypothesis.settings.register_profile("calm", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("calm")
 
 
+UNCAUGHT = b"Traceback (most recent call last)"
+
+
 class Server:
     """A server in a process of its own. `arguments` is the command line after the interpreter."""
 
@@ -131,7 +134,7 @@ class Server:
         return self.stop_by_itself()
 
     def close(self) -> None:
-        """End it however it is."""
+        """End it however it is. Fails when an exception of it was caught by nobody: a thread may have died unseen."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -139,9 +142,22 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        said = b"" if self.process.stderr.closed else _held(self.process.stderr.fileno())
+        self.process.stdout.close()
+        self.process.stderr.close()
+        assert UNCAUGHT not in said, said.decode(errors="replace")
+
+
+def _held(pipe: int) -> bytes:
+    """What a pipe holds now: its writers may live on."""
+    os.set_blocking(pipe, False)
+    held = b""
+    with suppress(BlockingIOError):
+        while piece := os.read(pipe, 65536):
+            held += piece
+    return held
 
 
 def _program(arguments: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
