@@ -224,7 +224,7 @@ class Site:
         app = create_app(self.monitor, most_downloads=2, **options)
         self.live, self.downloads = app.extensions["echoscope"]
         self._http = make_server("127.0.0.1", 0, app, threaded=True)
-        self._http.daemon_threads = True  # type: ignore[attr-defined]
+        self._http.daemon_threads = False  # type: ignore[attr-defined] # so that closing waits for answers
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
         self.live.start()

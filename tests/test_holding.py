@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
 
 import pytest
 import requests
@@ -17,7 +18,7 @@ from warm import nursery
 
 from web.live import live
 from web.serving.serving import THREADS
-from web.serving.thread_worker import MOST_IDLE, RefusedError, is_whole
+from web.serving.thread_worker import MOST_IDLE, ClientSocket, RefusedError, is_whole
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /api/v1/model HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -309,3 +310,19 @@ def test_what_is_too_long_is_refused_before_it_has_come(data: bytes, status: int
     with pytest.raises(RefusedError) as refused:
         is_whole(data)
     assert refused.value.status == status
+
+
+def test_the_descriptor_of_a_client_is_given_back_by_the_poller_only() -> None:
+    served, client = socket.socketpair()
+    sock = ClientSocket(served.family, served.type, served.proto, served.detach())
+    with client, DefaultSelector() as poller:
+        poller.register(sock, EVENT_READ)
+        reader = threading.Thread(target=sock.close)  # as that of a WebSocket does
+        reader.start()
+        reader.join()
+        assert client.recv(1) == b"", "the client sees the end"
+        with socket.socket() as another:
+            poller.register(another, EVENT_READ)
+        poller.unregister(sock)
+        sock.close()
+        assert sock.fileno() == -1

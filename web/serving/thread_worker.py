@@ -89,11 +89,28 @@ def _too_large() -> RefusedError:
 
 
 class ClientSocket(socket.socket):
-    """The socket of a client. One that reads its answers slowly may hold one of a few threads, and not for long."""
+    """The socket of a client, which only the thread that made it closes.
+
+    Others, as the reader of a WebSocket, end it in both directions: the poller may be waiting for it, and would take
+    the next client that gets its descriptor for this one. Who reads answers slowly may hold one of a few threads, and
+    not for long.
+    """
 
     slow: Final = threading.BoundedSemaphore(MOST_SLOW)
     is_unhurried: bool = False
     """Whether it has bounds of its own: a download, a WebSocket."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._maker = threading.get_ident()
+
+    def close(self) -> None:
+        """Give the descriptor back, or leave that to the thread that made it."""
+        if threading.get_ident() == self._maker:
+            return super().close()
+        with suppress(OSError):  # the client has gone
+            self.shutdown(socket.SHUT_RDWR)
+        return None
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all of it. Raises ConnectionResetError when the client reads too slowly."""
