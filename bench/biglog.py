@@ -37,7 +37,7 @@ def make(directory: Path, rows: int = ROWS, connections: int = CONNECTIONS) -> N
 
 
 def batches(rows: int, connections: int) -> Iterator[pa.RecordBatch]:
-    """The rows of such a log, in batches as the pump writes them."""
+    """The rows of such a log, in batches as the recorder writes them."""
     random = np.random.default_rng(1)
     live = np.arange(1, connections + 1)
     newest, first = connections, 1

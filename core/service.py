@@ -8,9 +8,10 @@ import resource
 import socket
 import time
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from core.command_line import warn
 from core.engine.faults.fault_tickets import Tickets
@@ -27,17 +28,18 @@ from core.engine.threads.blocking import BlockingServer
 from core.export.exporter import Exporter
 from core.log.read.log import Log
 from core.log.write.journal import Journal, JournalError
-from core.log.write.seal_process import Rewriter
+from core.log.write.recorder_process import wait_for_recorder
+from core.log.write.recorder_supervisor import RecorderSupervisor
 from core.ring.clock import wall_ns
 from core.ring.recorder import Files, Recorder
 from core.ring.ring import MOST_CONNECTIONS, RingError, is_written
 from core.rings import Rings
 from core.watch.engine import About
 from core.watch.monitor import Monitor
-from core.watch.now.pump import Pump
+from core.watch.now.watch_thread import Watch
 from core.watch.then.checkpointer import Checkpointer
 from core.watch.then.history import restore
-from core.watch.then.past import Past, given, set_damaged_aside
+from core.watch.then.past import Past, given, rows_between, set_damaged_aside
 from core.watch.then.runs import Run, RunBook
 
 REPLIES: Final = ("stamp", "echo")
@@ -121,7 +123,8 @@ class Service:
             raise ServiceError(f"the echo server can't listen on {address}: {why}") from error
         self.echo_address: tuple[str, int] = self._listener.getsockname()[:2]
         self.monitor: Monitor
-        self._pump: Pump | None = None
+        self._watch: Watch | None = None
+        self._keeping: RecorderSupervisor | None = None
         self._recorder: Recorder | None = None
         self._places: Places | None = None
         self._exporter = Exporter()
@@ -143,43 +146,56 @@ class Service:
 
     def _start(self) -> None:
         settings = self.settings
-        journal = Journal(
-            settings.data_dir, retain_bytes=settings.retain_bytes or None, retain_age=settings.retain_age or None
-        )
-        pump = Pump(journal, Rewriter(), settings.sync)
+        limits: dict[str, Any] = {
+            "retain_bytes": settings.retain_bytes or None,
+            "retain_age": settings.retain_age or None,
+        }
+        wait_for_recorder(settings.data_dir)
+        journal = Journal(settings.data_dir, **limits)
         log = Log(settings.data_dir)
-        recovered = dict(pump.journal.last_seq)
-        was_killed = any(pump.journal.open_conns.values())
-        restore(pump.series, settings.data_dir, log)
-        self._rings = Rings(settings.data_dir, pump, *given(settings.data_dir))
+        watch = Watch(partial(rows_between, log))
+        recovered = dict(journal.last_seq)
+        was_killed = any(journal.open_conns.values())
+        restore(watch.series, settings.data_dir, log)
+        self._rings = Rings(settings.data_dir, watch, journal, *given(settings.data_dir), sync=settings.sync > 0)
         workers = set(range(1, settings.workers + 1)) or {0}
         self._writers = self._rings.recover(workers)
         journal.damage += set_damaged_aside(settings.data_dir)
         for line in journal.damage:
             warn(line)
         self._first_conn = self._rings.next_conn()
-        since = pump.begin()
+        since = watch.begin()
+        recorder = self._keeping = watch.recorder = RecorderSupervisor(
+            settings.data_dir,
+            {worker: self._rings.path(worker) for worker in workers},
+            journal,
+            sync_s=settings.sync,
+            **limits,
+        )
         self._engine: EngineThread | Workers = self._processes() if settings.workers else self._thread()
         about = About(tuple(MODELS), settings.reply, settings.workers, *self.echo_address, settings.marks())
-        marks = {feed.table.worker: feed.taken for feed in pump.feeds}
+        marks = {feed.table.worker: feed.taken for feed in watch.feeds}
         book = RunBook(settings.data_dir)
-        run = Run(pump.begun, pump.begun, since, recovered, marks, about.as_dict(settings.model))
+        run = Run(watch.begun, watch.begun, since, recovered, marks, about.as_dict(settings.model))
         book.begin(run, (log.span() or (0, 0))[0])
-        self._keeper = Checkpointer(settings.data_dir, pump, log, pump.begun)
+        self._keeper = Checkpointer(settings.data_dir, watch, log, watch.begun)
         if was_killed:
             self._keeper.keep_checkpoint()  # the events of this run don't tell what the crash ended
         past = Past(settings.data_dir, log, self._keeper.written)
         self.monitor = Monitor(
-            pump, past, about, self._engine, self._exporter, lambda model: book.switch(wall_ns(), model)
+            watch, past, about, self._engine, self._exporter, lambda model: book.switch(wall_ns(), model)
         )
         # Worker processes serve as soon as each is there, and may fill their rings before the last one is.
-        pump.start()
+        recorder.start()
+        watch.start()
+        self._watch = watch
         try:
             self._engine.start()
         except BaseException:
-            pump.stop()
+            watch.stop()
+            recorder.stop()
             raise
-        self._pump, self._serving = pump, True
+        self._serving = True
         self._keeper.start()
 
     def stop_serving(self, timeout: float = 5.0) -> None:
@@ -196,9 +212,10 @@ class Service:
         self._stopped = True
         self.stop_serving(timeout)
         self._exporter.stop()
-        if self._pump is not None:
+        if self._watch is not None and self._keeping is not None:
             self._keeper.stop()
-            self._pump.stop()
+            self._watch.stop()
+            self._keeping.stop()
             self.monitor.close()
             if self._recorder is not None:
                 self._recorder.close()
@@ -225,8 +242,8 @@ class Service:
         return Workers(self.settings.workers, self.settings.model, self.echo_address, self._prepare)
 
     def _prepare(self, worker: int) -> WorkerConfig:
-        """What a worker is told; its ring is renewed when an earlier one has written it."""
-        writer = self._writers.pop(worker, None) or self._rings.renew(worker)
+        """What a worker is told; in its ring what an earlier one left open is closed."""
+        writer = self._writers.pop(worker, None) or self._rings.resume(worker)
         writer.close()
         places = self._places
         if places is not None:

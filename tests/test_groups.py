@@ -22,7 +22,7 @@ from core.watch.now.tally import Rates, Tally
 
 
 def moment_of(*tallies: Tally, now: int) -> Moment:
-    return Moment(now, 1.0, {}, tallies, Rates(), list, lambda _range_s: {}, is_live=True)
+    return Moment(now, 1.0, {}, tallies, Rates(), lambda _conn, _limit: ([], 0), lambda _range_s: {}, is_live=True)
 
 
 def fold(tally: Tally, *records: np.void) -> None:

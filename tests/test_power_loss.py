@@ -59,7 +59,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory, found = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("image")
     for seal_s in (10.0, 0.0, 0.0):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("core.watch.now.pump.SEAL_S", seal_s)
+            patch.setattr("core.log.write.recorder_supervisor.SEAL_S", seal_s)
             patch.setattr("core.log.write.seal_thread.LOOK_S", DEADLINE_S)
             service = Service(Settings(echo_port=0, data_dir=directory, reply="echo"))
             service.start()

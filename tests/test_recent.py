@@ -1,87 +1,121 @@
-"""The newest events in memory: any batches are the same rows, few batches are kept, none is missed or told twice."""
+"""The newest events, read from the rings: as the log has them, none missed or told twice, the gone ones counted."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from record_rows import plain_rows, random_batch
+from recorders import Recorded, recorded
 
 from core.filter.query import EVENT_FIELDS, parse
+from core.log.format.text import to_dicts
+from core.log.read.log import Log
+from core.ring.events import Kind, Reason
 from core.watch.now import recent
 from core.watch.now.recent import Recent, Tail
 
-
-def rows_of(batches: list[pa.RecordBatch]) -> list[dict[str, object]]:
-    return [row for batch in batches for row in plain_rows(batch)]
-
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent, "JOINED", 5)
-    monkeypatch.setattr(recent, "LARGE_ROWS", 3)
+ECHO = Kind.ECHO | 256
+ALL = parse("", EVENT_FIELDS)
 
 
-@settings(max_examples=60, deadline=None)
-@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=40), kept=st.integers(1, 60))
-def test_readers_see_the_rows_that_were_appended(sizes: list[int], kept: int) -> None:
-    held, place = Recent(kept), 0
-    all_rows: list[Any] = []
-    seen: list[Any] = []
-    for number, size in enumerate(sizes):
-        batch = random_batch(size, len(all_rows) + 1, seed=number)
-        all_rows += plain_rows(batch)
-        held.append(batch)
-        batches, place, gone = held.since(place)
-        assert gone == 0
-        seen += rows_of(batches)
-    assert place == len(all_rows)
-    # A reader that is never late has seen all; one that begins now sees the newest, as many as are kept.
-    assert seen == all_rows
-    newest = rows_of(held.since(0)[0])
-    assert newest == all_rows[-held.rows :]
-    assert 0 < len(newest) <= max(kept, held.since(0)[0][0].num_rows)
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    monkeypatch.setattr(recent, "ROWS_A_LOOK", 5)
+    with recorded(tmp_path) as made:
+        yield made
 
 
-def test_small_batches_are_joined_and_large_ones_are_left() -> None:
-    small, large = Recent(), Recent()
-    for number in range(recent.JOINED * 20):
-        small.append(random_batch(1, number + 1, seed=number))
-        large.append(random_batch(recent.LARGE_ROWS, number * recent.LARGE_ROWS + 1, seed=number))
-    assert len(small.since(0)[0]) == 20
-    assert len(large.since(0)[0]) == recent.JOINED * 20
+def echoes(server: Recorded, count: int) -> None:
+    for _ in range(count):
+        server.ring.echo(1, 1, 1, ECHO)
+    server.ring.publish()
+    server.watch.tick()
 
 
-def test_a_place_within_what_was_joined_since() -> None:
-    held = Recent()
-    held.append(random_batch(2, 1, seed=0))
-    _, place, _ = held.since(0)
-    for number in range(recent.JOINED):
-        held.append(random_batch(1, number + 3, seed=number))
-    batches, _, _ = held.since(place)
-    assert [row["seq"] for row in rows_of(batches)] == [3, 4, 5, 6, 7]
+def seqs(answer: dict[str, Any]) -> list[int]:
+    return [row["seq"] for row in answer["items"]]
 
 
-def test_a_tail_tells_what_came_while_batches_were_joined() -> None:
-    held = Recent()
-    tail = Tail(held, parse("", EVENT_FIELDS))
-    assert tail.take()["items"] == []
-    for number in range(recent.JOINED + 1):
-        held.append(random_batch(1, number + 1, seed=number))
-    assert [row["seq"] for row in tail.take()["items"]] == list(range(1, recent.JOINED + 2))
-    assert tail.take() == {"items": [], "skipped": 0}
+def life(server: Recorded, conn: int) -> None:
+    """A connection that comes and goes, beside one that is refused."""
+    server.ring.emit_peer(Kind.OPEN, conn, bytes(10) + b"\xff\xff\x7f\0\0\x01", 40_000 + conn, Reason.NONE)
+    server.ring.echo(conn, 3, 3, ECHO)
+    server.ring.emit_peer(Kind.REFUSE, 0, bytes(15) + b"\x01", 50_000 + conn, Reason.LIMIT)
+    server.ring.emit(Kind.FULL, conn, 9, 4, 5, 1, 1)
+    server.ring.emit(Kind.CLOSE, conn, reason=Reason.PEER)
 
 
-def test_a_tail_that_comes_late_counts_what_is_gone() -> None:
-    held = Recent(rows_kept=8)
-    query, some = parse("", EVENT_FIELDS), parse("seq>0", EVENT_FIELDS)
-    tails = [Tail(held, query), Tail(held, query, some), Tail(held, some)]
+def test_rows_of_the_ring_are_those_of_the_log(server: Recorded, tmp_path: Path) -> None:
+    tail, shown = Tail(server.watch.recent, ALL), []
+    for conn in range(1, 12):
+        life(server, conn)
+        if conn % 3 == 0:
+            server.catch_up()
+            shown += tail.take()["items"]
+    server.catch_up()
+    shown += tail.take()["items"]
+    assert shown == [row for batch in Log(tmp_path).batches(ALL) for row in to_dicts(batch)]
+    assert len(shown) == 55
+
+
+def test_a_connection_that_the_table_has_forgotten_has_its_peer(server: Recorded) -> None:
+    server.watch.feeds[0].table._closed_kept = 1
+    for conn in range(1, 12):
+        life(server, conn)
+    server.catch_up()
+    items = Tail(server.watch.recent, ALL).take()["items"]
+    assert len(server.watch.feeds[0].table.peers) < 5
+    assert all(row["peer"] for row in items if row["conn"])
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes=st.lists(st.integers(0, 12), min_size=1, max_size=12))
+def test_a_tail_sees_each_row_once(server: Recorded, sizes: list[int]) -> None:
+    tail = Tail(server.watch.recent, ALL)
+    tail.take()
+    before, shown = server.watch.feeds[0].taken, []
+    for size in sizes:
+        echoes(server, size)
+        answer = tail.take()
+        assert answer["skipped"] == 0
+        shown += seqs(answer)
+    assert shown == list(range(before + 1, before + sum(sizes) + 1))
+
+
+def test_the_first_look_is_at_the_newest(server: Recorded) -> None:
+    echoes(server, 20)
+    assert seqs(Tail(server.watch.recent, ALL).take(3)) == [18, 19, 20]
+
+
+def test_a_tail_that_comes_late_counts_what_is_gone(server: Recorded) -> None:
+    held = Recent(server.watch._views, rows_kept=8)
+    some = parse("seq>0", EVENT_FIELDS)
+    tails = [Tail(held, ALL), Tail(held, ALL, some), Tail(held, some)]
     assert [tail.take()["skipped"] for tail in tails] == [0, 0, 0]
-    for number in range(5):
-        held.append(random_batch(4, 1 + 4 * number, seed=number))
-    assert held.since(0)[2] == 12
+    echoes(server, 20)
     whole, marked, filtered = (tail.take(3) for tail in tails)
-    assert [row["seq"] for row in whole["items"]] == [18, 19, 20]
+    assert seqs(whole) == [18, 19, 20]
     assert whole["skipped"] == marked["skipped"] == 17
+    assert marked["marks"] == [0, 1, 2]
     assert marked["skipped_marks"] == filtered["skipped"] == 5
+
+
+def test_the_history_of_a_connection_is_as_long_as_asked(server: Recorded) -> None:
+    for conn in (1, 2, 1, 2, 1):
+        server.ring.echo(conn, 1, 1, ECHO)
+    server.catch_up()
+    history, count = server.watch.recent.history(1, 2)
+    assert ([row["seq"] for row in history], count) == ([3, 5], 5)
+
+
+def test_what_the_loop_overwrites_meanwhile_is_left_out(server: Recorded) -> None:
+    echoes(server, 10)
+    (view,) = server.watch.recent._views()
+    for _ in range(8):  # the recorder is quicker than who looks
+        for _ in range(server.reader.capacity // 4):
+            server.ring.echo(1, 1, 1, ECHO)
+        server.ring.publish()
+        server.recorder.flush()
+    assert [batch.num_rows for batch in view.batches(0)] == []

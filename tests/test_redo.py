@@ -1,23 +1,18 @@
 """What the log has lost is taken from the rings again; what is nowhere is counted in a row; no number comes twice."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from recorders import recorded
 from test_journal import segments, seqs
 
 from core.filter.query import EVENT_FIELDS, parse
 from core.log.read.log import Log
 from core.log.read.verify import verify
-from core.log.write.journal import Journal
 from core.ring.events import Kind
 from core.ring.ring import RingReader, RingWriter
-from core.rings import Rings
-from core.watch.now.pump import Pump
-from core.watch.then.past import given
 
 CAPACITY = 64
 """Records of a ring here."""
@@ -34,27 +29,14 @@ def small_rings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(directory: Path, echoes: int) -> None:
     """A server that records some echoes on one connection, has them all in its log, and is gone."""
-    with started(directory) as (pump, rings, writer):
-        conn = rings.next_conn()
-        writer.emit_peer(Kind.OPEN, conn, bytes(16), 1, 0)
+    with recorded(directory) as server:
+        conn = server.rings.next_conn()
+        server.ring.emit_peer(Kind.OPEN, conn, bytes(16), 1, 0)
         for _ in range(echoes):
-            writer.echo(conn, 1, 1, Kind.ECHO | 256)
-            if writer.room() < CAPACITY // 2:
-                writer.publish()
-                pump.catch_up()
-        writer.publish()
-        pump.catch_up()
-
-
-@contextmanager
-def started(directory: Path) -> Iterator[tuple[Pump, Rings, RingWriter]]:
-    pump = Pump(Journal(directory))
-    rings = Rings(directory, pump, *given(directory))
-    writer = rings.recover({0})[0]
-    yield pump, rings, writer
-    writer.close()
-    for feed in pump.feeds:
-        feed.ring.close()
+            server.ring.echo(conn, 1, 1, Kind.ECHO | 256)
+            if server.ring.room() < CAPACITY // 2:
+                server.catch_up()
+        server.catch_up()
 
 
 def rows(directory: Path, q: str = "") -> list[dict[str, Any]]:
@@ -109,11 +91,11 @@ def test_the_end_of_the_log_is_missing(tmp_path: Path, how: str) -> None:
     else:
         data += data[-2000:-1000]
     path.write_bytes(data)
-    with started(tmp_path) as (pump, _, _writer):
+    with recorded(tmp_path) as server:
         found = seqs(tmp_path)
         assert found[: len(whole)] == whole
         assert found == sorted(set(found))
-        assert pump.journal.damage
+        assert server.damage
     assert not rows(tmp_path, "kind:lost")
 
 
@@ -125,11 +107,11 @@ def test_a_ring_that_is_damaged(tmp_path: Path, how: str) -> None:
     size = ring.stat().st_size
     content = {"empty": b"", "nul": bytes(size), "short": bytes(100), "foreign": b"what is this" * 1000}[how]
     ring.write_bytes(content)
-    with started(tmp_path) as (pump, rings, _):
+    with recorded(tmp_path) as server:
         assert (tmp_path / "ring-0.damaged").read_bytes() == content
-        [told] = pump.journal.damage
+        [told] = server.damage
         assert told.startswith(f"{ring}: ")
-        assert rings.next_conn() > 1
+        assert server.rings.next_conn() > 1
     run(tmp_path, 3)
     after = seqs(tmp_path)
     assert after[: len(before)] == before
@@ -138,10 +120,10 @@ def test_a_ring_that_is_damaged(tmp_path: Path, how: str) -> None:
 
 
 def test_a_ring_that_is_cut_has_what_is_left(tmp_path: Path) -> None:
-    with started(tmp_path) as (_, _rings, writer):
+    with recorded(tmp_path) as server:
         for _ in range(20):
-            writer.emit(Kind.ECHO, 1)
-        writer.publish()
+            server.ring.emit(Kind.ECHO, 1)
+        server.ring.publish()
     os.truncate(tmp_path / "ring-0", 4096 + 48 * 11)  # slot 0 is that of number 64
     run(tmp_path, 1)
     assert [seq for seq in seqs(tmp_path) if seq <= 10] == list(range(1, 11))

@@ -1,6 +1,7 @@
 """Engine, record and watch together, in this process."""
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -15,7 +16,6 @@ from echo_server import fill, receive, reset
 from waiting import DEADLINE_S, wait_until
 
 import core.engine.processes.workers as workers_module
-import core.watch.now.pump as pump_module
 from core.engine.models import MODELS
 from core.engine.pollers.backends import POLLERS
 from core.engine.processes.workers import Workers
@@ -70,28 +70,60 @@ def closed(service: Service, count: int) -> None:
     wait_until(lambda: service.monitor.status()["connections"]["closed"] == count, f"{count} closed")
 
 
-def test_health_says_why_while_the_disk_hangs(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    goes_on, written = threading.Event(), service._pump.journal.append  # type: ignore[union-attr]
+def test_a_range_that_is_over_asks_nothing_of_the_recorder(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(service, b"hello")
+    closed(service, 1)
+    asked: list[None] = []
+    monkeypatch.setattr(service._keeping, "flush", lambda: asked.append(None))
+    assert (rows(service, until="60s"), asked) == ([], [])
+    rows(service)
+    assert asked
 
-    def hang(batch: Any) -> None:
-        goes_on.wait()
-        written(batch)
 
-    monkeypatch.setattr(service._pump.journal, "append", hang)  # type: ignore[union-attr]
-    said: list[str] = []
-    asks = threading.Thread(
-        target=lambda: wait_until(lambda: said.append(service.monitor.health()[1]) or said[-1], "a reason"), daemon=True
-    )
+def recorder_of(service: Service) -> int:
+    """The recorder's process."""
+    return wait_until(lambda: service._keeping and service._keeping.pid, "a recorder")  # type: ignore[no-any-return]
+
+
+def test_a_recorder_that_hangs_is_told_and_catches_up(service: Service) -> None:
+    say(service, b"hello")
+    assert len(rows(service)) >= 3
+    recorder = recorder_of(service)
+    os.kill(recorder, signal.SIGSTOP)
     try:
         say(service, b"hello")
-        asks.start()
-        asks.join(DEADLINE_S)
-        assert said[-1].startswith("the log can't be written: the disk has not answered for "), (
-            "it waits for the disk too"
-        )
+        reason = wait_until(lambda: service.monitor.health()[1], "a reason")
+        assert reason.startswith("the log can't be written: the recorder has not answered for ")
+        closed(service, 2)
+        assert service.monitor.status()["echoes"] == 2, "the watch goes on"
+        assert not rows(service, "conn:2"), "the log answers as far as it goes"
+        assert [row["kind"] for row in service.monitor.connection(2)["history"]] == ["open", "echo", "eof", "close"]
     finally:
-        goes_on.set()
+        os.kill(recorder, signal.SIGCONT)
     wait_until(lambda: service.monitor.health()[0], "well again")
+    assert [row["kind"] for row in rows(service, "conn:2")] == ["open", "echo", "eof", "close"]
+    assert service._keeping is not None
+    assert service._keeping.pid == recorder
+
+
+def test_a_recorder_that_dies_is_back_and_nothing_is_lost(service: Service) -> None:
+    with connect(service) as client:
+        for number in range(1, 4):
+            say_on(client, b"before")
+            dead = recorder_of(service)
+            os.kill(dead, signal.SIGKILL)
+            say_on(client, b"after")
+            wait_until(lambda dead=dead: recorder_of(service) != dead, "another")
+            wait_until(lambda n=number: len(rows(service, "kind:echo")) == 2 * n, "all is written")
+    closed(service, 1)
+    assert service.monitor.health() == (True, "")
+    assert [row["seq"] for row in rows(service)] == list(range(1, len(rows(service)) + 1))
+    assert len({row["peer"] for row in rows(service, "-conn:0")}) == 1
+
+
+def say_on(client: Any, data: bytes) -> None:
+    client.sendall(data)
+    assert receive(client, len(data)) == data
 
 
 def test_a_status_reads_no_file(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +265,7 @@ def test_the_marks_of_the_queue_are_told_also_of_the_past(start: Start, model: s
     say(service, b"hello")
     closed(service, 1)
     monitor = service.monitor
-    then = service._pump.written(monitor.latest())  # type: ignore[union-attr]
+    then = service._watch.written(monitor.latest())  # type: ignore[union-attr]
     for at in (None, then):
         item = monitor.connection(1, at)
         assert item is not None
@@ -368,21 +400,24 @@ def test_what_a_killed_server_left_is_in_the_log(start: Start, tmp_path: Path, m
     assert [row["reason"] for row in found if row["kind"] == "close"] == ["crash"] * 3
 
 
+@pytest.mark.parametrize("is_all_written", [False, True])
 @pytest.mark.parametrize("workers", [0, 2])
-def test_what_a_killed_server_left_open_has_its_figures(start: Start, tmp_path: Path, workers: int) -> None:
-    """Some of it is in the log, and the rest is still in the ring."""
+def test_what_a_killed_server_left_open_has_its_figures(
+    start: Start, tmp_path: Path, workers: int, is_all_written: bool
+) -> None:
+    """All of it is in the log, or some of it still in the ring."""
     pid = os.fork()
     if not pid:
         try:
             service = Service(Settings(echo_port=0, data_dir=tmp_path, reply="echo", workers=workers))
             service.start()
             clients = [connect(service) for _ in range(3)]
-            for written in (True, False):
+            for written in (True, is_all_written):
                 for client in clients:
                     client.sendall(b"abc")
                     receive(client, 3)
                 if written:
-                    service._pump.catch_up()
+                    service._watch.catch_up()
             os.kill(os.getpid(), 9)
         finally:
             os._exit(1)
@@ -399,18 +434,17 @@ def test_what_a_killed_server_left_open_has_its_figures(start: Start, tmp_path: 
     assert again.monitor.status()["bytes_in"] == 0
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    append = service._pump.journal.append
-
-    def fail(batch: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(service._pump.journal, "append", fail)
+def test_a_log_that_cannot_be_written_stops_nothing(service: Service) -> None:
+    wait_until(lambda: rows(service), "the start is in the log")
+    recorder, room = recorder_of(service), resource.RLIMIT_FSIZE
+    before = resource.prlimit(
+        recorder, room, (service.monitor.status()["recorder"]["log_bytes"], resource.RLIM_INFINITY)
+    )
     say(service, b"hello")
     wait_until(lambda: not service.monitor.health()[0], "unhealthy")
-    assert service.monitor.health()[1] == "the log can't be written: No space left on device"
+    assert service.monitor.health()[1] == "the log can't be written: File too large"
     assert service.monitor.status()["echoes"] == 1
-    monkeypatch.setattr(service._pump.journal, "append", append)
+    resource.prlimit(recorder, room, before)
     wait_until(lambda: service.monitor.health()[0], "healthy again")
     assert [row["kind"] for row in rows(service)] == ["start", "open", "echo", "eof", "close"]
 
@@ -431,20 +465,6 @@ def test_a_dead_loop_is_unhealthy(start: Start, monkeypatch: pytest.MonkeyPatch)
     service._engine._server.loop.call_soon(lambda: [][1])
     reason = wait_until(lambda: service.monitor.health()[1], "unhealthy")
     assert reason == "the echo loop stopped: IndexError: list index out of range"
-
-
-def test_small_batches_are_written_together(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pump_module, "_LONGEST_UNWRITTEN", 3600.0)
-    service._pump.catch_up()
-    before = service.monitor.status()["recorder"]["log_bytes"]
-    with connect(service) as client:
-        for count in range(1, 6):
-            client.sendall(b"x")
-            receive(client, 1)
-            wait_until(lambda count=count: service.monitor.status()["echoes"] == count, f"echo {count} is counted")
-        assert service.monitor.status()["recorder"]["log_bytes"] == before
-        monkeypatch.setattr(pump_module, "_LONGEST_UNWRITTEN", 0.5)
-        wait_until(lambda: service.monitor.status()["recorder"]["log_bytes"] > before, "written")
 
 
 class TestRefusals:
@@ -628,7 +648,7 @@ class TestWorkers:
 
         monkeypatch.setattr(Workers, "start", noted)
         start(workers=1)
-        assert "monitor" in running
+        assert {"watch", "recorder"} <= set(running)
 
     def program(self, tmp_path: Path, last: str) -> tuple[Path, Path]:
         """What stands for the interpreter when a worker is replaced: it notes that it was begun. And the note."""
@@ -881,7 +901,7 @@ def test_after_the_stop_the_last_state_is_answered(service: Service) -> None:
 def test_a_moment_does_not_change(service: Service) -> None:
     say(service, b"one")
     closed(service, 1)
-    moment = service._pump.moment()
+    moment = service._watch.moment()
     say(service, b"two")
     closed(service, 2)
     assert (moment.listing().has(1), moment.listing().has(2)) == (True, False)

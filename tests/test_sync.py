@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from record_rows import make_batch
+from recorders import Recorded, recorded
 from test_journal import seqs
 
 from core.log.write.journal import Journal
 from core.log.write.seal_thread import Sealer
 from core.ring.events import Kind
-from core.rings import Rings
-from core.watch.now.pump import Pump
 
 
 class Disk:
@@ -36,43 +35,32 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(monkeypatch)
 
 
-def started(directory: Path, sync_s: float) -> Any:
-    pump = Pump(Journal(directory), sync_s=sync_s)
-    writer = Rings(directory, pump).recover({0})[0]
-    for _ in range(10):
-        writer.emit(Kind.ECHO, 1)
-    writer.publish()
-    pump.catch_up()
-    return pump, writer
-
-
-def close(pump: Any, writer: Any) -> None:
-    writer.close()
-    for feed in pump.feeds:
-        feed.ring.close()
+def write_echoes(server: Recorded, count: int = 10) -> None:
+    for _ in range(count):
+        server.ring.emit(Kind.ECHO, 1)
+    server.catch_up()
 
 
 def test_by_default_nothing_hot_is_synced(tmp_path: Path, disk: Disk) -> None:
-    pump, writer = started(tmp_path, 0.0)
-    assert pump.feeds[0].ring.tail == 10
-    assert "segment-00000001.arrows" not in disk.synced
-    close(pump, writer)
+    with recorded(tmp_path) as server:
+        write_echoes(server)
+        assert server.reader.tail == server.reader.written == 10
+        assert "segment-00000001.arrows" not in disk.synced
 
 
 def test_a_ring_is_given_back_when_the_disk_has_it(tmp_path: Path, disk: Disk) -> None:
-    pump, writer = started(tmp_path, 60.0)
-    ring = pump.feeds[0].ring
-    assert seqs(tmp_path) == list(range(1, 11))
-    assert ring.tail == 0
-    disk.refuses = True
-    pump.sync()
-    assert (ring.tail, pump.trouble()) == (0, "the log can't be synced: Input/output error")
-    disk.refuses = False
-    pump.sync()
-    assert (ring.tail, pump.trouble()) == (10, "")
-    assert "segment-00000001.arrows" in disk.synced
-    assert "log" in disk.synced, "the name of a new segment too"
-    close(pump, writer)
+    with recorded(tmp_path, 60.0) as server:
+        write_echoes(server)
+        assert seqs(tmp_path) == list(range(1, 11))
+        assert (server.reader.tail, server.reader.written) == (0, 10)
+        disk.refuses = True
+        server.recorder.writer.sync()
+        assert (server.reader.tail, server.watch.trouble()) == (0, "the log can't be synced: Input/output error")
+        disk.refuses = False
+        server.recorder.writer.sync()
+        assert (server.reader.tail, server.watch.trouble()) == (10, "")
+        assert "segment-00000001.arrows" in disk.synced
+        assert "log" in disk.synced, "the name of a new segment too"
 
 
 @pytest.mark.parametrize(
@@ -94,14 +82,12 @@ def test_a_file_that_goes_while_it_is_written_is_told_and_another_begun(tmp_path
 
 
 def test_a_folder_that_is_removed_is_trouble(tmp_path: Path) -> None:
-    pump, writer = started(tmp_path, 0.0)
-    shutil.rmtree(tmp_path / "log")
-    pump.sealer.sync()
-    writer.emit(Kind.ECHO, 1)
-    writer.publish()
-    pump.catch_up()
-    assert pump.trouble() == "the log can't be written: No such file or directory"
-    close(pump, writer)
+    with recorded(tmp_path) as server:
+        write_echoes(server)
+        shutil.rmtree(tmp_path / "log")
+        Sealer(server.journal).sync()
+        write_echoes(server)
+        assert server.watch.trouble() == "the log can't be written: No such file or directory"
 
 
 def test_a_segment_is_synced_once_when_it_has_ended(tmp_path: Path, disk: Disk) -> None:

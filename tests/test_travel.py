@@ -67,8 +67,8 @@ def plain(value: Any) -> Any:
 def noted(service: Service) -> tuple[int, dict[str, Any]] | None:
     """A moment that all loops have come past, and its picture; None when something happened meanwhile."""
     at = wall_ns()
-    while service._pump.written(at) < at:  # type: ignore[union-attr]
-        for feed in service._pump.feeds:  # type: ignore[union-attr]
+    while service._watch.written(at) < at:  # type: ignore[union-attr]
+        for feed in service._watch.feeds:  # type: ignore[union-attr]
             service._engine.sample(feed.table.worker, [1], 1.0)
     shot = picture(service)
     later = service.monitor.events("", rfc3339(at + 1), None, 1, None)["items"]

@@ -12,7 +12,7 @@ from core.engine.pollers.backends import POLLERS
 from core.engine.server.connection import WaterMarks
 from core.ring.flight_recorder import TURN
 from core.ring.turn_columns import turn_columns
-from core.watch.now.turns import Turns, summary
+from core.watch.loop.turns import Turns, summary
 
 SLEEPING = [{"model": name} for name in POLLERS if name != "busy"]
 

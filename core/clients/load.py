@@ -1,17 +1,13 @@
 """The load generator: what to do to a server, and what came of it."""
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Final
 
 from core.clients.connect import LoadError, connect_all
 from core.clients.reply_check import Pattern, Stamps
 from core.clients.traffic import Traffic
+from core.signals import interrupt_calls
 
 __all__ = ["REPLIES", "LoadError", "LoadSettings", "run"]
 
@@ -67,7 +63,7 @@ def run(settings: LoadSettings) -> dict[str, Any]:
     stamps = Stamps() if settings.reply == "stamp" else None
     traffic = Traffic(sockets, settings.connections, Pattern(settings.size), settings.depth, stamps)
     try:
-        with _interrupt_calls(traffic.stop):
+        with interrupt_calls(traffic.stop):
             traffic.send_until(time.perf_counter_ns() + int(settings.seconds * 1e9))
             traffic.finish()
     finally:
@@ -82,21 +78,3 @@ def run(settings: LoadSettings) -> dict[str, Any]:
         "seconds": round(traffic.seconds, 3),
         "error_samples": traffic.error_samples,
     }
-
-
-@contextmanager
-def _interrupt_calls(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT calls `stop`, a second one raises KeyboardInterrupt. Outside the main thread nothing is changed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop()
-
-    before = signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

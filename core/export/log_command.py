@@ -3,6 +3,7 @@
 import json
 import select
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from core.log.read.follow import follow
 from core.log.read.log import Log
 from core.log.read.verify import verify as check
 from core.ring.clock import wall_ns
+from core.signals import interrupt_calls
 
 _LOOK_EVERY_MS: Final = 200
 _ENDLESS: Final = ("jsonl", "csv")
@@ -107,14 +109,21 @@ def write(log: Log, asked: AskedRows, name: str, output: Path | None) -> None:
 
 
 def write_on(log: Log, asked: AskedRows, name: str, output: Path | None) -> None:
-    """The rows, and those to come, until the reader has gone. Raises as `write`."""
-    with sink.opened(output, whole=False) as out:
+    """The rows, and those to come, until the reader has gone or SIGINT ends it. Raises as `write`."""
+    ended = threading.Event()
+    # An exception out of nowhere may be raised where libraries swallow it, and the command would go on.
+    with sink.opened(output, whole=False) as out, interrupt_calls(ended.set):
         for chunk in export([], name):  # what stands before the first row
             out.write(chunk)
-        for batch in follow(log, asked.query, asked.since, _pause(out.fileno())):
+        pause = _pause(out.fileno())
+        for batch in follow(log, asked.query, asked.since, lambda: pause() and not ended.is_set()):
             for chunk in lines_of(batch, name):
                 out.write(chunk)
             out.flush()
+            if ended.is_set():
+                break
+    if ended.is_set():
+        raise KeyboardInterrupt
 
 
 def stats(log: Log, asked: AskedRows, as_json: bool) -> None:

@@ -14,6 +14,9 @@ PAYLOAD: Final = ("bytes_in", "bytes_out", "queue_bytes", "queue_chunks")
 """The columns in which `open` and `refuse` records carry the peer's address."""
 
 _NAMES: Final = tuple(name for name in RECORD.names or () if name not in ("pad", "number_high"))
+_LOW: Final = 0xFFFF_FFFF
+_KIND_AND_REASON: Final = 0xFF | 0xFF << 32  # in the word that holds both
+_CLOCK_MOVED: Final = Kind.START | Reason.CLOCK << 32
 _WIDENED: Final = ("time", "conn", "seq")
 
 
@@ -22,6 +25,76 @@ def steps_of(array: Numbers) -> tuple[Numbers, Numbers]:
     rows = np.flatnonzero((array["kind"] == Kind.START) & (array["reason"] == Reason.CLOCK))
     step = array["queue_chunks"][rows].astype(np.uint64) << np.uint64(32) | array["queue_bytes"][rows]
     return rows, step.view(np.int64)
+
+
+class Block:
+    """A run of consecutive records, copied from a ring: six rows of words of 8 bytes, as they lie in RECORD.
+
+    Numpy copies records of named fields one field of one record after the other, ten times slower than words; and
+    nearly all runs hold echoes with an empty queue only, of which few words are looked at.
+    """
+
+    def __init__(self, words: Numbers) -> None:
+        self._words = words
+        self._is_plain: bool | None = None
+
+    def __len__(self) -> int:
+        return int(self._words.shape[1])
+
+    @property
+    def times(self) -> Numbers:
+        """Monotonic, ns."""
+        column: Numbers = self._words[0].view(np.int64)
+        return column
+
+    @property
+    def conns(self) -> Numbers:
+        """Connections."""
+        column: Numbers = self._words[1].view(np.int64)
+        return column
+
+    @property
+    def first(self) -> int:
+        """Number of the first record."""
+        return int(self._words[5, 0])
+
+    @property
+    def last(self) -> int:
+        """Number of the last record."""
+        return int(self._words[5, -1])
+
+    def bytes(self) -> tuple[Numbers, Numbers]:
+        """Bytes in and out of records that carry no peer."""
+        return (self._words[2] & np.uint64(_LOW)).view(np.int64), (self._words[2] >> np.uint64(32)).view(np.int64)
+
+    def holds_echoes_only(self) -> bool:
+        """Whether all are echoes that left nothing in a queue."""
+        if self._is_plain is None:
+            words = self._words
+            self._is_plain = not words[3].any() and bool(((words[4] & np.uint64(0xFF)) == Kind.ECHO).all())
+        return self._is_plain
+
+    def steps(self) -> Numbers:
+        """Places of the records that say that the clock moved."""
+        return np.flatnonzero((self._words[4] & np.uint64(_KIND_AND_REASON)) == _CLOCK_MOVED)
+
+    def moved(self) -> int:
+        """By how many ns the clock moved in all, within these records."""
+        # The ns are where others keep what is queued.
+        return int(self._words[3, self.steps()].view(np.int64).sum())
+
+    def of_conn(self, conn: int) -> Self:
+        """The records of a connection."""
+        return type(self)(np.ascontiguousarray(self._words[:, np.flatnonzero(self.conns == conn)]))
+
+    def __getitem__(self, part: slice) -> Self:
+        return type(self)(self._words[:, part]) if part != slice(0, len(self)) else self
+
+    def records(self, wall_offset: int) -> tuple["Records", int]:
+        """As columns with wall time, and the offset behind them: see `Records.with_steps`."""
+        rows = self._words.T
+        array = np.ascontiguousarray(rows).view(RECORD).ravel()
+        return Records.with_steps(array, wall_offset)
 
 
 class Records:

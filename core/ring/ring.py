@@ -1,7 +1,8 @@
-"""A ring of event records in a memory-mapped file: one writer, one reader, no lock.
+"""A ring of event records in a memory-mapped file: one writer, any readers, no lock.
 
-The writer fills slots and publishes its position once a turn; the reader copies whole runs of records out and
-gives slots back when they are safe in the journal. Neither ever waits for the other. The pages belong to the
+The writer fills slots and publishes its position once a turn; readers copy whole runs of records out. One of them, the
+recorder, gives slots back when they are safe in the log; the others check that what they copied was not overwritten
+meanwhile. None ever waits for another. The pages belong to the
 kernel's page cache, so all that was written survives the death of the process, SIGKILL included: every
 record ends with its sequence number, and :func:`leftover` finds those that were written but not yet published.
 
@@ -28,7 +29,7 @@ import numpy as np
 from core.ring.capacity import shrunk
 from core.ring.clock import STEP_NS, found_offset, wall_offset
 from core.ring.events import ECHO_STRUCT, NUMBERED_STRUCT, PEER_STRUCT, RECORD, RECORD_STRUCT, Kind, Reason
-from core.ring.records import Records, steps_of
+from core.ring.records import Block, Records, steps_of
 
 VERSION: Final = 1
 CAPACITY: Final = shrunk(1 << 19)
@@ -37,7 +38,10 @@ _HEADER_SIZE: Final = mmap.PAGESIZE
 _IDENTITY: Final = struct.Struct("<8sIIQQq")  # magic, version, record size, capacity, worker, wall offset
 # The places of the header's words of 8 bytes: the writer's and the reader's are on cache lines of their own.
 _OFFSET = 4  # the wall offset, signed
-_HEAD, _BEAT, _TURNS, _WAITED, _TAIL = 16, 17, 18, 19, 32
+_BEGIN = 5  # the number behind which the ring began
+_HEAD, _BEAT, _TURNS, _WAITED, _TAIL, _WRITTEN = 16, 17, 18, 19, 32, 33
+_HEADER_WORDS: Final = _HEADER_SIZE // 8
+_RECORD_WORDS: Final = RECORD.itemsize // 8
 _LOOK_NS: Final = 400_000_000
 """How often the clocks are compared; a difference must be found twice."""
 _U32: Final = 0xFFFF_FFFF
@@ -106,7 +110,7 @@ class RingWriter:
         _IDENTITY.pack_into(self._map, 0, _MAGIC, VERSION, RECORD.itemsize, capacity, worker, wall_offset())
         with memoryview(self._map).cast("Q") as words:
             words[_HEAD], words[_BEAT], words[_TURNS], words[_WAITED] = after, time.monotonic_ns(), 0, 0
-            words[_TAIL] = after
+            words[_BEGIN] = words[_TAIL] = words[_WRITTEN] = after
         # Touched now, so that the first lap takes no page faults.
         for at in range(_HEADER_SIZE, size, mmap.PAGESIZE):
             self._map[at] = 0
@@ -115,13 +119,16 @@ class RingWriter:
 
     @classmethod
     def attach(cls, path: Path) -> Self:
-        """Go on writing a ring that another process has made. Raises OSError and RingError."""
+        """Go on writing a ring that another process has made, or left. Raises OSError and RingError.
+
+        What that one had written and not yet published is published.
+        """
         with RingReader(path) as made:
-            head, capacity = made.progress().head, made.capacity
+            last, capacity = made.last_whole(), made.capacity
         self = cls.__new__(cls)
         with open(path, "rb+") as file:
             self._map = _locked_map(file, 0)
-        self._bind(head, capacity)
+        self._bind(last, capacity)
         self.publish(0, 0)
         return self
 
@@ -311,7 +318,7 @@ def is_written(path: Path) -> bool:
 
 
 class RingReader:
-    """The monitor's end, in the same or another process."""
+    """A reader's end, in the same or another process."""
 
     def __init__(self, path: Path) -> None:
         """Open the ring at `path`. Raises OSError, RingError when it is of another version, DamagedRingError."""
@@ -321,7 +328,8 @@ class RingReader:
             if size < _HEADER_SIZE:
                 raise DamagedRingError(f"{path}: not a ring of echoscope (too short)")
             self._map = mmap.mmap(file.fileno(), size)
-        magic, version, record_size, self.capacity, self.worker, self.wall_offset = _IDENTITY.unpack_from(self._map)
+        magic, version, record_size, capacity, self.worker, self.wall_offset = _IDENTITY.unpack_from(self._map)
+        self.capacity = int(capacity)
         # What makes wall time of the time of the records that are read next; a row says when it changes.
         if magic != _MAGIC:
             self._map.close()
@@ -332,7 +340,9 @@ class RingReader:
             self._map.close()
             raise DamagedRingError(f"{path}: a ring of {size} bytes, cut short")
         self._slots = np.frombuffer(self._map, RECORD, self.capacity, _HEADER_SIZE)
-        self._words = memoryview(self._map).cast("Q")
+        rows = np.frombuffer(self._map, np.uint64, self.capacity * _RECORD_WORDS, _HEADER_SIZE)
+        self._rows = rows.reshape(self.capacity, _RECORD_WORDS).T
+        self._words: memoryview[int] = memoryview(self._map).cast("Q")
 
     def _refuse(self, why: str) -> None:
         self._map.close()
@@ -340,8 +350,46 @@ class RingReader:
 
     @property
     def tail(self) -> int:
-        """Number of the last record that the reader has given back."""
+        """Number of the last record that has been given back."""
         return self._words[_TAIL]
+
+    @property
+    def begin(self) -> int:
+        """The number behind which the ring began."""
+        return self._words[_BEGIN]
+
+    @property
+    def written(self) -> int:
+        """Number of the last record that is in the log."""
+        return max(self._words[_WRITTEN], self._words[_TAIL])
+
+    @property
+    def head(self) -> int:
+        """Number of the last record that was published."""
+        return self._words[_HEAD]
+
+    def last_whole(self) -> int:
+        """Number of the last whole record, published or not, behind which none is; for a ring whose writer is gone."""
+        last = self.head
+        while self.seq_at(last + 1) == last + 1:
+            last += 1
+        return last
+
+    def seq_at(self, seq: int) -> int:
+        """The number in the slot of a number: another one when it was overwritten, or is not written yet."""
+        return self._word_of(seq, _RECORD_WORDS - 1)
+
+    def _word_of(self, seq: int, word: int) -> int:
+        return int(self._words[_HEADER_WORDS + seq % self.capacity * _RECORD_WORDS + word])
+
+    def time_of(self, seq: int) -> int:
+        """When (monotonic ns) that record was written, which must not have been given back yet."""
+        return self._word_of(seq, 0)
+
+    def offset_after(self, after: int) -> int:
+        """What makes wall time of the time of the records after that number, which are still there."""
+        moved: int = sum(steps_of(self.read(after, self.head))[1].tolist())
+        return _signed(self._words[_OFFSET]) - moved
 
     def progress(self) -> Progress:
         """What the writer published last."""
@@ -358,10 +406,21 @@ class RingReader:
             return self._slots[first:last]
         return np.concatenate([self._slots[first:], self._slots[:last]])
 
-    def take(self, after: int, upto: int) -> Records:
-        """As `read`, with wall time: a copy; to be asked for in order."""
-        records, self.wall_offset = Records.with_steps(self.read(after, upto), self.wall_offset)
-        return records
+    def block(self, after: int, upto: int) -> Block | None:
+        """A copy of the records numbered `after` + 1 to `upto`, at least one; None when some are no longer there."""
+        if upto - after > self.capacity:
+            return None
+        first, last = (after + 1) % self.capacity, (upto + 1) % self.capacity
+        if first < last:
+            block = Block(np.ascontiguousarray(self._rows[:, first:last]))
+        else:
+            block = Block(np.concatenate([self._rows[:, first:], self._rows[:, :last]], axis=1))
+        # The writer overwrites the oldest first, so if that is still there, nothing of the run was overwritten.
+        return block if block.last == upto and self.seq_at(after + 1) == after + 1 else None
+
+    def mark_written(self, upto: int) -> None:
+        """The log has all records up to number `upto`."""
+        self._words[_WRITTEN] = upto
 
     def release(self, upto: int) -> None:
         """Give the slots of all records up to number `upto` back to the writer."""
@@ -391,7 +450,7 @@ class RingReader:
 
     def close(self) -> None:
         """Give the map back."""
-        del self._slots
+        del self._slots, self._rows
         self._words.release()
         # A copy made by a caller never keeps the map; a view held by one in error would.
         with contextlib.suppress(BufferError):

@@ -91,7 +91,7 @@ class Logbook:
         """A page of the log, everything published up to now included; `marks` are the places of what matches `mark`."""
         query, low, high = self._selection(q, since, until)
         marking = _mark(mark)
-        self._source.catch_up()
+        self._reach(high)
         page = self._log.search(query, low, high, limit, cursor, order, mark=marking)  # type: ignore[arg-type]
         progress = {"scanned": page.scanned, "total": page.total}
         answer: Json = {"items": page.items, "next": page.next, "progress": progress}
@@ -110,7 +110,7 @@ class Logbook:
     def histogram(self, q: str, since: str | None, until: str | None, bins: int, cursor: str | None) -> Json:
         """Rows of the log by time and kind; contract of GET /api/v1/events/histogram."""
         query, low, high = self._selection(q, since, until)
-        self._source.catch_up()
+        self._reach(high)
         found = self._log.histogram(query, low, high, bins, cursor)
         return {
             "since": rfc3339(found.since),
@@ -127,7 +127,7 @@ class Logbook:
         now = self._source.latest()
         high = parse_time(until, now) if until else now + 1
         low = parse_time(since, now) if since else high - _COURSE_NS
-        self._source.catch_up()
+        self._reach(high)
         found = self._log.course(conn, low, high)
         columns = {
             "queue_bytes": found.queue_bytes,
@@ -149,7 +149,7 @@ class Logbook:
         if format not in FORMATS:
             raise unknown_format(format)
         query, low, high = self._selection(q, since, until)
-        self._source.catch_up()
+        self._reach(high)
         kind = FORMATS[format]
         order = DownloadRequest(
             str(self._past.directory.resolve()), format, query.text, low, high, gzip and kind.is_text
@@ -162,7 +162,7 @@ class Logbook:
         if format not in FORMATS:
             raise unknown_format(format)
         query, low, high = self._selection(q, since, until)
-        self._source.catch_up()  # as for the download: what is called exact must be what comes
+        self._reach(high)  # as for the download: what is called exact must be what comes
         self._exporter.prepare()
         found = self._log.estimate(query, low, high)
         size = FORMATS[format].estimated_bytes(found.rows)
@@ -198,6 +198,13 @@ class Logbook:
                 return None
             cursor = page.next
         return None
+
+    def _reach(self, high: int | None) -> None:
+        """Bring the log up to before a time (ns), or up to now; a range that ended a while ago costs nothing."""
+        if high is None:
+            self._source.catch_up()
+        else:
+            self._source.written(high - 1)
 
     def _selection(self, q: str, since: str | None, until: str | None) -> tuple[Query, int | None, int | None]:
         now = self._source.latest()

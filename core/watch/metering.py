@@ -9,10 +9,10 @@ import numpy as np
 
 from core.watch.kernel.verdict import LATE_S
 from core.watch.kernel.verdict_column import VERDICTS, from_record
+from core.watch.loop.turns import Turns
 from core.watch.measures import Histogram, Measures
 from core.watch.moment import Moment
 from core.watch.now.table import ENDS, REPLY_WAIT_BOUNDS, STATES
-from core.watch.now.turns import Turns
 
 Json = dict[str, Any]
 

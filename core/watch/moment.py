@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from core.log.format.dropped import Dropped
 from core.watch import flow
@@ -25,9 +24,9 @@ _NOTHING: Final = (np.empty(0, np.int64),) * 3
 class Moment:
     """The state of a server at `now` (wall clock, ns). What a moment of the past can't tell is None.
 
-    `about` is what the server was told, as the status shows it; `recent` answers the newest batches of events, oldest
-    first; `series` the charts' columns of a number of seconds. Nothing in it changes, so whoever has one may take
-    as long as it needs.
+    `about` is what the server was told, as the status shows it; `history` answers the newest events of a connection, at
+    most a number of them, and of how many events in all; `series` the charts' columns of a number of seconds. Nothing
+    in it changes, so whoever has one may take as long as it needs.
     """
 
     now: int
@@ -35,7 +34,7 @@ class Moment:
     about: Mapping[str, Any]
     tallies: Sequence[Tally]
     rates: Rates
-    recent: Callable[[], list[pa.RecordBatch]]
+    history: Callable[[int, int], tuple[list[Json], int]]
     series: Callable[[int], Json]
     lag_ms: float | None = None
     log_bytes: int | None = None
@@ -62,7 +61,7 @@ class Moment:
 
 
 class Source(Protocol):
-    """Where the present comes from: the pump of a running server, or the end of a log."""
+    """Where the present comes from: the watch of a running server, or the end of a log."""
 
     recent: Recent
     """What live tails look at."""
@@ -95,6 +94,9 @@ class Source(Protocol):
 
     def damage(self) -> str:
         """What is damaged in the log, one line; empty: nothing."""
+
+    def skipped(self) -> int:
+        """Events that are in no figure."""
 
     def beat_ages(self) -> dict[int, float]:
         """Seconds since each worker's loop turned."""

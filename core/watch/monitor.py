@@ -1,4 +1,4 @@
-"""The one face that the web sees: every question about the server, answered from the pump and the log."""
+"""The one face that the web sees: every question about the server, answered from the watch and the log."""
 
 import logging
 from collections.abc import Callable, Hashable, Mapping
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from core.bad_value import BadValueError
 from core.filter import catalogue
-from core.filter.query import CONNECTION_FIELDS, EVENT_FIELDS, parse, parse_time
+from core.filter.query import CONNECTION_FIELDS, parse, parse_time
 from core.version import NAME, VERSION
 from core.watch.engine import About, EchoServer
 from core.watch.fault_book import FaultBook
@@ -17,12 +17,11 @@ from core.watch.kernel.kernel_view import KernelView, facts
 from core.watch.kernel.sampler import LastSamples, Sampler
 from core.watch.kernel.verdict_column import Judged
 from core.watch.logbook import DownloadMaker, Logbook
+from core.watch.loop.loops import Loops
 from core.watch.measures import Measures
 from core.watch.metering import TurnTimes, measures
 from core.watch.moment import Moment, Source
-from core.watch.now.loops import Loops
 from core.watch.now.map_cells import ShownOrder, cells
-from core.watch.now.recent import newest
 from core.watch.now.suggest import suggest
 from core.watch.now.tally import Notes, gauges, totals
 from core.watch.origins import Origins
@@ -157,12 +156,11 @@ class Monitor(Logbook):
         if item is None:
             return self._former(conn, at)
         self._origins.add_to([item])
-        batches = moment.recent()
-        history = newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), _HISTORY)
+        history, count = moment.history(conn, _HISTORY)
         seen = self._onlooker.look([item], moment)
         return item | {
             "history": history,
-            "events_in_memory": sum(batch.num_rows for batch in batches),
+            "events_in_memory": count,
             "marks": self._told(moment).get("marks"),
             "kernel": facts(seen.get(conn), moment),
             "verdict": self._onlooker.verdict(item, seen, moment, self._low_water(moment)),

@@ -21,7 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from core.collector import relieve
 from core.command_line import warn
 from core.orders.order_book import OrderBook
-from core.watch.now.pump import NOT_TURNED
+from core.watch.now.watch_thread import NOT_TURNED
 from web import create_app
 from web.access.authentication import Authentication
 from web.access.client_address import Environ, TrustedProxies

@@ -24,11 +24,11 @@ KIND_VALUES: Final = pa.array(KINDS, pa.string())
 REASON_VALUES: Final = pa.array(REASON_TEXTS, pa.string())
 """The reason dictionary of every batch without a `lost` row."""
 
-_ADDRESS_KINDS: Final = np.isin(np.arange(256), (Kind.OPEN, Kind.REFUSE))
-_NO_QUEUE_KINDS: Final = _ADDRESS_KINDS | (np.arange(256) == Kind.LOST)
+ADDRESS_KINDS: Final = np.isin(np.arange(256), (Kind.OPEN, Kind.REFUSE))
+_NO_QUEUE_KINDS: Final = ADDRESS_KINDS | (np.arange(256) == Kind.LOST)
 _BLANKED: Final = {
-    "bytes_in": _ADDRESS_KINDS,
-    "bytes_out": _ADDRESS_KINDS,
+    "bytes_in": ADDRESS_KINDS,
+    "bytes_out": ADDRESS_KINDS,
     "queue_bytes": _NO_QUEUE_KINDS,
     "queue_chunks": _NO_QUEUE_KINDS,
 }
@@ -39,7 +39,7 @@ def to_batch(
     records: Records,
     worker: int,
     peer_index: Numbers,
-    peers: Sequence[str] | pa.StringArray,
+    peers: Sequence[str] | pa.StringArray | Numbers,
 ) -> pa.RecordBatch:
     """Rows of SCHEMA for `records` of one worker.
 
@@ -105,7 +105,7 @@ def from_batch(batch: pa.RecordBatch, *, every_peer: bool = False) -> Records:
     numbered = np.flatnonzero(kind >= NUMBERED[0])
     if len(numbered):
         columns["number"][numbered] = _numbers_behind(texts, numbered)
-    carriers = np.arange(len(kind)) if every_peer else np.flatnonzero(_ADDRESS_KINDS[kind])
+    carriers = np.arange(len(kind)) if every_peer else np.flatnonzero(ADDRESS_KINDS[kind])
     peers = np.full(len(kind), None, object)
     if len(carriers):
         names = batch.column("peer")
@@ -164,15 +164,19 @@ def _coded(codes: Numbers, values: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes), values, safe=False)
 
 
-def _peer_column(peer_index: Numbers, peers: Sequence[str] | pa.StringArray) -> pa.DictionaryArray:
-    values = peers if isinstance(peers, pa.Array) else pa.array(peers, pa.string())
-    used = np.zeros(len(values), np.bool_)
+def _peer_column(peer_index: Numbers, peers: Sequence[str] | pa.StringArray | Numbers) -> pa.DictionaryArray:
+    used = np.zeros(len(peers), np.bool_)
     used[peer_index] = True
+    places = np.flatnonzero(used)
+    if isinstance(peers, pa.Array):
+        values = peers.take(pa.array(places))
+    else:
+        values = pa.array(np.asarray(peers, object)[places], pa.string())
     # Two connections may have had the same address and port, one after the other.
-    unique = values.filter(pa.array(used)).dictionary_encode()
-    position = np.cumsum(used) - 1
-    codes = unique.indices.to_numpy()[position[peer_index]] if len(peer_index) else np.empty(0)
-    return _coded(codes.astype(np.int32), unique.dictionary)
+    unique = values.dictionary_encode()
+    codes = np.zeros(len(peers), np.int32)
+    codes[places] = unique.indices.to_numpy()
+    return _coded(codes[peer_index], unique.dictionary)
 
 
 def _reason_column(records: Records) -> pa.DictionaryArray:

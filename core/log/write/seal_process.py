@@ -22,6 +22,7 @@ from core.durable import PARTIAL
 from core.interpreter import EXECUTABLE
 from core.log.format.files import JournalError
 from core.log.write.seal_job import Abandoned, rewrite
+from core.signals import end_with_parent
 
 IDLE_S: Final = 60.0
 """How long the process waits for another segment: starting it takes a third of what sealing a large one does."""
@@ -142,6 +143,7 @@ def _listen(orders: IO[bytes], to: "queue.Queue[bytes]") -> None:
 
 def main() -> None:
     """Rewrite the segments whose paths come as JSON, a line each; say of each how it went, a JSON object a line."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the server says when it ends
     with suppress(OSError):  # where it is not allowed to, it works as fast as all others
         os.nice(_NICE)

@@ -40,8 +40,9 @@ class Sealer:
     damaged of one is left out; one of which nothing can be read is set aside.
     """
 
-    def __init__(self, journal: Journal, rewriter: Rewriter | None = None) -> None:
+    def __init__(self, journal: Journal, rewriter: Rewriter | None = None, look_s: float = LOOK_S) -> None:
         self._journal = journal
+        self._look_s = look_s
         self._rewriter: Rewriter = rewriter or Here()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
@@ -126,7 +127,7 @@ class Sealer:
     def _run(self) -> None:
         try:
             next_try = 0.0
-            while not self._stop.wait(LOOK_S):
+            while not self._stop.wait(self._look_s):
                 self.retain()
                 self.sync()
                 if time.monotonic() < next_try:

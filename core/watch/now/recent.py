@@ -1,69 +1,133 @@
-"""The newest events in memory, and live tails over them."""
+"""The newest events, read from the rings when someone looks, and live tails over them."""
 
-import threading
-from collections import deque
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from core.filter.query import Query
-from core.log.format.rows import event_columns, joined
+from core.filter.query import EVENT_FIELDS, Query, parse
+from core.log.format.rows import ADDRESS_KINDS, event_columns, peers_of, to_batch
 from core.log.format.text import to_dicts
+from core.ring.events import Kind
+from core.ring.records import Block, Numbers, Records
+from core.ring.ring import RingReader
+
+Json = dict[str, Any]
 
 ROWS_KEPT: Final = 200_000
-JOINED: Final = 256
-"""Batches of which one is made."""
-LARGE_ROWS: Final = 512
-"""Rows of a batch, on average, from which on they are left as they are: copying them would cost more than it saves."""
+"""Rows of all workers together that count as the newest."""
+ROWS_A_LOOK: Final = 16_384
+"""Rows that are made of records at once."""
+_KEY: Final = itemgetter("time", "worker", "seq")
+
+
+class RingView(NamedTuple):
+    """A ring up to record `taken`, the `wall_offset` behind it, and the peers of its connections, which are in order.
+
+    Nothing of it but the ring changes.
+    """
+
+    worker: int
+    ring: RingReader
+    taken: int
+    wall_offset: int
+    conns: Numbers
+    peers: pa.StringArray
+
+    def oldest(self, most: int) -> int:
+        """The number behind which its newest rows begin, `most` of them; the rest of the ring is the writer's."""
+        return max(self.ring.begin, self.taken - min(most, self.ring.capacity // 4 * 3))
+
+    def batches(self, after: int, conn: int | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows behind a number (of a connection only), newest batch first, as far as they are still there."""
+        upto, offset = self.taken, self.wall_offset
+        while upto > after:
+            begin = max(after, upto - ROWS_A_LOOK)
+            block = self.ring.block(begin, upto)
+            if block is None:
+                return
+            offset -= block.moved()
+            upto = begin
+            if conn is not None and not len(block.steps()):
+                block = block.of_conn(conn)
+            if len(block):
+                yield self._batch(block, offset)
+
+    def _batch(self, block: Block, offset: int) -> pa.RecordBatch:
+        records, _ = block.records(offset)
+        conns = records["conn"]
+        places = np.searchsorted(self.conns, conns)
+        places[places == len(self.conns)] = 0
+        places[self.conns[places] != conns] = 0
+        carriers = np.flatnonzero(ADDRESS_KINDS[records["kind"]])
+        if not len(carriers):
+            return to_batch(records, self.worker, places, self.peers)
+        places[carriers] = np.arange(len(self.peers), len(self.peers) + len(carriers))
+        self._find_forgotten(records, places, carriers)
+        peers = pa.concat_arrays([self.peers, pa.array(peers_of(records[carriers]), pa.string())])
+        return to_batch(records, self.worker, places, peers)
+
+    @staticmethod
+    def _find_forgotten(records: Records, places: Numbers, carriers: Numbers) -> None:
+        """The peers of connections that have left the table, where their `open` is among the records."""
+        lost = np.flatnonzero((places == 0) & (records["conn"] > 0))
+        opens = carriers[records["kind"][carriers] == Kind.OPEN]
+        if not len(lost) or not len(opens):
+            return
+        opens = opens[np.argsort(records["conn"][opens])]
+        opened = records["conn"][opens]
+        found = np.minimum(np.searchsorted(opened, records["conn"][lost]), len(opened) - 1)
+        known = opened[found] == records["conn"][lost]
+        places[lost[known]] = places[opens[found[known]]]
 
 
 class Recent:
-    """Batches of rows, newest last; the oldest go when there are too many rows.
+    """The newest rows of all rings, which are where the loops have written them until they are overwritten."""
 
-    Rows are counted from 0. Where batches are small they are joined, since each takes 9 kB whatever it holds.
-    Readers take `since`, a copy, and look at the batches in their own time.
-    """
-
-    def __init__(self, rows_kept: int = ROWS_KEPT) -> None:
-        self.rows = 0
-        self._end = 0
-        self._lock = threading.Lock()
+    def __init__(self, views: Callable[[], Sequence[RingView]] = tuple, rows_kept: int = ROWS_KEPT) -> None:
+        """`views` answers the rings as they are when it is called."""
+        self._views = views
         self._rows_kept = rows_kept
-        self._batches: deque[pa.RecordBatch] = deque()
-        self._loose = 0
-        """How many of the newest batches have not been looked at for joining."""
 
-    def append(self, batch: pa.RecordBatch) -> None:
-        """Add the newest rows."""
-        with self._lock:
-            self._batches.append(batch)
-            self._end += batch.num_rows
-            self.rows += batch.num_rows
-            self._loose += 1
-            if self._loose == JOINED:
-                self._join()
-            while self.rows > self._rows_kept and len(self._batches) > 1:
-                self.rows -= self._batches.popleft().num_rows
+    def look(self, position: Mapping[int, int]) -> "Look":
+        """What came behind a position, which is a number by worker."""
+        views = self._views()
+        most = self._rows_kept // max(1, len(views))
+        return Look([(view, position.get(view.worker, 0), view.oldest(most)) for view in views])
 
-    def since(self, row: int) -> tuple[list[pa.RecordBatch], int, int]:
-        """The rows from `row` on, as far as they are kept, the number of the next one to come, and how many are not."""
-        found: list[pa.RecordBatch] = []
-        with self._lock:
-            left = self._end - row
-            for batch in reversed(self._batches):
-                if left <= 0:
-                    break
-                found.append(batch if batch.num_rows <= left else batch.slice(batch.num_rows - left))
-                left -= batch.num_rows
-            return found[::-1], self._end, max(0, left)
+    def history(self, conn: int, limit: int) -> tuple[list[Json], int]:
+        """The newest rows of a connection, oldest first, and of how many rows in all."""
+        look = self.look({})
+        streams = (view.batches(max(after, oldest), conn) for view, after, oldest in look.parts)
+        return history((batch for stream in streams for batch in stream), conn, limit), look.rows
 
-    def _join(self) -> None:
-        """Make one of the loose batches, unless they are large."""
-        loose = [self._batches.pop() for _ in range(min(self._loose, len(self._batches)))][::-1]
-        are_small = sum(batch.num_rows for batch in loose) < LARGE_ROWS * len(loose)
-        self._batches.extend([joined(loose)] if are_small else loose)
-        self._loose = 0
+
+class Look(NamedTuple):
+    """Rings, each with the number behind which it was looked at, and that behind which rows are still there."""
+
+    parts: list[tuple[RingView, int, int]]
+
+    @property
+    def position(self) -> dict[int, int]:
+        """Where the next look goes on."""
+        return {view.worker: view.taken for view, _, _ in self.parts}
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(view.taken - max(after, oldest) for view, after, oldest in self.parts)
+
+    @property
+    def gone(self) -> int:
+        """How many rows were there once."""
+        return sum(max(0, oldest - after) for _, after, oldest in self.parts)
+
+    def streams(self) -> list[Iterator[pa.RecordBatch]]:
+        """The rows of each ring, the newest batch first."""
+        return [view.batches(max(after, oldest)) for view, after, oldest in self.parts]
 
 
 def matching(batch: pa.RecordBatch, query: Query) -> Any:
@@ -73,22 +137,20 @@ def matching(batch: pa.RecordBatch, query: Query) -> Any:
     return np.flatnonzero(query.mask(event_columns(batch, query.fields)))
 
 
-def newest(batches: list[pa.RecordBatch], query: Query, limit: int) -> list[dict[str, Any]]:
-    """The newest rows that match, oldest first; looks no further back than it must."""
-    return [row for part in _newest(batches, query, limit) for row in to_dicts(part)]
+def history(batches: Iterable[pa.RecordBatch], conn: int, limit: int) -> list[Json]:
+    """The newest rows of a connection in batches, of which the newest comes first; oldest first."""
+    return newest(batches, parse(f"conn:{conn}", EVENT_FIELDS), limit)
 
 
-def _newest(batches: list[pa.RecordBatch], query: Query, limit: int) -> list[pa.RecordBatch]:
-    found: list[pa.RecordBatch] = []
-    left = limit
-    for batch in reversed(batches):
-        rows = matching(batch, query)[-left:]
-        if len(rows):
-            found.append(batch.take(pa.array(rows)))
-            left -= len(rows)
-        if left == 0:
+def newest(batches: Iterable[pa.RecordBatch], query: Query, limit: int) -> list[Json]:
+    """The newest rows that match, oldest first; looks no further back than it must. The newest batch comes first."""
+    found: list[Json] = []
+    for batch in batches:
+        rows = matching(batch, query)[len(found) - limit :]
+        found = [*to_dicts(batch.take(pa.array(rows))), *found]
+        if len(found) == limit:
             break
-    return found[::-1]
+    return found
 
 
 class Tail:
@@ -98,40 +160,50 @@ class Tail:
         self._recent = recent
         self._query = query
         self._mark = mark
-        self._both = mark and query.joined(mark)
-        self._next: int | None = None
+        self._position: dict[int, int] | None = None
 
-    def take(self, limit: int = 100) -> dict[str, Any]:
+    def take(self, limit: int = 100) -> Json:
         """The `items` that came since the last call, the newest `limit` of them, and how many were `skipped`.
 
         The first call answers the newest that are known. With a filter, rows that were no longer kept when it was
         called are not counted. With a mark: `marks`, the places of the items that match it,
         and `skipped_marks`, how many of those left out do.
         """
-        first = self._next is None
-        batches, self._next, gone = self._recent.since(self._next or 0)
-        parts = _newest(batches, self._query, limit)
-        answer: dict[str, Any] = {"items": [row for part in parts for row in to_dicts(part)], "skipped": 0}
-        if not first and answer["items"]:
-            # Which of the rows that are gone would have matched a filter is known to the log alone.
-            gone = 0 if self._query.terms else gone
-            answer["skipped"] = gone + _count(batches, self._query) - len(answer["items"])
-        if self._mark is None or self._both is None:
+        first, look = self._position is None, self._recent.look(self._position or {})
+        self._position = look.position
+        parts: list[list[tuple[Json, bool]]] = []
+        matched = marked = 0
+        for stream in look.streams():
+            rows, count, marks = self._of_ring(stream, limit, is_whole=not first)
+            parts.append(rows)
+            matched, marked = matched + count, marked + marks
+        found = list(merge(*parts, key=lambda row: _KEY(row[0])))[-limit:]
+        if not self._query.terms:  # of all that came, also what is gone
+            matched = look.rows + look.gone
+        is_cut = not first and len(found) > 0
+        answer: Json = {"items": [row for row, _ in found], "skipped": matched - len(found) if is_cut else 0}
+        if self._mark is None:
             return answer
-        marks = marked(parts, self._mark)
-        skipped = _count(batches, self._both) - len(marks) if answer["skipped"] else 0
-        return answer | {"marks": marks, "skipped_marks": skipped}
+        places = [place for place, (_, is_marked) in enumerate(found) if is_marked]
+        return answer | {"marks": places, "skipped_marks": marked - len(places) if answer["skipped"] else 0}
 
-
-def marked(parts: list[pa.RecordBatch], mark: Query) -> list[int]:
-    """The places of the rows that match, in the batches laid end to end."""
-    places: list[int] = []
-    start = 0
-    for part in parts:
-        places += (start + matching(part, mark)).tolist()
-        start += part.num_rows
-    return places
-
-
-def _count(batches: list[pa.RecordBatch], query: Query) -> int:
-    return sum(len(matching(batch, query)) for batch in batches)
+    def _of_ring(
+        self, stream: Iterator[pa.RecordBatch], limit: int, *, is_whole: bool
+    ) -> tuple[list[tuple[Json, bool]], int, int]:
+        """The newest rows with whether they are marked, and how many match and are marked of all (`is_whole`)."""
+        found: list[tuple[Json, bool]] = []
+        matched = marked = 0
+        is_counted = is_whole and (self._query.terms or self._mark is not None)
+        for batch in stream:
+            rows = matching(batch, self._query)
+            marks = np.zeros(batch.num_rows, np.bool_)
+            if self._mark is not None:
+                marks[matching(batch, self._mark)] = True
+                marked += int(np.count_nonzero(marks[rows]))
+            matched += len(rows)
+            if len(found) < limit:
+                rows = rows[len(found) - limit :]
+                found = [*zip(to_dicts(batch.take(pa.array(rows))), marks[rows].tolist(), strict=True), *found]
+            if len(found) == limit and not is_counted:
+                break
+        return found, matched, marked

@@ -20,6 +20,8 @@ from core.watch.now.fault_spans import FaultSpans
 
 Numbers = npt.NDArray[Any]
 
+_SPARSE, _SPARSE_LEAST = 8, 65_536
+"""Numbers of connections for each one that is known, up to which a row is looked up instead of searched for."""
 CLOSED_KEPT: Final = 10_000
 """Of each kind of end."""
 STATES: Final = ("open", "blocked", "paused", "closing", "closed")
@@ -83,6 +85,10 @@ class Table:
         self.reply_waits = Histogram(REPLY_WAIT_BOUNDS)
         """How long queues were not empty, each time that one was."""
         self.faults = FaultSpans()
+        self.greatest = 0
+        """The greatest connection that there ever was."""
+        self._places: Numbers | None = None
+        """The row of each connection from the least on; 0: there is none. None: to be made anew."""
         self._stuck: Numbers | None = None
         self._queued: Numbers | None = None
 
@@ -95,6 +101,10 @@ class Table:
     def peers(self) -> pa.StringArray:
         """The peer of each row."""
         return self._peers
+
+    def names(self) -> tuple[Numbers, pa.StringArray]:
+        """The connections and their peers, as they are now, whatever becomes of the table."""
+        return self["conn"], self._peers
 
     @property
     def closed_count(self) -> int:
@@ -178,6 +188,41 @@ class Table:
             peers = pa.concat_arrays([peers, pa.array(refused, pa.string())])
         return rows, peers
 
+    def fold_echoes(
+        self, conns: Numbers, times: Numbers, wall_offset: int, bytes_in: Numbers, bytes_out: Numbers
+    ) -> bool:
+        """As `fold`, for echoes that left nothing in a queue (times monotonic, ns); False: nothing is done, fold them.
+
+        They are folded where one had something queued, was stuck, or is not known.
+        """
+        rows = self._looked_up(conns)
+        if rows is None:
+            return False
+        if len(self.queued()) and self["queue_bytes"][rows].any():
+            return False
+        if len(self.stuck()) and (self["blocked"][rows].any() or self["paused"][rows].any()):
+            return False
+        np.add.at(self["bytes_in"], rows, bytes_in)
+        np.add.at(self["bytes_out"], rows, bytes_out)
+        np.add.at(self["echoes"], rows, np.minimum(bytes_in, 1))
+        self["last"][rows] = times + wall_offset
+        return True
+
+    def _looked_up(self, conns: Numbers) -> Numbers | None:
+        """The row of each connection; None where one is not known, or they are too far apart for a look-up."""
+        known = self["conn"]
+        if self.size == 1:
+            return None
+        least = int(known[1])
+        if self._places is None:
+            span = int(known[-1]) - least + 1
+            if span > _SPARSE * self.size + _SPARSE_LEAST:
+                return None
+            self._places = np.zeros(span, np.int64)
+            self._places[known[1:] - least] = np.arange(1, self.size)
+        rows: Numbers = self._places.take(conns - least, mode="clip")
+        return rows if (known.take(rows) == conns).all() else None
+
     def move(self, step: int) -> None:
         """The clock has moved by `step` ns: since when something lasts moves with it, when something was does not."""
         is_open = self.is_open()
@@ -198,6 +243,7 @@ class Table:
         self._columns = {name: columns[name] for name in COLUMNS}
         self._peers = peers
         self.size = len(peers)
+        self.greatest, self._places = max(self.greatest, int(self["conn"][-1])), None
         self._rows_changed()
         self._count_closed()
 
@@ -244,8 +290,11 @@ class Table:
     def _keep(self, keep: Numbers) -> None:
         size = int(keep.sum())
         for name, column in self._columns.items():
-            self._columns[name][:size] = column[: self.size][keep]
-            self._columns[name][size:] = 0
+            if name == "conn":  # whoever reads events looks for their peers in this very array
+                column = self._columns[name] = column.copy()
+            column[:size] = column[: self.size][keep]
+            column[size:] = 0
+        self._places = None
         self._peers = self._peers.filter(pa.array(keep))
         self.size = size
         self.faults.keep(self["conn"])
@@ -280,6 +329,7 @@ class Table:
         added = slice(self.size, self.size + len(opens))
         self._columns["conn"][added] = conns
         self._columns["opened"][added] = opens["time"]
+        self.greatest, self._places = int(conns[-1]), None
         self._peers = pa.concat_arrays([self._peers, pa.array(peers, pa.string())])
         self.size += len(opens)
         return None
@@ -296,6 +346,7 @@ class Table:
             self._columns[name] = np.concatenate([self[name], added])[order]
         self._peers = pa.concat_arrays([self._peers, names.cast(pa.string())]).take(pa.array(order))
         self.size += len(conns)
+        self.greatest, self._places = max(self.greatest, int(self["conn"][-1])), None
         self._rows_changed()
 
     def _grow(self, count: int) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from core.log.format.rows import to_batch
 from core.log.format.text import to_dicts
 from core.ring.events import Kind
-from core.ring.records import Records
+from core.ring.records import Block, Records
 from core.watch.flow import Mark, marked
 from core.watch.measures import Histogram
 from core.watch.now.sums import Sums, by_second
@@ -87,6 +87,27 @@ class Tally:
             self.table.compact()
             self.marks = marked(self.marks, self.table, int(part["time"][-1]))
             yield Folded(part, index, peers, seconds)
+
+    def fold_echoes(self, block: Block, wall_offset: int) -> Sums | None:
+        """As `fold`, for echoes of one second that left nothing in a queue; None: nothing is done, fold them.
+
+        Of what nearly all runs are, this takes a tenth of the time.
+        """
+        bytes_in, bytes_out = block.bytes()
+        begin, end = (int(at) + wall_offset for at in (block.times[0], block.times[-1]))
+        marks = self.marks or marked((), self.table, begin)
+        if not self.table.fold_echoes(block.conns, block.times, wall_offset, bytes_in, bytes_out):
+            return None
+        self.marks = marked(marks, self.table, end)
+        sums = Sums(
+            events=len(block),
+            echoes=int(np.count_nonzero(bytes_in)),
+            bytes_in=int(bytes_in.sum()),
+            bytes_out=int(bytes_out.sum()),
+        )
+        self.sums += sums
+        self.taken = block.last
+        return sums
 
     def copy(self) -> "Tally":
         """The tally as it is now, with memory of its own."""

@@ -9,8 +9,8 @@ from typing import Final
 
 from core.log.read.log import Log
 from core.ring.clock import wall_ns
-from core.watch.now.pump import Pump
 from core.watch.now.series import LONGEST
+from core.watch.now.watch_thread import Watch
 from core.watch.then import checkpoint
 from core.watch.then.history import HistoryWriter
 
@@ -35,11 +35,11 @@ def events_between(size: int, least: int = INTERVAL) -> float:
 
 
 class Checkpointer:
-    """Works beside a pump; what it can't write now it tries again later. May be used from any thread."""
+    """Works beside the watch; what it can't write now it tries again later. May be used from any thread."""
 
-    def __init__(self, directory: Path, pump: Pump, log: Log, begun: int, interval: int = INTERVAL) -> None:
+    def __init__(self, directory: Path, watch: Watch, log: Log, begun: int, interval: int = INTERVAL) -> None:
         """Raises OSError when the folders can't be made."""
-        self._pump = pump
+        self._watch = watch
         self._log = log
         self._begun = begun
         self._interval = interval
@@ -62,11 +62,11 @@ class Checkpointer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Keep what is there now, and end. The pump must still have its rings."""
+        """Keep what is there now, and end. The watch must still have its rings."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._pump.catch_up()
+        self._watch.catch_up()
         self._attempt(self.keep_history)
         if self._events() > self._counted:
             self._attempt(self.keep_checkpoint)
@@ -74,7 +74,7 @@ class Checkpointer:
 
     def written(self, upto: int) -> int:
         """Bring the log, and the history, up to `upto` (ns) if need be; up to when the log has everything."""
-        whole = self._pump.written(upto)
+        whole = self._watch.written(upto)
         if self._kept < upto // _SECOND_NS * _SECOND_NS:  # the charts show whole seconds only
             self._attempt(self.keep_history)
         return whole
@@ -82,22 +82,22 @@ class Checkpointer:
     def keep_history(self) -> None:
         """Write what the charts have gained."""
         with self._lock:
-            with self._pump.lock:
-                kept, news = wall_ns(), self._pump.series.news()
-                marks = {feed.table.worker: feed.taken for feed in self._pump.feeds}
+            with self._watch.lock:
+                kept, news = wall_ns(), self._watch.series.news()
+                marks = {feed.table.worker: feed.taken for feed in self._watch.feeds}
             try:
                 if news:
                     self._history.append(news, marks)
             except OSError:
-                with self._pump.lock:
-                    self._pump.series.put_back(news)
+                with self._watch.lock:
+                    self._watch.series.put_back(news)
                 raise
             self._written, self._kept = time.monotonic(), kept
 
     def keep_checkpoint(self) -> None:
         """Write the state as it is now, and drop what is beyond the limits."""
-        with self._pump.lock:
-            made = checkpoint.snapshot(self._pump.feeds, self._begun)
+        with self._watch.lock:
+            made = checkpoint.snapshot(self._watch.feeds, self._begun)
             self._counted, self._checked = self._events(), time.monotonic()
         if made.time:
             self._bytes = checkpoint.write(self._folder, made).stat().st_size
@@ -119,8 +119,8 @@ class Checkpointer:
             self._written, self._counted = time.monotonic(), self._events()
 
     def _events(self) -> int:
-        with self._pump.lock:
-            return sum(feed.taken for feed in self._pump.feeds)
+        with self._watch.lock:
+            return sum(feed.taken for feed in self._watch.feeds)
 
     def _is_due(self) -> bool:
         events = self._events() - self._counted
@@ -136,7 +136,7 @@ class Checkpointer:
                 path.unlink(missing_ok=True)
             else:
                 kept.append(path)
-        most = max(_LEAST_BYTES, self._pump.journal.log_bytes // _SHARE)
+        most = max(_LEAST_BYTES, self._watch.recorder.log_bytes // _SHARE)
         if sum(path.stat().st_size for path in kept) > most:
             for path in kept[1:-1:2]:
                 path.unlink(missing_ok=True)

@@ -56,6 +56,10 @@ class LogEnd:
         """What retention had dropped."""
         return self._past.log.dropped()
 
+    def skipped(self) -> int:
+        """None."""
+        return 0
+
     def damage(self) -> str:
         """What the log says of itself is all there is."""
         return ""

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,11 +11,13 @@ import pyarrow as pa
 
 from core.bad_value import BadValueError
 from core.durable import set_aside
-from core.filter.query import Query
+from core.filter.query import EVENT_FIELDS, Query, parse
 from core.log.format.rows import from_batch
 from core.log.read.log import Log
+from core.ring.records import Records
 from core.watch.moment import Moment, Moved
 from core.watch.now.recent import ROWS_KEPT
+from core.watch.now.recent import history as history_of
 from core.watch.now.series import Series
 from core.watch.now.sums import Sums
 from core.watch.now.tally import Rates
@@ -69,6 +71,14 @@ def set_damaged_aside(directory: Path) -> list[str]:
     return [line for line in told if line]
 
 
+def rows_between(log: Log, worker: int, since: int, after: int, upto: int) -> Iterator[Records]:
+    """The records of a worker behind a number up to another, none of which is older than `since` (ns)."""
+    query = parse(f"worker:{worker} seq>{after} seq<={upto}", EVENT_FIELDS)
+    for batch in log.batches(query, since):
+        records = from_batch(batch)
+        yield records[np.argsort(records["seq"], kind="stable")]
+
+
 class Past:
     """The past of a data directory; may be used from any thread. Holds no lock of the live side while it works.
 
@@ -120,7 +130,7 @@ class Past:
             picture.run.about,
             picture.tallies,
             Rates(sums.echoes, sums.bytes_in, sums.bytes_out, series.latest("loop_busy", now // _SECOND - 1)),
-            lambda: self._recent(now),
+            lambda conn, limit: self._history(now, conn, limit),
             lambda range_s: self._columns(now, range_s),
             last_second=lambda: moved,
         )
@@ -184,6 +194,10 @@ class Past:
             self._first = (begin, first.column("worker")[0].as_py(), first.column("seq")[0].as_py())
         _, worker, seq = self._first
         return seq <= run.recovered.get(worker, 0) + 1
+
+    def _history(self, now: int, conn: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        batches = self._recent(now)
+        return history_of(batches[::-1], conn, limit), sum(batch.num_rows for batch in batches)
 
     def _recent(self, now: int) -> list[pa.RecordBatch]:
         batches: list[pa.RecordBatch] = []

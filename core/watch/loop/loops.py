@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.watch.kernel.verdict import LATE_S
-from core.watch.now.turns import Turns
+from core.watch.loop.turns import Turns
 
 Json = dict[str, Any]
 
