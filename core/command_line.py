@@ -32,6 +32,7 @@ OWN_PATHS: Final = frozenset(
         "logout",
         "loop",
         "metrics",
+        "orders",
         "socket.io",
         "static",
         "vendor",

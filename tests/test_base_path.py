@@ -12,7 +12,7 @@ from core.command_line import OWN_PATHS
 from web import create_app
 from web.access.authentication import Authentication
 
-PAGES = ["/", "/connections", "/connections/1", "/events", "/loop", "/lab", "/nothing-here"]
+PAGES = ["/", "/connections", "/connections/1", "/events", "/loop", "/lab", "/orders", "/nothing-here"]
 ASKS_FOR_A_PAGE = {"Accept": "text/html"}
 
 

@@ -72,7 +72,7 @@ def with_later_ones(names: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", ["/", "/connections", "/connections/1", "/events", "/loop", "/lab"])
+@pytest.mark.parametrize("path", ["/", "/connections", "/connections/1", "/events", "/loop", "/lab", "/orders"])
 def test_a_page_with_all_its_parts_is_under_180_kb(browser: Any, path: str) -> None:
     def weight(name: str) -> int:
         with browser.get(name, headers={"Accept-Encoding": "gzip"}) as answer:

@@ -10,7 +10,7 @@ from core.bad_value import BadValueError
 from core.version import VERSION
 from web import create_app
 
-PAGES = ["/", "/connections", "/connections/1", "/connections/3", "/events", "/loop", "/lab"]
+PAGES = ["/", "/connections", "/connections/1", "/connections/3", "/events", "/loop", "/lab", "/orders"]
 PROBLEMS = ["/nope", "/connections/abc", "/connections/1/nope", "/static/nope.js"]
 OF_A_BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 

@@ -26,7 +26,14 @@ def tab_to(page: Page, role: str, name: str, most: int = 120) -> None:
 
 def test_from_page_to_page(busy: Any, open_page: Any) -> None:
     page = live(open_page(busy.url))
-    for key, path in (("2", "/connections"), ("3", "/events"), ("4", "/loop"), ("5", "/lab"), ("1", "/")):
+    for key, path in (
+        ("2", "/connections"),
+        ("3", "/events"),
+        ("4", "/loop"),
+        ("5", "/lab"),
+        ("6", "/orders"),
+        ("1", "/"),
+    ):
         press(page, key)
         expect(page).to_have_url(busy.url + path)
         live(page)

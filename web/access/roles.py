@@ -27,7 +27,7 @@ _ROUTES: Final = {
         login.form login.sign_in login.sign_out
     """,
     Role.VIEWER: """
-        pages.overview pages.connections pages.connection pages.events pages.loop pages.lab gallery.show
+        pages.overview pages.connections pages.connection pages.events pages.loop pages.lab pages.orders gallery.show
         login.me
         api.status api.overview api.span api.loop api.events api.histogram api.series
         connections.connections connections.connection connections.connection_groups connections.course

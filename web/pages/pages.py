@@ -1,12 +1,15 @@
 """The pages of the dashboard."""
 
 import time
+from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.bad_value import BadValueError
+from core.faults.effect import FaultKind
+from core.faults.registry import FAULT_KINDS
 from core.ring.events import FIELDS
 from core.version import VERSION
 from core.watch.kernel.facts import FACTS
@@ -49,12 +52,26 @@ def blueprint(monitor: Monitor) -> Blueprint:
     def lab() -> str:
         return render_template("lab.html")
 
+    @pages.get("/orders")
+    def orders() -> str:
+        return render_template("orders.html", kinds=[(kind, _attributes(kind)) for kind in FAULT_KINDS.values()])
+
     @pages.get("/favicon.ico")
     def icon() -> BaseResponse:
         """What browsers ask for beside an answer that is no page."""
         return redirect(f"{request.script_root}/static/img/icon.svg")
 
     return pages
+
+
+def _attributes(kind: type[FaultKind]) -> list[dict[str, Any]]:
+    """What a form asks for: name, unit, the least and the most, and the default, if there is one."""
+    found = []
+    for one in fields(kind):
+        unit, least, most = one.metadata["limits"]
+        default = "" if one.default is MISSING else one.default
+        found.append({"name": one.name, "unit": unit, "least": least, "most": most, "default": default})
+    return found
 
 
 def _is_known(monitor: Monitor, conn: int, at: str | None) -> bool:

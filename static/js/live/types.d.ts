@@ -656,6 +656,37 @@ export interface LabComparison {
   missing: LabPlace[];
 }
 
+/** What someone ordered, and what came of it: `result` is empty until that is known. */
+export interface OrderRecord {
+  number: number;
+  time: Time;
+  who: string;
+  role: string;
+  from: string;
+  what: string;
+  on: Record<string, string | number>;
+  why: string;
+  result: string;
+}
+
+export interface OrdersPage {
+  items: OrderRecord[];
+  next: number | null;
+}
+
+/** A fault that is on; the attributes of its kind stand beside these. */
+export interface ArmedFault {
+  id: number;
+  kind: string;
+  on: Record<string, string | number>;
+  seconds: number;
+  why: string;
+  who: string;
+  matched: number;
+  began: Time;
+  ends: Time;
+}
+
 /** The data of the frames of each view; `error` instead of them when the past can no longer be told. */
 export interface Frames {
   overview: Overview;
@@ -681,6 +712,8 @@ export interface Answers {
   series: SeriesAnswer;
   loop: LoopFrame;
   zoo: Zoo;
+  orders: OrdersPage;
+  faults: { items: ArmedFault[] };
   lab: LabOptions;
   "lab/estimate": LabEstimate;
   "lab/runs": { items: LabHead[] };

@@ -9,7 +9,7 @@ import { mountFilterBoxes, showFault } from "../frame/filter_box.js";
 import { mountGroups } from "./groups.js";
 import { chipIn, connectionLink } from "../rows/row_cells.js";
 import { createTable, headsOf } from "../../ui/table.js";
-import { addressBar } from "../../ui/url.js";
+import { addressBar, build } from "../../ui/url.js";
 import { chip, endWords, reasonSentence, stateWords } from "../frame/labels.js";
 
 /**
@@ -139,6 +139,7 @@ function showNote(parts, note) {
 /** What heads and pager say of the parameters; the filter field itself is the typist's. @param {Parts} parts @param {Params} params */
 function showControls(parts, params) {
   const down = params.sort.startsWith("-");
+  if (parts.order) setAttr(parts.order, "href", `/orders${build({ q: params.q }, { q: "" })}`);
   for (const head of headsOf(parts.table)) {
     const sorted = head.dataset.col === params.sort.replace("-", "");
     setAttr(head, "aria-sort", sorted ? (down ? "descending" : "ascending") : null);
