@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test smoke check openapi fuzz format bench screenshots lock clean
+.PHONY: help run setup test smoke check openapi fuzz audit format bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -43,6 +43,14 @@ check: setup $(STAMPS)/dev $(STAMPS)/node ## formatter, linter, types of Python 
 openapi: setup ## take a change of the API that breaks nothing into docs/openapi.json
 	$(BIN)/python -m web.openapi.changes --write
 
+audit: setup ## known weaknesses of what it is built on, by pip-audit and npm audit: asks PyPI and the npm registry
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.txt
+	for name in requirements requirements-dev requirements-node requirements-audit; do \
+	  $(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$name.txt || exit 1; \
+	done
+	PATH="$$PATH:$(CURDIR)/$(BIN)" npm audit --package-lock-only
+
 fuzz: setup $(STAMPS)/dev ## made-up requests and packets for ten minutes: make fuzz SECONDS=60
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),600)
 
@@ -58,7 +66,7 @@ screenshots: setup $(STAMPS)/tests ## pictures of every page into docs/screensho
 
 lock: $(STAMPS)/dev ## compile the requirements anew, with hashes
 	$(BIN)/pip install --quiet uv
-	for name in requirements requirements-dev requirements-node; do \
+	for name in requirements requirements-dev requirements-node requirements-audit; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
