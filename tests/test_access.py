@@ -114,6 +114,17 @@ def test_a_route_without_a_rule_is_not_served(monitor: FakeMonitor, monkeypatch:
         create_app(monitor)
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_who_may_not_order_sees_no_controls_for_it(users: Path, monitor: FakeMonitor, role: str) -> None:
+    client = client_of(application(monitor, Authentication("users", directory=users)), role)
+    may = ROLES[role] >= Role.OPERATOR
+    assert ('data-ref="orderForm"' in client.get("/orders").text) == may
+    assert ("Take back all" in client.get("/orders").text) == may
+    for path in ("/connections", "/connections/1"):
+        assert ("Close or fault" in client.get(path).text) == may
+    assert "Sign out" in client.get("/orders").text
+
+
 @pytest.mark.parametrize("role", ["", *ROLES])
 def test_every_route_for_every_role(users: Path, monitor: FakeMonitor, role: str) -> None:
     """Nobody gets further than his role; whoever has it gets an answer, be it that there is no such thing."""

@@ -1,4 +1,4 @@
-"""The page Orders: count, close, fault, take back, and the record of it all; a viewer looks only."""
+"""The page Orders: count, close, fault, take back, and the record of it all."""
 
 from typing import Any
 
