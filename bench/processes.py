@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -73,8 +73,11 @@ def memory(pid: int) -> int:
 
 def children(pid: int) -> list[int]:
     """The processes that each thread of a process has started."""
-    tasks = Path(f"/proc/{pid}/task")
-    return [int(child) for task in os.listdir(tasks) for child in (tasks / task / "children").read_text().split()]
+    tasks, found = Path(f"/proc/{pid}/task"), list[int]()
+    for task in os.listdir(tasks):
+        with suppress(FileNotFoundError):  # the thread has ended since
+            found += map(int, (tasks / task / "children").read_text().split())
+    return found
 
 
 def of_running(pid: int, ask: Callable[[int], T], otherwise: T) -> T:
