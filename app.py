@@ -115,6 +115,10 @@ def cli() -> None:
     default="127.0.0.0/8,::1",
     help="Addresses of proxies whose header is accepted, with commas.",
 )
+@option("--tls", type=click.Choice(("off", "auto")), default="off", help="auto: TLS, with a certificate made here.")
+@option("--tls-cert", type=click.Path(path_type=Path), default=None, help="TLS with this certificate chain (PEM).")
+@option("--tls-key", type=click.Path(path_type=Path), default=None, help="The key of --tls-cert (PEM).")
+@option("--tls-keylog", type=click.Path(path_type=Path), default=None, help="Write TLS secrets here, for Wireshark.")
 @option(
     "--replay", type=click.Path(path_type=Path), default=None, help="Show the log of this directory, serve no echo."
 )

@@ -20,8 +20,10 @@ from core.engine.pollers.backends import POLLERS
 from core.engine.processes.places import Places
 from core.engine.processes.worker import WorkerConfig
 from core.engine.processes.workers import WorkerError, Workers
+from core.engine.server.certificate import TlsFilesError, fingerprint, own_certificate
 from core.engine.server.connection import WaterMarks
 from core.engine.server.listener import BACKLOG, close_port, listen
+from core.engine.server.tls import make_context
 from core.engine.settings import ServerSettings
 from core.engine.thread import EngineThread
 from core.engine.threads.blocking import BlockingServer
@@ -43,6 +45,7 @@ from core.watch.then.past import Past, given, rows_between, set_damaged_aside
 from core.watch.then.runs import Run, RunBook
 
 REPLIES: Final = ("stamp", "echo")
+TLS_MODES: Final = ("off", "auto")
 PROXY_MODES: Final = ("off", "optional", "required")
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 MOST_WORKERS: Final = 64
@@ -83,6 +86,10 @@ class Settings:
     sync: float = 0.0
     proxy_protocol: str = "off"
     proxy_from: tuple[str, ...] = LOOPBACK
+    tls: str = "off"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_keylog: Path | None = None
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -99,8 +106,26 @@ class Settings:
         if self.proxy_protocol not in PROXY_MODES:
             known = ", ".join(PROXY_MODES)
             raise ServiceError(f"unknown --proxy-protocol {self.proxy_protocol!r}; known: {known}")
+        self._check_tls()
         if not math.isfinite(self.sync) or self.sync < 0:
             raise ServiceError(f"--sync {self.sync} is not a number of seconds")
+
+    def _check_tls(self) -> None:
+        if self.tls not in TLS_MODES:
+            raise ServiceError(f"unknown --tls {self.tls!r}; known: {', '.join(TLS_MODES)}")
+        if self.tls == "auto" and (self.tls_cert or self.tls_key):
+            raise ServiceError("--tls auto makes a certificate: leave out --tls-cert and --tls-key")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ServiceError("--tls-cert and --tls-key go together")
+        if self.has_tls and self.model not in POLLERS:
+            raise ServiceError(f"--model {self.model} waits for each socket by itself, and can't do TLS")
+        if self.tls_keylog is not None and not self.has_tls:
+            raise ServiceError("--tls-keylog needs --tls-cert and --tls-key, or --tls auto")
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether the echo port speaks TLS."""
+        return self.tls != "off" or self.tls_cert is not None
 
     def marks(self) -> WaterMarks | None:
         """The water marks of each connection's queue; None for models that read nothing while a reply waits."""
@@ -146,6 +171,7 @@ class Service:
 
     def _start(self) -> None:
         settings = self.settings
+        self._tls_files = self._tls_certificate()
         limits: dict[str, Any] = {
             "retain_bytes": settings.retain_bytes or None,
             "retain_age": settings.retain_age or None,
@@ -272,8 +298,32 @@ class Service:
             max_queued=-(-settings.max_queued // max(1, settings.workers)),
             proxy_protocol=settings.proxy_protocol,
             proxy_from=settings.proxy_from,
+            tls_cert=self._tls_files[0],
+            tls_key=self._tls_files[1],
+            tls_keylog=self._tls_files[2],
             shares_listener=_shares_listener(settings),
         )
+
+    def _tls_certificate(self) -> tuple[str, str, str]:
+        """The files of certificate, key and key log; empty: none. Tells the fingerprint. Raises ServiceError."""
+        settings = self.settings
+        if not settings.has_tls:
+            return "", "", ""
+        cert, key = settings.tls_cert, settings.tls_key
+        try:
+            if cert is None or key is None:
+                cert, key = own_certificate(settings.data_dir)
+            known_by = fingerprint(cert)
+            keylog = settings.tls_keylog
+            files = str(cert.resolve()), str(key.resolve()), str(keylog.resolve()) if keylog else ""
+            make_context(*files)
+        except TlsFilesError as error:
+            raise ServiceError(str(error)) from error
+        except OSError as error:
+            reason = getattr(error, "reason", None) or error.strerror or error
+            raise ServiceError(f"{error.filename or key}: {reason}") from error
+        warn(f"TLS with the certificate whose SHA-256 fingerprint is {known_by}")
+        return files
 
     def _room(self) -> int:
         """Connections that one process can take, whatever the limit is."""

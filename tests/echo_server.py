@@ -31,7 +31,7 @@ class EchoServer:
         self.reader = RingReader(folder / "ring")
         self.listener = listen(host, 0, settings.pop("backlog", 4096))
         self.address = self.listener.getsockname()[:2]
-        proxied = settings.get("proxy_protocol", "off") != "off"
+        proxied = settings.get("proxy_protocol", "off") != "off" or "tls_cert" in settings
         self.recorder = Recorder(self.ring, Files.of(folder, 0), keeps_origins=proxied)
         self.server = make_server(self.listener, self.recorder, ServerSettings(model=model, **settings), count(1))
         self.error: BaseException | None = None

@@ -27,13 +27,19 @@ class ServerSettings:
     """`off`; `optional` or `required`: peers in `proxy_from` may or must send a header of the PROXY protocol."""
     proxy_from: tuple[str, ...] = ()
     """CIDR blocks."""
+    tls_cert: str = ""
+    """File of the certificate chain; empty: no TLS."""
+    tls_key: str = ""
+    """File of its key."""
+    tls_keylog: str = ""
+    """File that the secrets of each connection are appended to, as Wireshark reads them; empty: none."""
     shares_listener: bool = False
     """Whether other processes accept from the same listening socket; it is then closed for all by another process."""
 
     @property
     def keeps_origins(self) -> bool:
         """Whether more is known of a connection than the address of its peer."""
-        return self.proxy_protocol != "off"
+        return self.proxy_protocol != "off" or bool(self.tls_cert)
 
     @property
     def stamp_size(self) -> int:

@@ -80,6 +80,16 @@ class Reason(IntEnum):
     PROXY_TOO_LONG = 23
     PROXY_TIMEOUT = 24
     PROXY_DENIED = 25
+    TLS_NOT_TLS = 26
+    TLS_VERSION = 27
+    TLS_CIPHER = 28
+    TLS_TIMEOUT = 29
+    TLS_TRUNCATED = 30
+    TLS_BAD_RECORD = 31
+    TLS_ALERT_UNKNOWN_CA = 32
+    TLS_ALERT_CERTIFICATE = 33
+    TLS_ALERT = 34
+    TLS_ERROR = 35
     FAULT_LATENCY = 40
     FAULT_BANDWIDTH = 41
     FAULT_SLICER = 42
@@ -112,6 +122,16 @@ REASON_MEANING: Final = {
     Reason.PROXY_TOO_LONG: "the PROXY header of version 1 did not end within 107 bytes",
     Reason.PROXY_TIMEOUT: "the PROXY header was not complete after five seconds",
     Reason.PROXY_DENIED: "a PROXY header is required, and the peer's address may not send one",
+    Reason.TLS_NOT_TLS: "what the peer sent was no TLS",
+    Reason.TLS_VERSION: "the peer speaks no version of TLS that is served",
+    Reason.TLS_CIPHER: "the peer knows no cipher that is served",
+    Reason.TLS_TIMEOUT: "the TLS handshake was not complete after ten seconds",
+    Reason.TLS_TRUNCATED: "the peer ended its side within the TLS handshake",
+    Reason.TLS_BAD_RECORD: "a TLS record was damaged, or no record",
+    Reason.TLS_ALERT_UNKNOWN_CA: "the peer does not know who signed the certificate, by its alert",
+    Reason.TLS_ALERT_CERTIFICATE: "the peer does not accept the certificate, by its alert",
+    Reason.TLS_ALERT: "the peer ended TLS by another alert",
+    Reason.TLS_ERROR: "TLS failed in another way",
     Reason.FAULT: "a fault that someone ordered ended the connection",
     Reason.FAULT_LATENCY: "fault: replies come later",
     Reason.FAULT_BANDWIDTH: "fault: replies come at a limited rate",
@@ -137,7 +157,7 @@ LINK_LOCAL: Final = b"\xfe\x80\x00\x00"
 
 
 _REASON_CODES: Final = frozenset(map(int, Reason))
-REASON_GROUPS: Final = ("proxy",)
+REASON_GROUPS: Final = ("proxy", "tls")
 """Reasons of these groups are written `GROUP:WHY`."""
 FAULT_PREFIX: Final = "fault_"
 """Of reasons that name a kind of fault, which are written without it."""

@@ -18,6 +18,8 @@ from core.watch.now.table import Table
 Json = dict[str, Any]
 Numbers = npt.NDArray[Any]
 DIRECT: Final[Json] = {"via": ""}
+HERE: Final = "tls_here"
+"""A fact of connections whose TLS ends at this server; what the header of a proxy says of its own has other names."""
 """The origin of a connection that came through no proxy."""
 
 
@@ -40,9 +42,12 @@ class Origins:
             if reader is None:
                 continue
             for found in reader.find("conn", *wanted):
-                via = peer_text(found["via"].tobytes(), int(found["port"]))
                 facts = json.loads(found["facts"].tobytes()[: int(found["length"])])
-                wanted[int(found["conn"])] |= {"via": via, "proxy": facts}
+                item = wanted[int(found["conn"])]
+                if HERE in facts:
+                    item["tls"] = {"version": facts.pop(HERE), **facts}
+                else:
+                    item |= {"via": peer_text(found["via"].tobytes(), int(found["port"])), "proxy": facts}
 
     def column(self, tables: Iterable[Table]) -> tuple[Numbers, list[str]]:
         """Of each row of the tables the proxy's address alone: a code, and what it stands for."""
@@ -51,6 +56,8 @@ class Origins:
             codes = np.zeros(table.size, np.int64)
             reader = self._reader(table.worker)
             found = None if reader is None else reader.since(0)
+            if found is not None:
+                found = found[found["port"] > 0]  # of the others only TLS is known
             if found is not None and len(found):
                 addresses, of = np.unique(found["via"], return_inverse=True)
                 names = [peer_text(address.tobytes(), 0).rpartition(":")[0] for address in addresses]

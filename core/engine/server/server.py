@@ -1,6 +1,7 @@
 """The event-loop server: takes connections in, lets the loop visit them, closes them, obeys orders from outside."""
 
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import Final, TypeVar
 from core.engine.faults.fault_tickets import Tickets
 from core.engine.faults.faulting import Faulting
 from core.engine.loop.calls import Calls, turn_end
-from core.engine.loop.loop import Loop
+from core.engine.loop.loop import Loop, Timer
 from core.engine.loop.phases import Phases
 from core.engine.loop.registrations import Registrations
 from core.engine.pollers.backends import POLLERS
@@ -23,6 +24,7 @@ from core.engine.server.entrance import Accepted, Entrance
 from core.engine.server.listener import AcceptQueue, packed, reset_on_close
 from core.engine.server.proxied import HeaderWait, Proxies
 from core.engine.server.sample import MOST_SAMPLES, Sample, take, tcp_info
+from core.engine.server.tls import HANDSHAKE_S, TlsSocket, make_context
 from core.engine.server.visits import Served, Visits
 from core.engine.settings import FINISH_S, ServerSettings
 from core.faults.fault_order import FaultOrder
@@ -69,6 +71,9 @@ class Server:
         counted = tickets or self._own_tickets
         assert counted is not None
         self._faulting = Faulting(self._loop, recorder, self._visits, self._links, self._close, counted)
+        files = settings.tls_cert, settings.tls_key, settings.tls_keylog
+        self._tls = make_context(*files) if settings.tls_cert else None
+        self._handshakes: dict[int, Timer] = {}
         proxies = Proxies.of(settings)
         self._headers: HeaderWait | None = None
         if proxies is not None:
@@ -210,10 +215,26 @@ class Server:
 
     def _opened(self, link: Served, peer: bytes, port: int) -> None:
         """A connection is in the record; on return it may be closed, by a fault."""
+        if self._tls is not None:
+            self._begin_tls(link, self._tls)
         if self._settings.idle_timeout:
             self._watch_idle(link, self._settings.idle_timeout)
         if self._faulting.armed:
             self._faulting.opened(link, peer, port)
+
+    def _begin_tls(self, link: Served, context: ssl.SSLContext) -> None:
+        sock = link.sock = TlsSocket(link.sock, context, partial(self._shaken, link))
+        link.quiet = self._visits.quiet(link)
+        self._loop.visits[sock.fileno()] = link.quiet
+        self._handshakes[link.conn.id] = self._loop.call_later(
+            HANDSHAKE_S, partial(self._close, link, Reason.TLS_TIMEOUT)
+        )
+
+    def _shaken(self, link: Served) -> None:
+        """The handshake of a connection is over."""
+        self._loop.cancel(self._handshakes.pop(link.conn.id))
+        assert isinstance(link.sock, TlsSocket)
+        self._recorder.origin(link.conn.id, bytes(16), 0, link.sock.facts())
 
     def _refusal(self, fd: int) -> int:
         if self._descriptor_limit is not None and fd >= self._descriptor_limit:
@@ -227,6 +248,8 @@ class Server:
             self._loop.cancel(link.timer)
         if self._headers is not None:
             self._headers.closing(link)
+        if conn.id in self._handshakes:
+            self._loop.cancel(self._handshakes.pop(conn.id))
         self._faulting.closing(link)
         try:
             self._loop.remove(link.sock.fileno())

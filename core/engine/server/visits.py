@@ -22,6 +22,7 @@ from core.engine.loop.phases import Record
 from core.engine.pollers.poller import READ, URGENT
 from core.engine.server.connection import Connection
 from core.engine.server.sample import has_stopped_short, unread
+from core.engine.server.tls import TlsError, TlsSocket
 from core.engine.settings import STAMP_SIZE, ServerSettings
 from core.ring.events import ERRNO_BASE, Kind, Reason
 from core.ring.recorder import Recorder
@@ -41,6 +42,8 @@ _ECHO_EMPTIED: Final = Kind.ECHO | 1 << 8
 
 class Served:
     """A connection with its socket, its registration and its timer."""
+
+    sock: socket.socket
 
     __slots__ = ("conn", "mask", "quiet", "sock", "timer")
 
@@ -83,7 +86,7 @@ class Visits:
         )
         self.read_size = settings.read_size
         self._record = recorder.echo
-        self.quiet, self._replace = self._quiet_visits()
+        self._quiet, self._replace = self._quiet_visits()
         self.settling: Callable[[Served], bool] = lambda link: False
         """Asked before a connection under faults is settled; True: that is done, or it is closed."""
 
@@ -96,6 +99,10 @@ class Visits:
                 stamp = f"[{time.ctime(second)}] ".encode("ascii")
                 for at in range(0, len(self._buffer), self._slot):
                     self._buffer[at : at + STAMP_SIZE] = stamp
+
+    def quiet(self, link: Served) -> Visit:
+        """The visit of a connection with an empty queue."""
+        return partial(self._sealed_visit, link) if isinstance(link.sock, TlsSocket) else self._quiet(link)
 
     def replace_record(self, record: Record) -> None:
         """Go on with another function for the record of an echo."""
@@ -146,6 +153,40 @@ class Visits:
         if mask & URGENT and has_stopped_short(link.sock):
             self._revise(Kind.ECHO, link, received, size)
         self._loop.again(link.sock.fileno())
+
+    def _sealed_visit(self, link: Served, mask: int) -> None:
+        """A quiet visit under TLS: one read, answered at once."""
+        conn = link.conn
+        try:
+            received = link.sock.recv_into(self._body)
+        except OSError as error:
+            return self._unread(link, error)
+        if not received:
+            return self._ended(link)
+        size = self._prefix + received
+        self._record(conn.id, received, size, _ECHO_EMPTIED if received < self._settings.read_size else _ECHO)
+        try:
+            sent = link.sock.send(self._whole[:size])
+        except OSError as error:
+            return self._unsent(link, received, size, error)
+        if sent < size:
+            return self._keep(link, received, size, sent)
+        return self._go_on(link)
+
+    def _go_on(self, link: Served) -> None:
+        """Visit a connection again while there is something to read, also where the kernel knows nothing of it."""
+        sock = link.sock
+        if not isinstance(sock, TlsSocket) or not sock.held:
+            self._loop.again(sock.fileno())
+        elif not sock.is_called:
+            sock.is_called = True
+            self._loop.call_soon(partial(self._read_held, link, sock))
+
+    def _read_held(self, link: Served, sock: TlsSocket) -> None:
+        sock.is_called = False
+        visit = self._loop.visits.get(sock.fileno())
+        if visit is not None and sock.held and link.conn.wants & READ:
+            visit(READ)
 
     def _bulk(self, link: Served) -> None:
         """A quiet visit's first read was full: read some more, then answer all at once."""
@@ -265,10 +306,13 @@ class Visits:
     def first(self, link: Served, data: bytes) -> None:
         """Answer what came of a connection before its first visit."""
         conn = link.conn
+        if isinstance(link.sock, TlsSocket):
+            link.sock.feed(data)
+            return self._loop.visits[link.sock.fileno()](READ)
         conn.receive(bytes(self._whole[: self._prefix]) + data)
         emptied = not has_stopped_short(link.sock)
         self._recorder.emit(Kind.READ, conn.id, len(data), 0, conn.queue_bytes, conn.queue_chunks, emptied)
-        self.settle(link)
+        return self.settle(link)
 
     # -- after a visit
 
@@ -287,13 +331,13 @@ class Visits:
             return self._finish(link)
         wants = conn.wants
         fd = link.sock.fileno()
+        self._loop.visits[fd] = link.quiet if wants == READ or conn.faulted else partial(self.busy_visit, link)
         if wants != link.mask:
             link.mask = wants
             self._loop.change(fd, wants)
-        else:
-            self._loop.again(fd)
-        self._loop.visits[fd] = link.quiet if wants == READ or conn.faulted else partial(self.busy_visit, link)
-        return None
+            if not isinstance(link.sock, TlsSocket):
+                return None
+        return self._go_on(link)
 
     def _finish(self, link: Served) -> None:
         """Close a connection that has been sent everything.
@@ -351,7 +395,8 @@ class Visits:
         """Close a connection of which a call failed, unless it only would have blocked."""
         if not isinstance(error, BlockingIOError):  # readiness is a hint: select(2), BUGS
             code = error.errno or 0
-            self._close(link, Reason.RESET if code in _RESET else ERRNO_BASE + code)
+            reason = error.reason if isinstance(error, TlsError) else 0
+            self._close(link, reason or (Reason.RESET if code in _RESET else ERRNO_BASE + code))
 
 
 def _chunks(settings: ServerSettings) -> int:

@@ -57,6 +57,8 @@ export interface ConnectionFacts {
   via: string;
   /** What the PROXY header said; only where there is a `via`. */
   proxy?: Record<string, string | number>;
+  /** What was agreed on; only where the connection is encrypted. */
+  tls?: { version: string; cipher: string; sni: string; alpn: string };
   /** "" while it is open, else "ordinary", "abnormal", or "probe": no byte either way. */
   end: string;
   bytes_in_per_s: number;

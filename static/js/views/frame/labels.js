@@ -45,6 +45,7 @@ const REASONS = {
   select_limit: "select() cannot watch a descriptor of 1024 or more.",
   max_queued: "All queues together passed their limit, and this was one of the largest.",
   proxy: "The PROXY header was refused",
+  tls: "TLS failed",
   clock: "The clock was set, or the machine was suspended; the rows from here on follow it.",
   crash: "The server was killed; this was closed in the record at its next start.",
   fault: "A fault that someone ordered ended the connection.",
@@ -79,7 +80,7 @@ export const stateWords = (state) => lookUp(STATES, state);
 /** @type {Record<string, string>} */
 const ENDS = {
   peer: "ended by the peer", reset: "reset by the peer", idle: "idle too long", operator: "closed from outside",
-  shutdown: "server stopped", crash: "server killed", fault: "ended by a fault", proxy: "PROXY header refused", limit: "limit reached",
+  shutdown: "server stopped", crash: "server killed", fault: "ended by a fault", proxy: "PROXY header refused", tls: "TLS failed", limit: "limit reached",
 };
 
 /** Why a connection ended, in a few words. @param {string} reason */
@@ -91,11 +92,20 @@ export function endWords(reason) {
 /** What the number behind a reason counts; behind the others stands that of an order. @type {Record<string, string>} */
 const COUNTED = { ring_full: "events", disk: "events", clock: "s" };
 
+/** Why TLS failed. @type {Record<string, string>} */
+const TLS = {
+  not_tls: "what came was no TLS", version: "there is no version in common", cipher: "there is no cipher in common",
+  timeout: "the handshake took longer than 10 s", truncated: "the peer left within the handshake", bad_record: "a record was damaged",
+  alert_unknown_ca: "the peer does not know who signed the certificate", alert_certificate: "the peer does not accept the certificate",
+  alert: "the peer sent an alert", error: "in another way",
+};
+
 /** A close, refuse or lost reason as a sentence; "" for none. @param {string} reason */
 export function reasonSentence(reason) {
   if (!reason) return "";
   const [name, detail] = reason.split(":");
   if (name === "error") return `A system call failed with ${detail}.`;
+  if (name === "tls") return `${REASONS.tls}: ${TLS[detail] ?? detail}.`;
   if (name === "proxy") return `${REASONS.proxy}: ${detail.replace("_", " ")}.`;
   const fault = /** @type {Record<string, string>} */ (FAULTS)[name];
   if (fault) return `Fault${detail ? ` ${detail}` : ""}: ${fault}.`;
