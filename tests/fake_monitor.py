@@ -345,6 +345,9 @@ class FakeMonitor:
             self.close_connection(conn, how)
         return len(found), len(found)
 
+    def note_order(self, what: str, number: int, conn: int) -> None:
+        """Noted nowhere."""
+
     def close_connection(self, conn: int, how: str) -> bool:
         self.closed.append(conn)
         self.closed_how.append(how)

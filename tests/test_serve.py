@@ -177,6 +177,24 @@ def test_a_replay_of_nothing(tmp_path: Path) -> None:
     assert "no log of echoscope" in failure(run("serve", "--port", "0", "--replay", str(tmp_path)), 1)
 
 
+def test_an_order_is_in_the_log_with_its_number(start_server: StartServer) -> None:
+    server = start_server()
+    with server.connect() as client:
+        items = wait_until(lambda: server.json("/api/v1/connections")["items"], "it is known")
+        path = f"{server.url}/api/v1/connections/{items[0]['conn']}/close"
+        done = requests.post(path, json={"why": "it is in the way"}, timeout=DEADLINE_S)
+        refused = requests.post(server.url + "/api/v1/connections/999/close", timeout=DEADLINE_S)
+        assert client.recv(1) == b""
+    numbers = [answer.headers["Order-Number"] for answer in (done, refused)]
+    found = wait_until(
+        lambda: len(rows := server.json("/api/v1/events", q="kind:order")["items"]) == 2 and rows, "both are rows"
+    )
+    assert [(row["reason"], row["conn"]) for row in found] == [
+        (f"close:{numbers[0]}", items[0]["conn"]),
+        (f"close:{numbers[1]}", 0),
+    ]
+
+
 def test_start_and_stop_are_in_the_log(start_server: StartServer, tmp_path: Path) -> None:
     start_server().stop()
     ran = run("log", "--data-dir", str(tmp_path / "data"), "--format", "csv")

@@ -80,6 +80,27 @@ def test_a_range_that_is_over_asks_nothing_of_the_recorder(service: Service, mon
     assert asked
 
 
+@pytest.mark.parametrize(("model", "workers"), [("epoll", 0), ("threads", 0), ("blocking", 0), ("poll", 2)])
+def test_an_order_is_a_row_of_what_it_is_about(start: Start, model: str, workers: int) -> None:
+    service = start(model=model, workers=workers)
+    with connect(service) as client:
+        client.sendall(b"abc")
+        receive(client, 3)
+        conn = wait_until(lambda: service.monitor.connections("state:open", "conn", 1, 0)["items"], "open")[0]["conn"]
+        service.monitor.note_order("close", 7, conn)
+        service.monitor.note_order("fault", 8, 0)
+        service.monitor.note_order("model", 9, conn + 1000)
+        service.monitor.note_order("unheard of", 10, 0)
+        service.monitor.close_connection(conn)
+        assert client.recv(1) == b""
+    wait_until(lambda: [row["kind"] for row in rows(service, f"conn:{conn}")][-1] == "close", "closed")
+    kinds = [row["kind"] for row in rows(service, f"conn:{conn}")]
+    assert kinds.index("order") < kinds.index("close")
+    found = {row["reason"]: (row["conn"], row["bytes_in"]) for row in rows(service, "kind:order")}
+    assert found == {"close:7": (conn, 0), "fault:8": (0, 0), "model:9": (0, 0)}
+    assert service.monitor.status()["bytes_in"] == 3
+
+
 def recorder_of(service: Service) -> int:
     """The recorder's process."""
     return wait_until(lambda: service._keeping and service._keeping.pid, "a recorder")  # type: ignore[no-any-return]

@@ -77,7 +77,7 @@ def create_app(
     app.register_blueprint(api.connections_blueprint(monitor, bounded))
     app.register_blueprint(api.fields_blueprint(monitor, bounded))
     app.register_blueprint(api.downloads_blueprint(monitor, downloads, bounded))
-    given = orders.Orders(book or OrderBook())
+    given = orders.Orders(book or OrderBook(), monitor.note_order)
     app.register_blueprint(orders.blueprint(monitor, given))
     app.register_blueprint(fault_routes.blueprint(monitor, given))
     monitor.find_order = given.book.find

@@ -51,6 +51,12 @@ class Engine(Protocol):
     def end_fault(self, number: int) -> None:
         """Take a fault off all connections; nothing happens when it has ended. Waits."""
 
+    def note_order(self, code: int, number: int, conn: int) -> None:
+        """Record an order: the code of its reason, its number, the connection that it is about (0: none).
+
+        Of one that is not open the row is the server's. Does not wait.
+        """
+
     def accept_queue(self) -> AcceptQueue | None:
         """How many wait to be accepted; None once stopped."""
 

@@ -69,6 +69,11 @@ class EngineThread:
         if self._thread.is_alive():
             self._server.end_fault(number)
 
+    def note_order(self, code: int, number: int, conn: int, worker: int) -> None:
+        """As core.engine.models.Engine.note_order."""
+        if self._thread.is_alive():
+            self._server.note_order(code, number, conn)
+
     def model(self) -> str:
         """The model in use."""
         return self._server.model

@@ -101,6 +101,11 @@ class Reason(IntEnum):
     FAULT_RESET_PEER = 48
     FAULT_HALF_CLOSE = 49
     FAULT_REFUSE = 50
+    ORDER_CLOSE = 60
+    ORDER_MODEL = 61
+    ORDER_FAULT = 62
+    ORDER_LAB = 63
+    ORDER_ZOO = 64
 
 
 REASON_MEANING: Final = {
@@ -144,6 +149,11 @@ REASON_MEANING: Final = {
     Reason.FAULT_RESET_PEER: "fault: reset after a time",
     Reason.FAULT_HALF_CLOSE: "fault: the server ends its side and reads on",
     Reason.FAULT_REFUSE: "fault: reset as soon as it was accepted",
+    Reason.ORDER_CLOSE: "order: close connections",
+    Reason.ORDER_MODEL: "order: go on with another model",
+    Reason.ORDER_FAULT: "order: begin or end a fault",
+    Reason.ORDER_LAB: "order: something of the lab",
+    Reason.ORDER_ZOO: "order: something of the zoo",
     Reason.CLOCK: "the clock was set, or the machine was suspended; the rows from here on follow it",
 }
 
@@ -161,6 +171,8 @@ REASON_GROUPS: Final = ("proxy", "tls")
 """Reasons of these groups are written `GROUP:WHY`."""
 FAULT_PREFIX: Final = "fault_"
 """Of reasons that name a kind of fault, which are written without it."""
+ORDER_PREFIX: Final = "order_"
+"""Of reasons that name an order, likewise."""
 
 
 def _reason_text(code: int) -> str:
@@ -168,7 +180,7 @@ def _reason_text(code: int) -> str:
         return f"error:{errno.errorcode.get(code - ERRNO_BASE, code - ERRNO_BASE)}"
     if not code or code not in _REASON_CODES:
         return ""
-    name = Reason(code).name.lower().removeprefix(FAULT_PREFIX)
+    name = Reason(code).name.lower().removeprefix(FAULT_PREFIX).removeprefix(ORDER_PREFIX)
     group, _, rest = name.partition("_")
     return f"{group}:{rest}" if group in REASON_GROUPS else name
 

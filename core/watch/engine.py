@@ -53,6 +53,9 @@ class EchoServer(Protocol):
     def end_fault(self, number: int) -> None:
         """Take a fault off all connections; nothing happens when it has ended."""
 
+    def note_order(self, code: int, number: int, conn: int, worker: int) -> None:
+        """Record an order by the code of its reason, about a connection of that worker or none (0). Does not wait."""
+
     def model(self) -> str:
         """The model in use."""
 

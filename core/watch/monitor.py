@@ -9,6 +9,7 @@ from typing import Any, Final
 from core.bad_value import BadValueError
 from core.filter import catalogue
 from core.filter.query import CONNECTION_FIELDS, parse, parse_time
+from core.ring.events import Reason
 from core.version import NAME, VERSION
 from core.watch.engine import About, EchoServer
 from core.watch.fault_book import FaultBook
@@ -33,6 +34,8 @@ Json = dict[str, Any]
 _log: Final = logging.getLogger("echoscope.monitor")
 _ATTENTION: Final = 8
 _HISTORY: Final = 200
+_NO_CONN: Final = 1 << 63
+"""No connection has such a number."""
 _AHEAD_NS: Final = 2_000_000_000
 """A moment so little ahead is now: whoever asks reads another clock."""
 _ENDED_KEPT: Final = 32
@@ -240,6 +243,15 @@ class Monitor(Logbook):
             return False
         self._engine.close_connection(conn, item["worker"], how)
         return True
+
+    def note_order(self, what: str, number: int, conn: int) -> None:
+        """Have an order recorded as a row: of the connection that it is about if that is open, else of the server."""
+        code = Reason.__members__.get(f"ORDER_{what.upper()}")
+        if code is None:
+            return
+        item = self._source.moment().listing().find(conn) if 0 < conn < _NO_CONN else None
+        is_open = item is not None and item["state"] != "closed"
+        self._engine.note_order(int(code), number, conn if is_open else 0, item["worker"] if item else 0)
 
     def matching(self, q: str) -> list[tuple[int, int]]:
         """Connection and worker of all open connections that match a filter."""

@@ -48,13 +48,14 @@ test("every kind of the catalogue has its mark and meaning", () => {
 test("every reason of the catalogue has its sentence", () => {
   const source = readFileSync(new URL("../../core/ring/events.py", import.meta.url), "utf8");
   const reasons = source.split("class Reason")[1].split("REASON_MEANING")[0];
-  const names = [...reasons.matchAll(/^ {4}([A-Z_]+) = [1-9]\d*$/gm)].map((match) => match[1].toLowerCase().replace("proxy_", "proxy:").replace(/^tls_/, "tls:").replace("fault_", ""));
+  const names = [...reasons.matchAll(/^ {4}([A-Z_]+) = [1-9]\d*$/gm)].map((match) => match[1].toLowerCase().replace("proxy_", "proxy:").replace(/^tls_/, "tls:").replace("fault_", "").replace(/^order_/, ""));
   assert.ok(names.length >= 11);
   for (const name of names) assert.notEqual(reasonSentence(name), name, `${name} is not put into words`);
   assert.equal(reasonSentence("error:ECONNRESET"), "A system call failed with ECONNRESET.");
   assert.match(reasonSentence("ring_full:12"), /12 events/);
   assert.equal(reasonSentence("latency:12"), "Fault 12: replies come later.");
   assert.match(reasonSentence("clock:-30"), /-30 s/);
+  assert.equal(reasonSentence("fault:12", "order"), "Order 12: begin or end a fault.");
   assert.equal(reasonSentence("tls:not_tls"), "TLS failed: what came was no TLS.");
   assert.equal(reasonSentence(""), "");
 });

@@ -1,6 +1,6 @@
 """Orders: what changes something on the server, each with a number, an actor, a reason and a result."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -28,8 +28,12 @@ NUMBER_HEADER = "Order-Number"
 class Orders:
     """Records the orders of requests."""
 
-    def __init__(self, book: OrderBook) -> None:
+    def __init__(
+        self, book: OrderBook, note: Callable[[str, int, int], None] = lambda what, number, conn: None
+    ) -> None:
+        """`note(what, number, conn)` is called for each order that is recorded."""
         self.book = book
+        self._note = note
 
     @contextmanager
     def order(self, what: str, on: Json, why: str = "") -> Iterator[int]:
@@ -58,7 +62,10 @@ class Orders:
 
     def _give(self, what: str, on: Json, why: str) -> int:
         me, origin = g.me, g.get("origin", "")
-        return self.book.give(what, who=me.name, role=me.role.text, origin=origin, on=on, why=why)
+        number = self.book.give(what, who=me.name, role=me.role.text, origin=origin, on=on, why=why)
+        conn = on.get("conn", 0)
+        self._note(what, number, conn if isinstance(conn, int) else 0)
+        return number
 
 
 def blueprint(monitor: Monitor, orders: Orders) -> Blueprint:

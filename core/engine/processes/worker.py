@@ -80,6 +80,7 @@ class OrderReader:
         self._server = server
         self._known: dict[str, Callable[..., Any]] = {
             "close": server.close_connection,
+            "note_order": server.note_order,
             "stop": server.stop,
             "sample": self._sample,
             "switch": self._switch,

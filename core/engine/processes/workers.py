@@ -141,6 +141,13 @@ class Workers:
         if owner is not None:
             self._send(owner, {"do": "close", "conn": conn, "how": how})
 
+    def note_order(self, code: int, number: int, conn: int, worker: int) -> None:
+        """As core.engine.models.Engine.note_order, by that worker, or any when there is none of that number."""
+        with self._lock:
+            owner = self._workers.get(worker) or next(iter(self._workers.values()), None)
+        if owner is not None:
+            self._send(owner, {"do": "note_order", "code": code, "number": number, "conn": conn})
+
     def sample(self, worker: int, conns: list[int], timeout: float) -> dict[int, Sample]:
         """What the kernel says of these connections of a worker (Server.sample), as far as it answers in time."""
         with self._lock:

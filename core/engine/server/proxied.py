@@ -117,6 +117,10 @@ class HeaderWait:
         else:
             self._open(link, None)
 
+    def has(self, conn: int) -> bool:
+        """Whether the header of a connection has not come yet."""
+        return conn in self._waiting
+
     def closing(self, link: Served) -> None:
         """A connection is about to be closed: one that still waits is recorded first."""
         found = self._waiting.pop(link.conn.id, None)

@@ -136,6 +136,18 @@ class Server:
         """As core.engine.models.Engine.end_fault."""
         self._ask(partial(self._faulting.end, number))
 
+    def note_order(self, code: int, number: int, conn: int) -> None:
+        """As core.engine.models.Engine.note_order."""
+        self._loop.call_soon(partial(self._note_order, code, number, conn))
+
+    def _note_order(self, code: int, number: int, conn: int) -> None:
+        known = conn if conn in self._links and not self._waits(conn) else 0
+        self._recorder.emit_numbered(Kind.ORDER, known, number, 0, 0, 0, code)
+
+    def _waits(self, conn: int) -> bool:
+        """Whether a connection is not in the record yet."""
+        return self._headers is not None and self._headers.has(conn)
+
     def _ask(self, question: Callable[[], T]) -> T | None:
         """What the loop's thread answers; None, and nothing is done, when it does not turn for too long."""
         # Taken by the loop, which then obeys, or by who gives up: only one can have it.

@@ -140,6 +140,12 @@ class BlockingServer:
     def end_fault(self, number: int) -> None:
         """No fault has ever begun."""
 
+    def note_order(self, code: int, number: int, conn: int) -> None:
+        """As core.engine.models.Engine.note_order."""
+        with self._ledger as recorder:
+            known = conn if any(conversation.conn.id == conn for conversation in self._open()) else 0
+            recorder.emit_numbered(Kind.ORDER, known, number, 0, 0, 0, code)
+
     def registrations(self) -> None:
         """There is no poller that keeps a table."""
 

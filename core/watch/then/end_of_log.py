@@ -98,6 +98,9 @@ class NoEngine:
         """Nothing is open."""
         return 0
 
+    def note_order(self, code: int, number: int, conn: int, worker: int) -> None:
+        """A log that is only read tells of no orders."""
+
     def end_fault(self, number: int) -> None:
         """None has begun."""
 

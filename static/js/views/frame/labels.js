@@ -51,6 +51,9 @@ const REASONS = {
   fault: "A fault that someone ordered ended the connection.",
 };
 
+/** What an order was, after the name of its row. @type {Record<string, string>} */
+const ORDERS = { close: "close connections", model: "go on with another model", fault: "begin or end a fault", lab: "the lab", zoo: "the zoo" };
+
 /** What a fault does, by its kind. */
 const FAULTS = {
   latency: "replies come later", bandwidth: "replies come at a limited rate", slicer: "replies come in small pieces",
@@ -100,13 +103,14 @@ const TLS = {
   alert: "the peer sent an alert", error: "in another way",
 };
 
-/** A close, refuse or lost reason as a sentence; "" for none. @param {string} reason */
-export function reasonSentence(reason) {
+/** The reason of a row as a sentence; "" for none. @param {string} reason @param {string} [kind] of the row */
+export function reasonSentence(reason, kind = "") {
   if (!reason) return "";
   const [name, detail] = reason.split(":");
   if (name === "error") return `A system call failed with ${detail}.`;
   if (name === "tls") return `${REASONS.tls}: ${TLS[detail] ?? detail}.`;
   if (name === "proxy") return `${REASONS.proxy}: ${detail.replace("_", " ")}.`;
+  if (name in ORDERS && (kind === "order" || !(name in REASONS))) return `Order${detail ? ` ${detail}` : ""}: ${ORDERS[name]}.`;
   const fault = /** @type {Record<string, string>} */ (FAULTS)[name];
   if (fault) return `Fault${detail ? ` ${detail}` : ""}: ${fault}.`;
   const sentence = /** @type {Record<string, string>} */ (REASONS)[name] ?? reason;

@@ -19,7 +19,7 @@ export function mountNotable(root) {
       linkTo(node, row.conn);
       setText(node.figure, stamp(row.time));
       setText(node.detail, [row.reason, row.peer].filter(Boolean).join(" · "));
-      setAttr(node.detail, "title", reasonSentence(row.reason) || null);
+      setAttr(node.detail, "title", reasonSentence(row.reason, row.kind) || null);
     });
   };
 }

@@ -46,7 +46,7 @@ const CELLS = {
     return null;
   },
   reason: ({ row }, cell) => {
-    setAttr(cell, "title", reasonSentence(row.reason) || null);
+    setAttr(cell, "title", reasonSentence(row.reason, row.kind) || null);
     return row.reason;
   },
   seq: ({ row }) => exactCount(row.seq),

@@ -45,7 +45,7 @@ function showRow(parts, values, row) {
   chip(parts.detailKind, row.kind, eventWords(row));
   setText(parts.detailTime, clock(row.time));
   const [, meaning] = eventWords(row);
-  const reason = reasonSentence(row.reason);
+  const reason = reasonSentence(row.reason, row.kind);
   setText(parts.detailText, `${meaning[0].toUpperCase()}${meaning.slice(1)}. ${reason}`.trim());
   for (const value of values) setText(value, fieldText(row, /** @type {keyof Row} */ (value.dataset.field)));
   const at = toMillis(row.time) ?? 0;
