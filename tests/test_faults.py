@@ -10,7 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -317,8 +317,16 @@ class FullDisk:
         for pid in tree(self._server.process.pid) if self._server.process.poll() is None else []:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
+    def choke(self) -> None:
+        """Not a byte of room is left."""
+        if self.mounted:
+            with suppress(OSError), open(self.log / "filler", "wb", buffering=0) as filler:
+                while filler.write(bytes(4096)):
+                    pass
+
     def free(self) -> None:
         """Room for all."""
+        (self.log / "filler").unlink(missing_ok=True)
         if not self.mounted:
             self._limit(-1)
         elif self._mount("remount,size=512m"):
@@ -403,10 +411,26 @@ def test_what_a_full_disk_costs_is_counted(full_disk: FullDisk, start_server: St
     assert lost == status["recorder"]["lost"] > 0
 
 
-def test_stopped_and_started_with_a_full_disk(full_disk: FullDisk, start_server: StartServer, tmp_path: Path) -> None:
+def test_stopped_with_a_full_disk(full_disk: FullDisk, start_server: StartServer, tmp_path: Path) -> None:
     server = start_server("--reply", "echo")
     results = fill_disk(server, full_disk)
     stop(server)
+    full_disk.free()
+    stop(start_server("--reply", "echo"))
+    rows = logged(tmp_path / "data")
+    check_whole(rows)
+    check_sums(rows, results)
+
+
+def test_killed_and_started_with_a_full_disk(full_disk: FullDisk, start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server("--reply", "echo")
+    results = fill_disk(server, full_disk)
+    pids = tree(server.process.pid)
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped, none can see another end and end in order
+        for pid in pids:
+            os.kill(pid, number)
+    server.stop_by_itself()
+    full_disk.choke()  # sealing makes room
     with full_disk.starting():
         again = start_server("--reply", "echo", ready=False)
     code, _, err = again.stop_by_itself()

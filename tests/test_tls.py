@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -176,6 +177,46 @@ def test_records_that_come_byte_by_byte(start: Start, trusting: ssl.SSLContext) 
         assert reply.endswith(b"hello")
     server.wait_kind("close")
     assert server.total("bytes_in", 1) == 5
+
+
+def test_no_more_counts_as_sent_than_was_offered(trusting: ssl.SSLContext, files: tuple[Path, Path]) -> None:
+    """A fault may offer less than what was encrypted before it began."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    message = random.Random(3).randbytes(200_000)
+    client = Client(theirs, trusting)
+    with client, tls.TlsSocket(ours, tls.make_context(*map(str, files)), lambda: None) as server:
+        shaking = threading.Thread(target=client.shake)
+        shaking.start()
+        while not server._is_ready:
+            with suppress(BlockingIOError):
+                server.recv_into(bytearray(100))
+        shaking.join()
+        sent, got = 0, bytearray()
+        with suppress(BlockingIOError):
+            while True:
+                sent += server.send(message[sent:])
+        assert server._promised > 100
+        theirs.setblocking(False)
+        while sent < len(message):
+            with suppress(BlockingIOError):
+                client.incoming.write(theirs.recv(65536))
+            with suppress(ssl.SSLWantReadError):
+                while True:
+                    got += client.tls.read(65536)
+            with suppress(BlockingIOError):
+                count = server.send(message[sent : sent + 100])
+                assert 0 < count <= 100
+                sent += count
+        server.close()
+        theirs.settimeout(DEADLINE_S)
+        while data := theirs.recv(65536):
+            client.incoming.write(data)
+        with suppress(ssl.SSLError):
+            while piece := client.tls.read(65536):
+                got += piece
+        assert bytes(got) == message
 
 
 @pytest.mark.parametrize(

@@ -166,12 +166,14 @@ class TlsSocket(socket.socket):
         view, done = memoryview(data), 0
         if not self._is_ready or not self._flush():
             raise BlockingIOError
-        done, self._promised = self._promised, 0
+        # Faults may let less go now than was encrypted: the rest has gone too, and is told of the next time.
+        done = min(self._promised, len(view))
+        self._promised -= done
         while done < len(view):
             sealed = 0
             try:
                 while sealed < _SEAL_SIZE and done + sealed < len(view):
-                    sealed += self._tls.write(view[done + sealed :])
+                    sealed += self._tls.write(view[done + sealed : done + _SEAL_SIZE])
             except ssl.SSLError as error:
                 raise TlsError(error) from None
             if not self._flush():
