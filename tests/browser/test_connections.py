@@ -294,6 +294,8 @@ def test_what_the_kernel_says_is_shown_and_kept_after_the_end(server: Any, open_
     expect(page.locator("[data-fact=state]")).to_have_text("CLOSE_WAIT")
 
 
+# A page that is left while its scripts come makes Werkzeug's server, which only tests use, forget to close their files.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_text_from_the_server_is_text(site: Any, open_page: Any) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     item = site.monitor.connection(1) | {"peer": hostile, "reason": hostile, "state": hostile}
