@@ -101,6 +101,12 @@ def test_an_order_is_a_row_of_what_it_is_about(start: Start, model: str, workers
     assert service.monitor.status()["bytes_in"] == 3
 
 
+def test_what_the_watch_has_skipped_is_told(service: Service) -> None:
+    assert service.monitor.status()["recorder"]["skipped"] == 0
+    service._watch.feeds[0].skipped = 7
+    assert service.monitor.status()["recorder"]["skipped"] == 7
+
+
 def recorder_of(service: Service) -> int:
     """The recorder's process."""
     return wait_until(lambda: service._keeping and service._keeping.pid, "a recorder")  # type: ignore[no-any-return]

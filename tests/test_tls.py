@@ -3,6 +3,7 @@
 import _ssl
 import random
 import select
+import shutil
 import socket
 import ssl
 import subprocess
@@ -22,6 +23,8 @@ from core.engine.server import tls
 from core.engine.server.certificate import fingerprint, own_certificate
 
 Start = Callable[..., EchoServer]
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the program openssl")
 
 
 @pytest.fixture(scope="session")

@@ -338,6 +338,7 @@ class Monitor(Logbook):
                 "log_bytes": moment.log_bytes,
                 "dropped": self._dropped(),
                 "damaged": self._damage(),
+                "skipped": self._source.skipped() if moment.is_live else None,
             },
             "viewers": self.viewers if moment.is_live or self.is_replay else None,
             **(self._accept_queue() if moment.is_live else {}),

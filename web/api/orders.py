@@ -28,9 +28,7 @@ NUMBER_HEADER = "Order-Number"
 class Orders:
     """Records the orders of requests."""
 
-    def __init__(
-        self, book: OrderBook, note: Callable[[str, int, int], None] = lambda what, number, conn: None
-    ) -> None:
+    def __init__(self, book: OrderBook, note: Callable[[str, int, int], None]) -> None:
         """`note(what, number, conn)` is called for each order that is recorded."""
         self.book = book
         self._note = note

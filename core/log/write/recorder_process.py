@@ -1,9 +1,9 @@
 """The recorder's process, `python -m core.log.write.recorder_process CONFIG`: it alone writes the log.
 
 Its standard input brings orders, a JSON object a line: `{"flush": N}` is answered by `{"flushed": N}` once everything
-that was published is in the log; `{"reopen": WORKER}` goes on with the new ring of a worker once the old one is in the
-log; `{"stop": SECONDS}` writes what is left, ends the log, and seals it for so long at most. The end of the input means
-that the server is gone, and ends the process. On its standard output it says what is wrong whenever that changes.
+that was published is in the log; `{"stop": SECONDS}` writes what is left, ends the log, and seals it for so long at
+most. The end of the input means that the server is gone, and ends the process. On its standard output it says what is
+wrong whenever that changes.
 """
 
 import fcntl
@@ -25,7 +25,6 @@ from core.log.write.log_writer import LogWriter
 from core.log.write.recorder_status import RecorderStatus
 from core.log.write.seal_process import Rewriter
 from core.log.write.seal_thread import Sealer
-from core.ring.recorder import Files
 from core.ring.ring import RingReader
 from core.signals import end_with_parent
 
@@ -141,8 +140,6 @@ class _Recorder:
             flush = 0
             for order in self._orders():
                 flush = max(flush, order.get("flush", 0))
-                if "reopen" in order:
-                    self._reopen(order["reopen"])
                 if "stop" in order:
                     return self._stop(order["stop"])
             priority.follow(1.0 if flush else self._writer.fill())  # whoever asked waits for it
@@ -163,11 +160,6 @@ class _Recorder:
         """The server is gone; what it published is in the rings, and also there for the next start."""
         self._writer.write(everything=True)
         os._exit(0)
-
-    def _reopen(self, worker: int) -> None:
-        self._writer.write(everything=True)
-        self._writer.detach(worker)
-        self._writer.attach(worker, RingReader(Files.of(self._directory, worker).ring))
 
     def _stop(self, seal_s: float) -> None:
         with suppress(PermissionError):

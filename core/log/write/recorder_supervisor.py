@@ -53,7 +53,6 @@ class RecorderSupervisor:
         """`recovered` is the log as the start has left it. Raises OSError."""
         self._status = RecorderStatus.make()
         self._rings = {worker: _opened(path) for worker, path in rings.items()}
-        self._paths = dict(rings)
         self._config = {
             "directory": str(directory.resolve()),
             "retain_bytes": retain_bytes,
@@ -116,12 +115,6 @@ class RecorderSupervisor:
                 if left <= 0:
                     return
                 self._answers.wait(min(left, 0.1))
-
-    def reopen(self, worker: int) -> None:
-        """The ring of a worker is another file under the same name."""
-        os.close(self._rings[worker])
-        self._rings[worker] = _opened(self._paths[worker])
-        self._order({"reopen": worker})
 
     def trouble(self) -> str:
         """What is wrong with the recording; empty: nothing. Asks no lock and no process, so it always answers."""

@@ -69,7 +69,7 @@ export const overview = (more = {}) => ({
   name: "echoscope", version: "0.2.0", replay: false, uptime_s: 93_784, model: "epoll", reply: "stamp", workers: 0,
   echo: { host: "127.0.0.1", port: 21567 }, connections: { open: 12, blocked: 1, accepted: 48_213, closed: 48_201, refused: 0 },
   bytes_in: 9_412_331_008, bytes_out: 13_385_091_123, echoes: 147_067_672, queue: { bytes: 262_144, chunks: 4, max_bytes: 262_144 },
-  recorder: { events: 148_231_456, lost: 0, lag_ms: 212, log_bytes: 331_350_016, dropped: { segments: 0, events: 0, bytes: 0, until: null }, damaged: "" },
+  recorder: { events: 148_231_456, lost: 0, lag_ms: 212, log_bytes: 331_350_016, dropped: { segments: 0, events: 0, bytes: 0, until: null }, damaged: "", skipped: 0 },
   viewers: 2, accept_queue: { length: 0, limit: 4096 }, echoes_per_s: 48_213, bytes_in_per_s: 3_085_632, bytes_out_per_s: 4_387_383,
   loop_busy: 0.42, attention: [{ ...blocked(), verdict: HELD_UP }], notable: rows(8).map((one) => ({ ...one, kind: "full" })), time: ago(0),
   healthy: true, trouble: "", marks: MARKS, ...more,
@@ -81,5 +81,5 @@ export const newborn = () =>
     uptime_s: 4, connections: { open: 0, blocked: 0, accepted: 0, closed: 0, refused: 0 }, bytes_in: 0, bytes_out: 0, echoes: 0,
     queue: { bytes: 0, chunks: 0, max_bytes: 0 }, echoes_per_s: 0, bytes_in_per_s: 0, bytes_out_per_s: 0, loop_busy: 0.001, attention: [],
     notable: [row({ kind: "start", conn: 0, peer: "" })],
-    recorder: { events: 1, lost: 0, lag_ms: 0, log_bytes: 4096, dropped: { segments: 0, events: 0, bytes: 0, until: null }, damaged: "" },
+    recorder: { events: 1, lost: 0, lag_ms: 0, log_bytes: 4096, dropped: { segments: 0, events: 0, bytes: 0, until: null }, damaged: "", skipped: 0 },
   });

@@ -163,6 +163,8 @@ export interface RecorderFigures {
   log_bytes: number | null;
   dropped: Dropped;
   damaged: string;
+  /** Events that are in no figure: they were overwritten before they were read, and the log has not got them either. */
+  skipped: number | null;
 }
 
 export interface Address {
